@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config";
+
+/** Files that touch disks, sockets or processes; everything else is a unit test and finishes in milliseconds. */
+const INTEGRATION = ["**/*.integration.test.ts"];
+const E2E = ["**/*.e2e.test.ts"];
+const EXCLUDE = ["**/node_modules/**"];
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["**/*.test.ts"], exclude: [...EXCLUDE, ...INTEGRATION, ...E2E] } },
+      { test: { name: "integration", include: INTEGRATION, exclude: EXCLUDE, testTimeout: 60_000, hookTimeout: 60_000 } },
+      { test: { name: "e2e", include: E2E, exclude: EXCLUDE, testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false } },
+    ],
+  },
+});
