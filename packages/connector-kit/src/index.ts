@@ -1,1 +1,1 @@
-export {};
+export { type Attempt, type Connector, ConnectorError, type ConnectorFunction, type FailureOutcome } from "./connector.ts";

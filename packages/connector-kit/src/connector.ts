@@ -1,0 +1,103 @@
+import type { EffectClass, ErrorKind, Json, JsonObject, Token } from "@tutti/model";
+import type { z } from "zod";
+
+/**
+ * A package that teaches Tutti one kind of system. Only cloneable values cross this contract (a connector may run in another process), and
+ * a connector keeps no state of its own between attempts: what an attempt needs to be found again stands in the target, under the token.
+ */
+export interface Connector {
+  /** `http`, `bank` …: the part behind `@` in a function's name. Lower case, digits and dashes. */
+  readonly name: string;
+  readonly version: string;
+  /** By `<resource>.<operation>:<major>`; the built-in language calls by their plain name (`http`, `run.shell`). */
+  readonly functions: Readonly<Record<string, ConnectorFunction>>;
+}
+
+export interface ConnectorFunction {
+  readonly title: string;
+  readonly input: z.ZodType;
+  readonly output: z.ZodType;
+  /** Fixed, or decided by the input (an HTTP call's method). */
+  readonly effect: EffectClass | ((input: JsonObject) => EffectClass);
+  /** How long a request may go on after this process lost sight of it; an absent effect is not believed before. Milliseconds. */
+  readonly requestTimeoutMs: number;
+  /** How long after a request's end its effect may still appear in a look-up. Milliseconds, 0 when the target is consistent. */
+  readonly settleMs: number;
+  /** The target refuses a second effect of the same token or name, so that one absent look-up is enough. */
+  readonly unique?: boolean;
+  /** Attempts of this function that may run at the same time in one process. */
+  readonly concurrencyMax?: number;
+
+  /**
+   * Carries out one attempt and returns its output.
+   *
+   * @throws ConnectorError `known`: a complete answer arrived or the attempt provably never began. Anything else thrown, and a ConnectorError
+   * with `outcome: "unknown"`, leaves the outcome unknown: the effect class decides.
+   */
+  run(input: JsonObject, attempt: Attempt): Promise<Json>;
+
+  /** Looks an effect up by its token: its output, or undefined when it is absent. Only for `findable` functions. */
+  find?(input: JsonObject, attempt: Attempt): Promise<Json | undefined>;
+
+  /** Ends what an earlier, dead process left running under this token, before the outcome of its attempt is decided. */
+  quiesce?(token: Token): Promise<void>;
+}
+
+/** What an attempt knows and may use. */
+export interface Attempt {
+  readonly token: Token;
+  readonly runId: string;
+  readonly taskPath: string;
+  /** Counts from 1 over all attempts of the token. */
+  readonly number: number;
+  /** The task's transformed input; URI templates and defaults may read it. */
+  readonly taskInput: Json;
+  /** Directory of the workflow's files, for relative references; undefined when the document came without one. */
+  readonly baseDirectory: string | undefined;
+  /** Aborted on timeout, cancellation and stop. A function that stops without effect throws `ConnectorError` with outcome `never-began`. */
+  readonly signal: AbortSignal;
+  /** Says that the attempt still makes progress; a supervisor may end attempts that promised heartbeats and fell silent. */
+  heartbeat(): void;
+  /** Adds a line to the attempt's log. Secrets are masked before it leaves the process. */
+  log(stream: "stdout" | "stderr" | "info", text: string): void;
+  /** The value of a secret the workflow names in `use.secrets`; registered for masking by being asked for. */
+  secret(name: string): Promise<Json>;
+}
+
+/** What is known about an attempt's effect when it fails. */
+export type FailureOutcome =
+  /** The target answered completely, whatever it said. */
+  | "answered"
+  /** The request provably never reached the target. */
+  | "never-began"
+  /** The connection was lost, or time ran out, after the request began. */
+  | "unknown";
+
+/** A failure that a connector understands; becomes the error that the workflow sees. */
+export class ConnectorError extends Error {
+  readonly errorKind: ErrorKind;
+  readonly retryable: boolean;
+  readonly outcome: FailureOutcome;
+  readonly status: number | undefined;
+  readonly detail: Json | undefined;
+
+  constructor(
+    message: string,
+    options: {
+      readonly kind: ErrorKind;
+      readonly outcome: FailureOutcome;
+      readonly retryable?: boolean;
+      readonly status?: number;
+      readonly detail?: Json;
+      readonly cause?: unknown;
+    },
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "ConnectorError";
+    this.errorKind = options.kind;
+    this.outcome = options.outcome;
+    this.retryable = options.retryable ?? false;
+    this.status = options.status;
+    this.detail = options.detail;
+  }
+}

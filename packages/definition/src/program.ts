@@ -1,0 +1,238 @@
+import type { EffectClass, ErrorKind, Json, JsonObject } from "@tutti/model";
+import type { Program as ExpressionProgram } from "@tutti/expression";
+
+/**
+ * The compiled form of a workflow document: what the engine walks. Nothing in it changes after compilation, it holds no run's data, and it
+ * is never stored: it is compiled again from the document.
+ */
+export interface WorkflowProgram {
+  readonly document: JsonObject;
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+  /** All tasks, by `TaskNode.index`. Indexes are positions in document order and so stable for one document. */
+  readonly nodes: readonly TaskNode[];
+  readonly root: TaskList;
+  readonly input: InputFlow;
+  readonly output: OutputFlow;
+  readonly timeout: Duration | undefined;
+  readonly secrets: readonly string[];
+  readonly concurrency: Concurrency | undefined;
+  /** Constructs that are valid and that this engine does not run: a start is refused with their names. */
+  readonly unsupported: readonly Unsupported[];
+}
+
+export interface Unsupported {
+  readonly construct: string;
+  /** JSON pointer into the document. */
+  readonly pointer: string;
+}
+
+/** The tasks of one `do`, `try`, branch list …, in order: node indexes. */
+export type TaskList = readonly number[];
+
+/** Slots of the variables that every position knows; local variables (`for`, `catch`, `foreach`) follow from `LOCAL_SLOT` on. */
+export const STANDARD_VARIABLES = ["context", "input", "output", "secrets", "task", "workflow", "runtime", "authorization"] as const;
+export type StandardVariable = (typeof STANDARD_VARIABLES)[number];
+export const LOCAL_SLOT = STANDARD_VARIABLES.length;
+
+/** A compiled jq expression. `needs` has bit i set when standard variable i is read: the engine builds only those. */
+export interface Expression {
+  readonly program: ExpressionProgram;
+  readonly needs: number;
+}
+
+/** A value of the document in which strings of the form `${ … }` are expressions, also deep inside. */
+export type Template =
+  | { readonly kind: "literal"; readonly value: Json }
+  | { readonly kind: "expression"; readonly expression: Expression }
+  | { readonly kind: "array"; readonly items: readonly Template[]; readonly needs: number }
+  | { readonly kind: "object"; readonly keys: readonly string[]; readonly values: readonly Template[]; readonly needs: number }
+  /** `https://host/pet/{petId}`: literal parts around names of top-level scalars of the task's input (trap 9). */
+  | { readonly kind: "uri"; readonly literals: readonly string[]; readonly names: readonly string[] };
+
+export type Duration = { readonly kind: "fixed"; readonly ms: number } | { readonly kind: "template"; readonly template: Template };
+
+/** Checks a value against a JSON Schema: undefined when valid, else what is wrong where. */
+export type SchemaCheck = (value: Json) => string | undefined;
+
+export interface InputFlow {
+  readonly schema: SchemaCheck | undefined;
+  readonly from: Template | undefined;
+}
+export interface OutputFlow {
+  readonly schema: SchemaCheck | undefined;
+  readonly as: Template | undefined;
+}
+
+/** Where control goes after a task; a number is the position in the same list. */
+export type Flow = "continue" | "exit" | "end" | number;
+
+export interface Concurrency {
+  readonly key: Expression;
+  readonly limit: number;
+  readonly onConflict: "queue" | "reject" | "replace";
+}
+
+export interface TaskBase {
+  readonly index: number;
+  readonly name: string;
+  /** The name path, the stable identity of a task: `/do/deploy/do/createVm`. Stored in tokens, state, portal. */
+  readonly path: string;
+  /** JSON pointer with list indexes: `/do/0/deploy/do/1/createVm`; `$task.reference` and `instance` of errors. */
+  readonly pointer: string;
+  readonly definition: JsonObject;
+  readonly if: Expression | undefined;
+  readonly input: InputFlow;
+  readonly output: OutputFlow;
+  readonly export: OutputFlow | undefined;
+  readonly timeout: Duration | undefined;
+  readonly then: Flow;
+  readonly concurrency: Concurrency | undefined;
+}
+
+/** How an effect of a task is treated; from `metadata.tutti.effect` or, when undefined, from the function called. */
+export interface EffectOverride {
+  readonly class: EffectClass;
+  /** Tasks whose output is the effect's output, or null when it is absent. */
+  readonly find: TaskList | undefined;
+  /** The target refuses a second create of the same name or token, so one absent answer is enough. */
+  readonly unique: boolean;
+  /** How long after a request's end an effect may still appear. */
+  readonly settleMs: number;
+}
+
+/** A call of a function that acts: http, openapi, run.shell, run.script or a connector's function. */
+export interface CallNode extends TaskBase {
+  readonly kind: "call";
+  /** `http`, `openapi`, `run.shell`, `run.script`, or `<resource>.<operation>:<major>@<connector>`. */
+  readonly function: string;
+  readonly arguments: Template;
+  readonly effect: EffectOverride | undefined;
+  readonly idempotencyKey: Expression | undefined;
+}
+
+/** A call of an entry of `use.functions`: its task runs with the arguments as input. */
+export interface FunctionNode extends TaskBase {
+  readonly kind: "function";
+  readonly arguments: Template | undefined;
+  readonly body: TaskList;
+}
+
+export interface RunWorkflowNode extends TaskBase {
+  readonly kind: "run-workflow";
+  readonly workflow: { readonly namespace: string; readonly name: string; readonly version: string };
+  readonly arguments: Template | undefined;
+  readonly await: boolean;
+}
+
+export interface DoNode extends TaskBase {
+  readonly kind: "do";
+  readonly body: TaskList;
+}
+export interface SetNode extends TaskBase {
+  readonly kind: "set";
+  readonly value: Template;
+}
+export interface SwitchNode extends TaskBase {
+  readonly kind: "switch";
+  readonly cases: readonly { readonly name: string; readonly when: Expression | undefined; readonly then: Flow }[];
+}
+export interface ForNode extends TaskBase {
+  readonly kind: "for";
+  readonly in: Template;
+  readonly while: Expression | undefined;
+  readonly body: TaskList;
+}
+export interface ForkNode extends TaskBase {
+  readonly kind: "fork";
+  readonly branches: TaskList;
+  readonly compete: boolean;
+}
+export interface RaiseNode extends TaskBase {
+  readonly kind: "raise";
+  readonly error: Template;
+}
+export interface WaitNode extends TaskBase {
+  readonly kind: "wait";
+  readonly duration: Duration;
+}
+export interface EmitNode extends TaskBase {
+  readonly kind: "emit";
+  readonly event: Template;
+}
+
+export interface TryNode extends TaskBase {
+  readonly kind: "try";
+  readonly body: TaskList;
+  readonly catch: CatchClause;
+}
+export interface CatchClause {
+  /** Static members an error must have; `type` compares kinds (error type aliases). */
+  readonly filter: { readonly type?: string; readonly status?: number; readonly instance?: string; readonly title?: string; readonly detail?: string };
+  readonly when: Expression | undefined;
+  readonly exceptWhen: Expression | undefined;
+  readonly retry: RetryPolicy | undefined;
+  readonly body: TaskList | undefined;
+  readonly then: Flow | undefined;
+}
+export interface RetryPolicy {
+  readonly when: Expression | undefined;
+  readonly exceptWhen: Expression | undefined;
+  readonly delay: Duration | undefined;
+  readonly backoff: "constant" | "linear" | "exponential";
+  readonly attemptsMax: number | undefined;
+  readonly attemptTimeout: Duration | undefined;
+  readonly durationMax: Duration | undefined;
+  readonly jitter: { readonly from: Duration; readonly to: Duration } | undefined;
+}
+
+export interface ListenNode extends TaskBase {
+  readonly kind: "listen";
+  readonly to: EventStrategy;
+  readonly read: "data" | "envelope" | "raw";
+  readonly foreach: ForeachClause | undefined;
+}
+export type EventStrategy =
+  | { readonly kind: "one" | "all"; readonly filters: readonly EventFilter[] }
+  | {
+      readonly kind: "any";
+      readonly filters: readonly EventFilter[];
+      /** An expression over the array of consumed events, or a strategy whose events end the listening and are no output. */
+      readonly until: Expression | EventStrategy | undefined;
+    };
+export interface EventFilter {
+  /** Set when `with.type` is a literal: the subscription is indexed by it; otherwise every event is a candidate. */
+  readonly type: string | undefined;
+  /** Attribute name → literal to equal, or an expression evaluated on the attribute (`data`) whose truth decides. */
+  readonly attributes: readonly EventAttribute[];
+  readonly correlate: readonly { readonly name: string; readonly from: Expression; readonly expect: Template | undefined }[];
+}
+export type EventAttribute =
+  | { readonly name: string; readonly kind: "equals"; readonly value: Template }
+  | { readonly name: string; readonly kind: "matches"; readonly test: (text: string) => boolean }
+  | { readonly name: string; readonly kind: "holds"; readonly expression: Expression };
+export interface ForeachClause {
+  readonly body: TaskList | undefined;
+  readonly output: OutputFlow;
+  readonly export: OutputFlow | undefined;
+}
+
+export type TaskNode =
+  | CallNode
+  | FunctionNode
+  | RunWorkflowNode
+  | DoNode
+  | SetNode
+  | SwitchNode
+  | ForNode
+  | ForkNode
+  | RaiseNode
+  | WaitNode
+  | EmitNode
+  | TryNode
+  | ListenNode;
+export type TaskKind = TaskNode["kind"];
+
+/** Kinds of errors that a document's own checks raise at run time. */
+export type ProgramErrorKind = Extract<ErrorKind, "configuration" | "validation" | "expression">;

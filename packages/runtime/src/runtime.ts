@@ -1,0 +1,109 @@
+import type { CloudEvent, Json } from "@tutti/model";
+import type { Finding } from "@tutti/definition";
+import type { RunView } from "@tutti/engine";
+import type { DefinitionRow, RunPage, RunQuery, RunRow, StoredEvent, StoreReport } from "@tutti/store";
+
+/**
+ * Drives the engine: owns runs, commits in groups, keeps time, carries out attempts, delivers events. It acts and never decides.
+ *
+ * A method that resolves has committed what it acknowledges. Errors are `AppError`s of the catalogue.
+ */
+export interface Runtime {
+  /** Loads what was outstanding and goes on with it (with `drive: "all"`). */
+  start(): Promise<void>;
+  /**
+   * Takes no new work, lets attempts in flight end within `STOP_GRACE_MS`, aborts the rest, commits, and releases everything. May be called
+   * twice or before `start`.
+   */
+  stop(): Promise<void>;
+
+  /** Checks a document and publishes it under its namespace, name and version. Errors among the findings refuse it (`definition-invalid`). */
+  publish(document: DocumentSource): Promise<{ readonly definition: Omit<DefinitionRow, "text">; readonly created: boolean; readonly findings: readonly Finding[] }>;
+  listDefinitions(): Promise<readonly Omit<DefinitionRow, "text">[]>;
+  loadDefinition(namespace: string, name: string, version: string): Promise<DefinitionRow>;
+
+  /** Starts a run of a published version. With a `startKey` the same key starts one run only: `created` is false for the second. */
+  startRun(request: StartRunRequest): Promise<{ readonly runId: string; readonly created: boolean }>;
+  /** Carries out an operator's action; the answer says what the run looks like after it. */
+  operate(request: OperateRequest): Promise<RunView>;
+  /** Takes a run that this process does not drive (mode `asked`) into its hands. */
+  drive(runId: string): Promise<void>;
+
+  acceptEvent(event: CloudEvent): Promise<{ readonly position: number; readonly duplicate: boolean }>;
+  listEvents(limit: number): Promise<readonly StoredEvent[]>;
+
+  /** The run as it is, or as it was after record `atSeq`. */
+  show(runId: string, options?: { readonly atSeq?: number }): Promise<RunView>;
+  list(query: Omit<RunQuery, "tenant">): Promise<RunPage>;
+  /** The whole id of a run for a unique beginning of it, `@latest` or a whole id. */
+  resolveRunId(text: string): Promise<string>;
+  loadRow(runId: string): Promise<RunRow>;
+  /** The run now and after every commit that changed it; ends when the run is final, or with the signal. */
+  watch(runId: string, signal: AbortSignal): AsyncIterable<RunView>;
+  /** Resolves when the run is final or at rest or parked on a person (see `WaitUntil`). Rejects with the signal's reason. */
+  waitFor(runId: string, until: WaitUntil, signal: AbortSignal): Promise<RunRow>;
+  /** Records as stored, parsed, from `fromSeq` on. */
+  records(runId: string, fromSeq: number, limit: number): Promise<readonly { readonly seq: number; readonly record: Json }[]>;
+  /** Log lines of the run's attempts, oldest first; with `follow` it goes on until the run is final or the signal. */
+  logs(runId: string, options: { readonly task?: string; readonly follow: boolean; readonly signal: AbortSignal }): AsyncIterable<LogLine>;
+
+  /** Facts for `admin doctor`. */
+  diagnose(): Promise<RuntimeReport>;
+}
+
+/**
+ * `final`: completed or cancelled. `rest`: also faulted, quarantined or suspended. `parked`: also when nothing is in flight and the run waits
+ * for a timer, an event or a person; what `run start` without a server waits for.
+ */
+export type WaitUntil = "final" | "rest" | "parked";
+
+export interface DocumentSource {
+  readonly text: string;
+  /** For messages only. */
+  readonly file?: string;
+  readonly baseDirectory?: string;
+}
+
+export interface StartRunRequest {
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+  readonly input: Json;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly startKey?: string;
+  readonly actor: string;
+  /** Starts with the input of that run. */
+  readonly replayOf?: string;
+}
+
+/** An operator's word as people say it; tasks are named by path, unique end of a path, or activation number. */
+export interface OperateRequest {
+  readonly runId: string;
+  readonly actor: string;
+  readonly reason?: string;
+  readonly action:
+    | { readonly kind: "pause" | "cancel" | "kill" }
+    | { readonly kind: "resume"; readonly from?: string; readonly setInput?: Json; readonly outputs?: Readonly<Record<string, Json>> }
+    | { readonly kind: "retry"; readonly task?: string }
+    | { readonly kind: "skip"; readonly task: string; readonly output?: Json }
+    | { readonly kind: "settle"; readonly task: string; readonly verdict: { readonly kind: "done"; readonly output: Json } | { readonly kind: "not-done"; readonly then: "run" | "fail" } };
+}
+
+export interface LogLine {
+  readonly atMs: number;
+  readonly runId: string;
+  readonly task: number;
+  readonly path: string;
+  readonly attempt: number;
+  readonly stream: "stdout" | "stderr" | "info";
+  readonly text: string;
+}
+
+export interface RuntimeReport {
+  readonly store: StoreReport;
+  readonly runsByStatus: Readonly<Record<string, number>>;
+  readonly loadedRuns: number;
+  readonly attemptsInFlight: number;
+  readonly functions: readonly { readonly name: string; readonly connector: string; readonly version: string }[];
+  readonly stoppedCleanly: boolean;
+}

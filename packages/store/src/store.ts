@@ -1,0 +1,247 @@
+import type { Json } from "@tutti/model";
+
+/**
+ * The port below the runtime: everything durable. One suite (`conformance.ts`) says what an implementation promises.
+ *
+ * A method that resolves has synced what it wrote. `store-full` means that nothing was written. `commit-outcome-unknown` means that the caller
+ * must load every run of the batch again. Nothing here interprets a record: bodies are JSON texts of the engine's.
+ */
+export interface Store {
+  start(): Promise<void>;
+  /** May be called twice, or before `start`. */
+  stop(): Promise<void>;
+
+  /**
+   * Commits the batch with one sync. Verdicts come in the order of `batch.runs`. A run whose `expectedSeq` is not the stored one is `conflict`:
+   * nothing of it is written, the others are committed.
+   */
+  commit(batch: CommitBatch): Promise<CommitResult>;
+
+  /** The run's row, or undefined. */
+  loadRun(runId: string): Promise<RunRow | undefined>;
+  /** The latest snapshot (unless `withSnapshot` is false) and all records after it, in order. Payload references are resolved. Damage throws `store-damaged`. */
+  loadRecords(runId: string, options: { readonly withSnapshot: boolean }): Promise<RunHistory>;
+  /** Records from `fromSeq` on, for views; at most `limit`. */
+  readRecords(runId: string, fromSeq: number, limit: number): Promise<readonly StoredRecord[]>;
+
+  listRuns(query: RunQuery): Promise<RunPage>;
+  /** Ids that begin with `prefix`, at most `limit`. */
+  findRunIds(prefix: string, limit: number): Promise<readonly string[]>;
+  /** Runs that a restarted owner has to load: status `running`, or marked as having work outstanding. Paged by run id. */
+  listRunnable(afterRunId: string | undefined, limit: number): Promise<readonly string[]>;
+  /** Parked runs whose wake time is at or before `nowMs`, earliest first. */
+  listDue(nowMs: number, limit: number): Promise<readonly { readonly runId: string; readonly wakeAtMs: number }[]>;
+  /** The earliest wake time of any parked run. */
+  nextWakeAt(): Promise<number | undefined>;
+
+  /** Publishes a workflow version. The same text again is fine (`unchanged`); another text under the version is `conflict`. */
+  putDefinition(definition: DefinitionRow): Promise<"created" | "unchanged" | "conflict">;
+  loadDefinition(key: DefinitionKey): Promise<DefinitionRow | undefined>;
+  loadDefinitionByDigest(digest: string): Promise<DefinitionRow | undefined>;
+  listDefinitions(): Promise<readonly Omit<DefinitionRow, "text">[]>;
+
+  /** Accepts an event once per (tenant, source, id). `duplicate` gives the position of the first. */
+  acceptEvent(event: IncomingEvent): Promise<{ readonly position: number; readonly duplicate: boolean }>;
+  /** Events after `afterPosition`, of the type if given, in order. */
+  readEvents(tenant: string, query: { readonly afterPosition: number; readonly type: string | undefined; readonly limit: number }): Promise<readonly StoredEvent[]>;
+  listEvents(tenant: string, limit: number): Promise<readonly StoredEvent[]>;
+  /** Subscriptions that the event is a candidate for (type or any type; created before it, or correlated and run started before it), in order of run id. */
+  findSubscribers(tenant: string, type: string, position: number): Promise<readonly Subscriber[]>;
+  /** Every event up to here has reached all its subscribers; what lies after is dispatched again on start. */
+  readDispatchCursor(): Promise<number>;
+  writeDispatchCursor(position: number): Promise<void>;
+  deleteEventsBefore(acceptedAtMs: number): Promise<number>;
+
+  /** Messages for runs that were committed with another run's batch and not yet taken: run ended, slot granted. In order of position. */
+  readMessages(afterPosition: number, limit: number): Promise<readonly RunMessage[]>;
+
+  /** Poison bookkeeping, no sync: which run is about to be advanced for the first time after a start. Undefined clears it. */
+  markSuspect(runId: string | undefined): Promise<void>;
+  /** The run marked when the process died, and how often in a row without progress. */
+  readSuspects(): Promise<readonly { readonly runId: string; readonly crashes: number }[]>;
+  clearSuspects(): Promise<void>;
+  /** Whether the last stop was orderly; `start` sets it to false, `stop` to true. */
+  readonly stoppedCleanly: boolean;
+
+  /** Checks everything that is stored; names each damaged run. */
+  check(): Promise<StoreReport>;
+}
+
+export interface CommitBatch {
+  readonly runs: readonly RunCommit[];
+}
+
+export interface RunCommit {
+  readonly runId: string;
+  /** Number of records stored before; 0 creates the run. */
+  readonly expectedSeq: number;
+  /** Bodies of the new records, JSON texts; `seq` counts on from `expectedSeq + 1`. */
+  readonly records: readonly RecordBody[];
+  /** Present when the row changes; always on creation. */
+  readonly row: RunRowChange | undefined;
+  readonly snapshot: { readonly body: string; readonly engineVersion: number } | undefined;
+  readonly events: readonly IncomingEvent[];
+  readonly subscribe: readonly SubscriptionRow[];
+  /** Activations whose subscriptions end. */
+  readonly unsubscribe: readonly number[];
+  readonly acquire: readonly SlotRequest[];
+  readonly release: readonly SlotHolder[];
+  /** Messages for other runs, taken by them through `take`. */
+  readonly send: readonly { readonly toRunId: string; readonly body: Json }[];
+  /** Positions of messages that this commit has dealt with. */
+  readonly take: readonly number[];
+}
+
+/** A record's text with, for values over the inline limit, the large values taken out: the text has `{"$payload": hash}` in their place. */
+export interface RecordBody {
+  readonly type: string;
+  readonly atMs: number;
+  readonly text: string;
+  readonly payloads?: readonly Payload[];
+}
+export interface Payload {
+  /** SHA-256 of the text, hexadecimal. */
+  readonly hash: string;
+  readonly text: string;
+}
+
+export interface CommitResult {
+  readonly verdicts: readonly RunVerdict[];
+}
+export interface RunVerdict {
+  readonly verdict: "committed" | "conflict" | "fenced";
+  /** In the order of `acquire`. `queued` is answered later by a message `{type: "slot-granted"}` to the run. */
+  readonly slots: readonly { readonly task: number; readonly verdict: "granted" | "queued" | "rejected"; readonly fence: number; readonly replaced?: SlotHolder }[];
+  /** Positions given to `events`, in order; a duplicate has the position of the first. */
+  readonly eventPositions: readonly number[];
+  /** Messages written by this commit (sent, or slots granted to waiters by a release). */
+  readonly messages: readonly RunMessage[];
+}
+
+export const RUN_STATUSES = ["running", "waiting", "suspended", "faulted", "completed", "cancelled", "quarantined"] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+/** What lists and look-ups know of a run without loading it. */
+export interface RunRow {
+  readonly runId: string;
+  readonly tenant: string;
+  readonly seq: number;
+  readonly status: RunStatus;
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+  readonly digest: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly parentRunId: string | undefined;
+  readonly startedAtMs: number;
+  readonly updatedAtMs: number;
+  readonly endedAtMs: number | undefined;
+  /** Earliest timer of a parked run. */
+  readonly wakeAtMs: number | undefined;
+  /** A restarted owner must load the run: attempts are in flight or commands outstanding. */
+  readonly isOutstanding: boolean;
+  /** Number of tasks in doubt. */
+  readonly inDoubt: number;
+  /** Type of the error of a faulted run. */
+  readonly errorType: string | undefined;
+  /** One sentence for lists: what it waits for, or why it faulted. */
+  readonly reason: string | undefined;
+  /** Events after this position count for correlated listeners: the inbox's end when the run started. */
+  readonly startPosition: number;
+}
+export type RunRowChange = Omit<RunRow, "runId" | "seq" | "startPosition">;
+
+export interface StoredRecord {
+  readonly seq: number;
+  readonly body: string;
+}
+export interface RunHistory {
+  readonly row: RunRow;
+  readonly snapshot: { readonly seq: number; readonly body: string; readonly engineVersion: number } | undefined;
+  readonly records: readonly StoredRecord[];
+}
+
+export interface RunQuery {
+  readonly tenant: string;
+  readonly status?: readonly RunStatus[];
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly startedAfterMs?: number;
+  readonly startedBeforeMs?: number;
+  readonly label?: { readonly key: string; readonly value: string };
+  readonly errorType?: string;
+  readonly inDoubt?: boolean;
+  readonly parentRunId?: string;
+  readonly limit: number;
+  /** From the previous page's `next`. */
+  readonly cursor?: string;
+}
+export interface RunPage {
+  /** Newest first. */
+  readonly runs: readonly RunRow[];
+  readonly next: string | undefined;
+}
+
+export interface DefinitionKey {
+  readonly namespace: string;
+  readonly name: string;
+  /** `latest` takes the highest semantic version. */
+  readonly version: string;
+}
+export interface DefinitionRow extends DefinitionKey {
+  /** SHA-256 of the text, hexadecimal. */
+  readonly digest: string;
+  /** The document as its author wrote it. */
+  readonly text: string;
+  /** Directory that relative references start from, when it came from a file. */
+  readonly baseDirectory: string | undefined;
+  readonly publishedAtMs: number;
+}
+
+export interface IncomingEvent {
+  readonly tenant: string;
+  readonly source: string;
+  readonly id: string;
+  readonly type: string;
+  readonly acceptedAtMs: number;
+  /** The CloudEvent as JSON text. */
+  readonly body: string;
+}
+export interface StoredEvent extends IncomingEvent {
+  readonly position: number;
+}
+export interface SubscriptionRow {
+  readonly tenant: string;
+  readonly task: number;
+  readonly filter: number;
+  readonly eventType: string | undefined;
+  readonly correlated: boolean;
+}
+export interface Subscriber {
+  readonly runId: string;
+  readonly task: number;
+  readonly filter: number;
+}
+
+export interface SlotHolder {
+  readonly key: string;
+  readonly task: number;
+}
+export interface SlotRequest extends SlotHolder {
+  readonly limit: number;
+  readonly onConflict: "queue" | "reject" | "replace";
+}
+
+export interface RunMessage {
+  readonly position: number;
+  readonly toRunId: string;
+  readonly body: Json;
+}
+
+export interface StoreReport {
+  readonly runs: number;
+  readonly records: number;
+  readonly bytes: number;
+  /** Empty when all is well. */
+  readonly damage: readonly { readonly runId: string | undefined; readonly what: string }[];
+}
