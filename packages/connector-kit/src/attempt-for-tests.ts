@@ -1,0 +1,41 @@
+import type { Json } from "@tutti/model";
+import { Token } from "@tutti/model";
+import type { Attempt } from "./connector.ts";
+import { ConnectorError } from "./connector.ts";
+
+/** An attempt that remembers what a function did with it. */
+export interface RecordingAttempt extends Attempt {
+  readonly lines: readonly { readonly stream: "stdout" | "stderr" | "info"; readonly text: string }[];
+  readonly heartbeats: () => number;
+}
+
+/** An attempt for a connector's own tests: everything can be overridden, logs and heartbeats are kept. */
+export function attemptForTests(
+  given: Partial<Omit<Attempt, "secret" | "log" | "heartbeat">> & { readonly secrets?: Readonly<Record<string, Json>> } = {},
+): RecordingAttempt {
+  const { secrets = {}, ...overrides } = given;
+  const lines: { stream: "stdout" | "stderr" | "info"; text: string }[] = [];
+  let beats = 0;
+  return {
+    token: Token.parse(`tok_${"0".repeat(32)}`),
+    runId: "run_0000000000000000",
+    taskPath: "/do/task",
+    number: 1,
+    taskInput: {},
+    baseDirectory: undefined,
+    signal: new AbortController().signal,
+    ...overrides,
+    lines,
+    heartbeats: () => beats,
+    heartbeat: () => {
+      beats += 1;
+    },
+    log: (stream, text) => {
+      lines.push({ stream, text });
+    },
+    secret: async (name) => {
+      if (Object.hasOwn(secrets, name)) return secrets[name] as Json;
+      throw new ConnectorError(`The workflow may not use the secret "${name}".`, { kind: "authorization", outcome: "never-began" });
+    },
+  };
+}
