@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { CheckReporter } from "./scripts/check/vitest-reporter.ts";
 
 /** Files that touch disks, sockets or processes; everything else is a unit test and finishes in milliseconds. */
 const INTEGRATION = ["**/*.integration.test.ts"];
@@ -7,6 +8,7 @@ const EXCLUDE = ["**/node_modules/**"];
 
 export default defineConfig({
   test: {
+    reporters: ["default", new CheckReporter()],
     projects: [
       { test: { name: "unit", include: ["**/*.test.ts"], exclude: [...EXCLUDE, ...INTEGRATION, ...E2E] } },
       { test: { name: "integration", include: INTEGRATION, exclude: EXCLUDE, testTimeout: 60_000, hookTimeout: 60_000 } },

@@ -1,0 +1,35 @@
+/** One part of the check: a command that says by its exit code, and by a report if it writes one, what became of it. */
+export interface Layer {
+  readonly name: string;
+  /** Arguments of `scripts/run.mjs`. */
+  readonly command: readonly string[];
+  /** Files without which the layer cannot mean anything: a missing one fails it, so that nothing is passed over in silence. */
+  readonly needs: readonly string[];
+  /** When time is up the layer's processes are ended and it has failed: a check that hangs says nothing. */
+  readonly minutesMax: number;
+}
+
+const vitest = (project: string): readonly string[] => ["vitest", "run", "--project", project];
+
+/** Everything that has to hold, cheapest first. Together they stay under 25 minutes on two cores. */
+export const LAYERS: readonly Layer[] = [
+  { name: "format", command: ["oxfmt", "--check", "."], needs: [".oxfmtrc.json"], minutesMax: 1 },
+  { name: "lint", command: ["oxlint", "--type-aware", "--deny-warnings", "."], needs: [".oxlintrc.json"], minutesMax: 2 },
+  { name: "types", command: ["tsc", "--noEmit"], needs: ["tsconfig.json"], minutesMax: 2 },
+  { name: "unused", command: ["knip"], needs: ["knip.json"], minutesMax: 2 },
+  { name: "generated", command: ["scripts/generate-docs.ts", "--check"], needs: ["scripts/generate-docs.ts"], minutesMax: 1 },
+  { name: "unit", command: vitest("unit"), needs: ["vitest.config.ts"], minutesMax: 5 },
+  { name: "integration", command: vitest("integration"), needs: ["vitest.config.ts"], minutesMax: 6 },
+  { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 5 },
+  {
+    name: "conformance",
+    command: ["--plain", "tests/conformance/main.ts"],
+    needs: ["main", "ctk", "examples", "schema-agreement", "linter", "jq"].map((part) => `tests/conformance/${part}.ts`),
+    minutesMax: 4,
+  },
+  { name: "quickstart", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 1 },
+  { name: "quickstart-again", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 1 },
+  { name: "crash", command: ["tests/crash/main.ts", "--kills", "300"], needs: ["tests/crash/main.ts"], minutesMax: 5 },
+  { name: "lab-deploy", command: ["lab/deploy.ts"], needs: ["lab/deploy.ts"], minutesMax: 8 },
+  { name: "lab-walk", command: ["lab/deploy-walk.ts"], needs: ["lab/deploy-walk.ts"], minutesMax: 12 },
+];

@@ -1,0 +1,59 @@
+// Writes the reference pages that follow from the code; with `--check`, only says whether they are up to date.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ERROR_CATALOGUE, type ErrorSpecies } from "@tutti/model";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const PAGES: readonly { readonly file: string; readonly render: () => string }[] = [
+  { file: "docs/reference/errors.md", render: errorsPage },
+];
+
+const MEANING: Readonly<Record<ErrorSpecies, string>> = {
+  usage: "the request itself is wrong",
+  "not-found": "the thing named is not there",
+  conflict: "the state of things does not allow it now",
+  refused: "understood, and refused",
+  unreachable: "something that is needed does not answer",
+  "timed-out": "waiting ended before the thing waited for",
+  exhausted: "a resource has run out",
+  damaged: "what is stored does not hold together",
+  internal: "the outcome is unknown; nothing was lost",
+};
+
+const isCheck = process.argv.includes("--check");
+for (const page of PAGES) {
+  const path = join(root, page.file);
+  const wanted = page.render();
+  const present = existsSync(path) ? readFileSync(path, "utf8") : undefined;
+  if (wanted === present) continue;
+  if (isCheck) {
+    process.stderr.write(`${page.file} is not up to date: run \`npm run generate\`.\n`);
+    process.exitCode = 1;
+  } else {
+    writeFileSync(path, wanted);
+    process.stdout.write(`${page.file} written.\n`);
+  }
+}
+
+function errorsPage(): string {
+  const rows = Object.entries(ERROR_CATALOGUE).map(([code, entry]) => `| \`${code}\` | ${entry.kind} | ${entry.hint} |`);
+  const species = Object.entries(MEANING).map(([kind, meaning]) => `| ${kind} | ${meaning} |`);
+  return [
+    "# Errors",
+    "",
+    "Generated from `packages/model/src/error-catalogue.ts` by `npm run generate`; change it there.",
+    "",
+    "Every error that Tutti raises on purpose has one of these codes. A code never changes its meaning. The command line prints the code, what",
+    "happened, and the way out; with `--json` the same as an object.",
+    "",
+    "| code | kind | way out |",
+    "| --- | --- | --- |",
+    ...rows,
+    "",
+    "| kind | meaning |",
+    "| --- | --- |",
+    ...species,
+    "",
+  ].join("\n");
+}
