@@ -1,1 +1,35 @@
-export * from "./store.ts";
+export { type Fault, type FaultDecision, createFaultyStore, type StoreCall } from "./faulty-store.ts";
+export { checkBatch } from "./memory-commit.ts";
+export { MemoryDisk } from "./memory-disk.ts";
+export { createMemoryStore } from "./memory-store.ts";
+export { encodeRecord, payloadHash, restoreText } from "./record-body.ts";
+export { compareNewestFirst, decodeCursor, encodeCursor, pageOf, type RunPlace } from "./run-cursor.ts";
+export { compareVersions, highestVersion } from "./semver.ts";
+export {
+  type CommitBatch,
+  type CommitResult,
+  type DefinitionKey,
+  type DefinitionRow,
+  type IncomingEvent,
+  type Payload,
+  type RecordBody,
+  RUN_STATUSES,
+  type RunCommit,
+  type RunHistory,
+  type RunMessage,
+  type RunPage,
+  type RunQuery,
+  type RunRow,
+  type RunRowChange,
+  type RunStatus,
+  type RunVerdict,
+  type SlotHolder,
+  type SlotRequest,
+  type SlotVerdict,
+  type Store,
+  type StoredEvent,
+  type StoredRecord,
+  type StoreReport,
+  type Subscriber,
+  type SubscriptionRow,
+} from "./store.ts";

@@ -50,6 +50,7 @@ export interface Store {
   /** Every event up to here has reached all its subscribers; what lies after is dispatched again on start. */
   readDispatchCursor(): Promise<number>;
   writeDispatchCursor(position: number): Promise<void>;
+  /** Deletes what was accepted before and has reached its subscribers; the ids may then be accepted again. */
   deleteEventsBefore(acceptedAtMs: number): Promise<number>;
 
   /** Messages for runs that were committed with another run's batch and not yet taken: run ended, slot granted. In order of position. */
@@ -68,18 +69,20 @@ export interface Store {
 }
 
 export interface CommitBatch {
+  /** At most one entry per run. */
   readonly runs: readonly RunCommit[];
 }
 
 export interface RunCommit {
   readonly runId: string;
-  /** Number of records stored before; 0 creates the run. */
+  /** Number of records stored before; 0 creates the run, which needs `row` and at least one record. */
   readonly expectedSeq: number;
   /** Bodies of the new records, JSON texts; `seq` counts on from `expectedSeq + 1`. */
   readonly records: readonly RecordBody[];
-  /** Present when the row changes; always on creation. */
+  /** Present when the row changes; always on creation. Left out when only `updatedAtMs` would change, since it costs index work. */
   readonly row: RunRowChange | undefined;
   readonly snapshot: { readonly body: string; readonly engineVersion: number } | undefined;
+  /** Accepted before the subscriptions of the same commit: what a run emits and then listens for without correlation, it does not see. */
   readonly events: readonly IncomingEvent[];
   readonly subscribe: readonly SubscriptionRow[];
   /** Activations whose subscriptions end. */
@@ -92,7 +95,7 @@ export interface RunCommit {
   readonly take: readonly number[];
 }
 
-/** A record's text with, for values over the inline limit, the large values taken out: the text has `{"$payload": hash}` in their place. */
+/** A record's text, without the values over the inline limit: a marker stands at the offset of each. Made by `encodeRecord`. */
 export interface RecordBody {
   readonly type: string;
   readonly atMs: number;
@@ -103,6 +106,8 @@ export interface Payload {
   /** SHA-256 of the text, hexadecimal. */
   readonly hash: string;
   readonly text: string;
+  /** Where the marker begins in the record's text, in UTF-16 units; payloads come in the order of their offsets. */
+  readonly offset: number;
 }
 
 export interface CommitResult {
@@ -110,12 +115,21 @@ export interface CommitResult {
 }
 export interface RunVerdict {
   readonly verdict: "committed" | "conflict" | "fenced";
-  /** In the order of `acquire`. `queued` is answered later by a message `{type: "slot-granted"}` to the run. */
-  readonly slots: readonly { readonly task: number; readonly verdict: "granted" | "queued" | "rejected"; readonly fence: number; readonly replaced?: SlotHolder }[];
+  /** In the order of `acquire`. `queued` is answered later by a message `{type: "slot-granted", key, task, fence}` to the run. */
+  readonly slots: readonly SlotVerdict[];
   /** Positions given to `events`, in order; a duplicate has the position of the first. */
   readonly eventPositions: readonly number[];
-  /** Messages written by this commit (sent, or slots granted to waiters by a release). */
+  /** Messages written by this commit: sent, slots granted to waiters by a release, and `{type: "slot-replaced", key, task, fence}` to a run that lost one. */
   readonly messages: readonly RunMessage[];
+}
+export interface SlotVerdict {
+  readonly key: string;
+  readonly task: number;
+  readonly verdict: "granted" | "queued" | "rejected";
+  /** Grows with every grant of the key; 0 unless granted. */
+  readonly fence: number;
+  /** Who lost the slot to this request. */
+  readonly replaced?: SlotHolder & { readonly runId: string };
 }
 
 export const RUN_STATUSES = ["running", "waiting", "suspended", "faulted", "completed", "cancelled", "quarantined"] as const;

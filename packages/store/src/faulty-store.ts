@@ -1,0 +1,82 @@
+import { AppError } from "@tutti/model";
+import type { Store } from "./store.ts";
+
+/** A call that reaches the store: which method, and the how-manieth of that method, from 1. */
+export interface StoreCall {
+  readonly method: Exclude<keyof Store, "stoppedCleanly">;
+  readonly ordinal: number;
+}
+
+/** What happens to a call. `delay` waits for what the test supplies, so that virtual time can decide. */
+export type Fault =
+  | { readonly kind: "none" }
+  /** Not executed, reported as failed: `commit-outcome-unknown` unless another error is given. */
+  | { readonly kind: "failed-before"; readonly error?: Error }
+  /** Executed, then reported as failed. */
+  | { readonly kind: "failed-after"; readonly error?: Error }
+  | { readonly kind: "store-full" }
+  | { readonly kind: "delay"; readonly until: () => Promise<void> };
+export type FaultDecision = (call: StoreCall) => Fault;
+
+/** Puts faults between a caller and a store; `decide` is asked once per call, in the order of the calls. */
+export function createFaultyStore(store: Store, decide: FaultDecision): Store {
+  const ordinals = new Map<string, number>();
+  const call = async <T>(method: StoreCall["method"], execute: () => Promise<T>): Promise<T> => {
+    const ordinal = (ordinals.get(method) ?? 0) + 1;
+    ordinals.set(method, ordinal);
+    return suffer(decide({ method, ordinal }), method, execute);
+  };
+  return {
+    get stoppedCleanly() {
+      return store.stoppedCleanly;
+    },
+    start: () => call("start", () => store.start()),
+    stop: () => call("stop", () => store.stop()),
+    commit: (batch) => call("commit", () => store.commit(batch)),
+    loadRun: (runId) => call("loadRun", () => store.loadRun(runId)),
+    loadRecords: (runId, options) => call("loadRecords", () => store.loadRecords(runId, options)),
+    readRecords: (runId, fromSeq, limit) => call("readRecords", () => store.readRecords(runId, fromSeq, limit)),
+    listRuns: (query) => call("listRuns", () => store.listRuns(query)),
+    findRunIds: (prefix, limit) => call("findRunIds", () => store.findRunIds(prefix, limit)),
+    listRunnable: (afterRunId, limit) => call("listRunnable", () => store.listRunnable(afterRunId, limit)),
+    listDue: (nowMs, limit) => call("listDue", () => store.listDue(nowMs, limit)),
+    nextWakeAt: () => call("nextWakeAt", () => store.nextWakeAt()),
+    putDefinition: (definition) => call("putDefinition", () => store.putDefinition(definition)),
+    loadDefinition: (key) => call("loadDefinition", () => store.loadDefinition(key)),
+    loadDefinitionByDigest: (digest) => call("loadDefinitionByDigest", () => store.loadDefinitionByDigest(digest)),
+    listDefinitions: () => call("listDefinitions", () => store.listDefinitions()),
+    acceptEvent: (event) => call("acceptEvent", () => store.acceptEvent(event)),
+    readEvents: (tenant, query) => call("readEvents", () => store.readEvents(tenant, query)),
+    listEvents: (tenant, limit) => call("listEvents", () => store.listEvents(tenant, limit)),
+    findSubscribers: (tenant, type, position) => call("findSubscribers", () => store.findSubscribers(tenant, type, position)),
+    readDispatchCursor: () => call("readDispatchCursor", () => store.readDispatchCursor()),
+    writeDispatchCursor: (position) => call("writeDispatchCursor", () => store.writeDispatchCursor(position)),
+    deleteEventsBefore: (acceptedAtMs) => call("deleteEventsBefore", () => store.deleteEventsBefore(acceptedAtMs)),
+    readMessages: (afterPosition, limit) => call("readMessages", () => store.readMessages(afterPosition, limit)),
+    markSuspect: (runId) => call("markSuspect", () => store.markSuspect(runId)),
+    readSuspects: () => call("readSuspects", () => store.readSuspects()),
+    clearSuspects: () => call("clearSuspects", () => store.clearSuspects()),
+    check: () => call("check", () => store.check()),
+  };
+}
+
+async function suffer<T>(fault: Fault, method: string, execute: () => Promise<T>): Promise<T> {
+  switch (fault.kind) {
+    case "none":
+      return execute();
+    case "failed-before":
+      throw fault.error ?? unknownOutcome(method);
+    case "failed-after":
+      await execute();
+      throw fault.error ?? unknownOutcome(method);
+    case "store-full":
+      throw new AppError("store-full", `The store is full: ${method} has written nothing.`);
+    case "delay":
+      await fault.until();
+      return execute();
+  }
+}
+
+function unknownOutcome(method: string): AppError {
+  return new AppError("commit-outcome-unknown", `Whether ${method} was carried out is not known.`);
+}

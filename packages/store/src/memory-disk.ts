@@ -1,0 +1,58 @@
+import type { DefinitionRow, RunMessage, RunRow, SlotHolder, StoredEvent, SubscriptionRow } from "./store.ts";
+
+/** A record as it lies on the disk: with markers in place of its payloads. */
+export interface MemoryRecord {
+  text: string;
+  readonly crc: number;
+  readonly places: readonly { readonly offset: number; readonly hash: string }[];
+}
+export interface MemoryRun {
+  row: RunRow;
+  readonly records: MemoryRecord[];
+  snapshot: { readonly seq: number; readonly body: string; readonly engineVersion: number } | undefined;
+  readonly subscriptions: Map<string, SubscriptionRow & { readonly createdAfter: number }>;
+}
+/** Holders come before waiters only in time: the state says which is which. */
+export interface MemorySlot extends SlotHolder {
+  readonly runId: string;
+  readonly limit: number;
+  state: "held" | "queued";
+  fence: number;
+}
+
+/**
+ * What survives a crash of the memory store's process: everything, since its commits are never half done.
+ *
+ * `crash` cuts the present owner off as kill -9 does: its calls fail from then on, and another store may start on the disk.
+ */
+export class MemoryDisk {
+  readonly runs = new Map<string, MemoryRun>();
+  readonly payloads = new Map<string, string>();
+  readonly definitions = new Map<string, DefinitionRow>();
+  /** In order of position. */
+  events: StoredEvent[] = [];
+  readonly eventPositions = new Map<string, number>();
+  lastEventPosition = 0;
+  readonly messages = new Map<number, RunMessage>();
+  lastMessagePosition = 0;
+  /** Per key, in order of request. */
+  readonly slots = new Map<string, MemorySlot[]>();
+  lastFence = 0;
+  dispatchCursor = 0;
+  stoppedCleanly = false;
+  suspect: string | undefined;
+  readonly crashes = new Map<string, number>();
+  /** The store that owns the disk now. */
+  owner: object | undefined;
+
+  crash(): void {
+    this.owner = undefined;
+  }
+
+  /** Changes one character of the run's first record, for tests of what happens then. */
+  damage(runId: string): void {
+    const record = this.runs.get(runId)?.records[0];
+    if (record === undefined) throw new Error(`The run ${runId} has no record to damage.`);
+    record.text = `!${record.text.slice(1)}`;
+  }
+}

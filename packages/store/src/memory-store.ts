@@ -1,0 +1,285 @@
+import { crc32 } from "node:zlib";
+import { AppError } from "@tutti/model";
+import { acceptToMemory, commitToMemory } from "./memory-commit.ts";
+import { MemoryDisk, type MemoryRun } from "./memory-disk.ts";
+import { payloadHash, restoreText } from "./record-body.ts";
+import { compareNewestFirst, decodeCursor, pageOf } from "./run-cursor.ts";
+import { compareVersions, highestVersion } from "./semver.ts";
+import type {
+  CommitBatch,
+  CommitResult,
+  DefinitionKey,
+  DefinitionRow,
+  IncomingEvent,
+  RunHistory,
+  RunMessage,
+  RunPage,
+  RunQuery,
+  RunRow,
+  Store,
+  StoredEvent,
+  StoredRecord,
+  StoreReport,
+  Subscriber,
+} from "./store.ts";
+
+/**
+ * The store for tests and the simulator: every promise of the port but surviving the process.
+ *
+ * `disk` is what survives a simulated crash: `disk.crash()` and a new store on the same disk is a restart after kill -9. Look-ups scan, which is
+ * right for some ten thousand runs.
+ */
+export function createMemoryStore(disk: MemoryDisk = new MemoryDisk()): Store {
+  return new MemoryStore(disk);
+}
+
+class MemoryStore implements Store {
+  readonly #disk: MemoryDisk;
+  #stoppedCleanly = false;
+
+  constructor(disk: MemoryDisk) {
+    this.#disk = disk;
+  }
+
+  get stoppedCleanly(): boolean {
+    return this.#stoppedCleanly;
+  }
+
+  async start(): Promise<void> {
+    const disk = this.#disk;
+    if (disk.owner === this) return;
+    if (disk.owner !== undefined) throw new AppError("store-in-use", "The disk has an owner that has neither stopped nor crashed.");
+    disk.owner = this;
+    this.#stoppedCleanly = disk.stoppedCleanly;
+    disk.stoppedCleanly = false;
+    if (disk.suspect !== undefined) disk.crashes.set(disk.suspect, (disk.crashes.get(disk.suspect) ?? 0) + 1);
+    disk.suspect = undefined;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#disk.owner !== this) return;
+    this.#disk.suspect = undefined;
+    this.#disk.stoppedCleanly = true;
+    this.#disk.owner = undefined;
+  }
+
+  async commit(batch: CommitBatch): Promise<CommitResult> {
+    return commitToMemory(this.#open(), batch);
+  }
+
+  async loadRun(runId: string): Promise<RunRow | undefined> {
+    return this.#open().runs.get(runId)?.row;
+  }
+
+  async loadRecords(runId: string, options: { readonly withSnapshot: boolean }): Promise<RunHistory> {
+    const run = this.#run(runId);
+    const snapshot = options.withSnapshot ? run.snapshot : undefined;
+    return { row: run.row, snapshot, records: this.#read(run, (snapshot?.seq ?? 0) + 1, Number.POSITIVE_INFINITY) };
+  }
+
+  async readRecords(runId: string, fromSeq: number, limit: number): Promise<readonly StoredRecord[]> {
+    return this.#read(this.#run(runId), Math.max(1, fromSeq), limit);
+  }
+
+  async listRuns(query: RunQuery): Promise<RunPage> {
+    const place = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+    const rows = [...this.#open().runs.values()]
+      .map((run) => run.row)
+      .filter((row) => matches(row, query) && (place === undefined || compareNewestFirst(row, place) > 0))
+      .toSorted(compareNewestFirst);
+    return pageOf(rows, query.limit);
+  }
+
+  async findRunIds(prefix: string, limit: number): Promise<readonly string[]> {
+    return this.#runIds((row) => row.runId.startsWith(prefix)).slice(0, limit);
+  }
+
+  async listRunnable(afterRunId: string | undefined, limit: number): Promise<readonly string[]> {
+    const isNext = (row: RunRow): boolean => afterRunId === undefined || row.runId > afterRunId;
+    return this.#runIds((row) => (row.status === "running" || row.isOutstanding) && isNext(row)).slice(0, limit);
+  }
+
+  async listDue(nowMs: number, limit: number): Promise<readonly { readonly runId: string; readonly wakeAtMs: number }[]> {
+    return this.#wakes()
+      .filter((wake) => wake.wakeAtMs <= nowMs)
+      .slice(0, limit);
+  }
+
+  async nextWakeAt(): Promise<number | undefined> {
+    return this.#wakes()[0]?.wakeAtMs;
+  }
+
+  async putDefinition(definition: DefinitionRow): Promise<"created" | "unchanged" | "conflict"> {
+    const { definitions } = this.#open();
+    const key = JSON.stringify([definition.namespace, definition.name, definition.version]);
+    const known = definitions.get(key);
+    if (known !== undefined) return known.text === definition.text ? "unchanged" : "conflict";
+    definitions.set(key, definition);
+    return "created";
+  }
+
+  async loadDefinition(key: DefinitionKey): Promise<DefinitionRow | undefined> {
+    const versions = [...this.#open().definitions.values()].filter((one) => one.namespace === key.namespace && one.name === key.name);
+    const version = key.version === "latest" ? highestVersion(versions.map((one) => one.version)) : key.version;
+    return versions.find((one) => one.version === version);
+  }
+
+  async loadDefinitionByDigest(digest: string): Promise<DefinitionRow | undefined> {
+    return [...this.#open().definitions.values()].find((one) => one.digest === digest);
+  }
+
+  async listDefinitions(): Promise<readonly Omit<DefinitionRow, "text">[]> {
+    return [...this.#open().definitions.values()]
+      .map(({ text: _, ...rest }) => rest)
+      .toSorted((a, b) => compareTexts(a.namespace, b.namespace) || compareTexts(a.name, b.name) || compareVersions(a.version, b.version));
+  }
+
+  async acceptEvent(event: IncomingEvent): Promise<{ readonly position: number; readonly duplicate: boolean }> {
+    return acceptToMemory(this.#open(), event);
+  }
+
+  async readEvents(tenant: string, query: { readonly afterPosition: number; readonly type: string | undefined; readonly limit: number }): Promise<readonly StoredEvent[]> {
+    return this.#open()
+      .events.filter((event) => event.tenant === tenant && event.position > query.afterPosition && (query.type === undefined || event.type === query.type))
+      .slice(0, query.limit);
+  }
+
+  async listEvents(tenant: string, limit: number): Promise<readonly StoredEvent[]> {
+    return this.#open()
+      .events.filter((event) => event.tenant === tenant)
+      .toReversed()
+      .slice(0, limit);
+  }
+
+  async findSubscribers(tenant: string, type: string, position: number): Promise<readonly Subscriber[]> {
+    const found: Subscriber[] = [];
+    for (const { row, subscriptions } of this.#open().runs.values()) {
+      for (const one of subscriptions.values()) {
+        const isType = one.eventType === undefined || one.eventType === type;
+        if (one.tenant === tenant && isType && position > (one.correlated ? row.startPosition : one.createdAfter)) {
+          found.push({ runId: row.runId, task: one.task, filter: one.filter });
+        }
+      }
+    }
+    return found.toSorted((a, b) => compareTexts(a.runId, b.runId) || a.task - b.task || a.filter - b.filter);
+  }
+
+  async readDispatchCursor(): Promise<number> {
+    return this.#open().dispatchCursor;
+  }
+
+  async writeDispatchCursor(position: number): Promise<void> {
+    this.#open().dispatchCursor = position;
+  }
+
+  async deleteEventsBefore(acceptedAtMs: number): Promise<number> {
+    const disk = this.#open();
+    const isOld = (event: StoredEvent): boolean => event.acceptedAtMs < acceptedAtMs && event.position <= disk.dispatchCursor;
+    const old = disk.events.filter(isOld);
+    for (const event of old) disk.eventPositions.delete(JSON.stringify([event.tenant, event.source, event.id]));
+    disk.events = disk.events.filter((event) => !isOld(event));
+    return old.length;
+  }
+
+  async readMessages(afterPosition: number, limit: number): Promise<readonly RunMessage[]> {
+    return [...this.#open().messages.values()].filter((message) => message.position > afterPosition).slice(0, limit);
+  }
+
+  async markSuspect(runId: string | undefined): Promise<void> {
+    const disk = this.#open();
+    // Whoever was marked before and let the process live has made progress.
+    if (disk.suspect !== undefined && disk.suspect !== runId) disk.crashes.delete(disk.suspect);
+    disk.suspect = runId;
+  }
+
+  async readSuspects(): Promise<readonly { readonly runId: string; readonly crashes: number }[]> {
+    return [...this.#open().crashes].map(([runId, crashes]) => ({ runId, crashes }));
+  }
+
+  async clearSuspects(): Promise<void> {
+    const disk = this.#open();
+    disk.suspect = undefined;
+    disk.crashes.clear();
+  }
+
+  async check(): Promise<StoreReport> {
+    const disk = this.#open();
+    const damage: { runId: string | undefined; what: string }[] = [];
+    let records = 0;
+    let bytes = 0;
+    for (const [runId, run] of disk.runs) {
+      records += run.records.length;
+      bytes += run.records.reduce((sum, record) => sum + record.text.length, 0);
+      try {
+        this.#read(run, 1, Number.POSITIVE_INFINITY);
+      } catch (error) {
+        damage.push({ runId, what: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    return { runs: disk.runs.size, records, bytes, damage };
+  }
+
+  /** The disk, as long as it is this store's: a store that was cut off never reads or writes again. */
+  #open(): MemoryDisk {
+    if (this.#disk.owner !== this) throw new AppError("stopping", "The store is not started, stopped, or its process has crashed.");
+    return this.#disk;
+  }
+
+  #run(runId: string): MemoryRun {
+    const run = this.#open().runs.get(runId);
+    if (run === undefined) throw new AppError("run-not-found", `There is no run ${runId}.`, { details: { runId } });
+    return run;
+  }
+
+  #read(run: MemoryRun, fromSeq: number, limit: number): readonly StoredRecord[] {
+    const { runId } = run.row;
+    return run.records.slice(fromSeq - 1, fromSeq - 1 + limit).map((record, index) => {
+      const seq = fromSeq + index;
+      if (crc32(record.text) !== record.crc) throw damaged(runId, `record ${seq} does not match its checksum`);
+      return { seq, body: restoreText(record.text, record.places, (hash) => this.#payload(runId, hash)) };
+    });
+  }
+
+  #payload(runId: string, hash: string): string {
+    const text = this.#disk.payloads.get(hash);
+    if (text === undefined || payloadHash(text) !== hash) throw damaged(runId, `payload ${hash} is missing or does not match its hash`);
+    return text;
+  }
+
+  #runIds(isWanted: (row: RunRow) => boolean): readonly string[] {
+    return [...this.#open().runs.values()]
+      .filter((run) => isWanted(run.row))
+      .map((run) => run.row.runId)
+      .toSorted(compareTexts);
+  }
+
+  #wakes(): readonly { readonly runId: string; readonly wakeAtMs: number }[] {
+    return [...this.#open().runs.values()]
+      .flatMap(({ row }) => (row.wakeAtMs === undefined ? [] : [{ runId: row.runId, wakeAtMs: row.wakeAtMs }]))
+      .toSorted((a, b) => a.wakeAtMs - b.wakeAtMs || compareTexts(a.runId, b.runId));
+  }
+}
+
+function matches(row: RunRow, query: RunQuery): boolean {
+  const wanted: readonly boolean[] = [
+    row.tenant === query.tenant,
+    query.status === undefined || query.status.includes(row.status),
+    query.namespace === undefined || row.namespace === query.namespace,
+    query.name === undefined || row.name === query.name,
+    query.startedAfterMs === undefined || row.startedAtMs > query.startedAfterMs,
+    query.startedBeforeMs === undefined || row.startedAtMs < query.startedBeforeMs,
+    query.label === undefined || (Object.hasOwn(row.labels, query.label.key) && row.labels[query.label.key] === query.label.value),
+    query.errorType === undefined || row.errorType === query.errorType,
+    query.inDoubt === undefined || row.inDoubt > 0 === query.inDoubt,
+    query.parentRunId === undefined || row.parentRunId === query.parentRunId,
+  ];
+  return wanted.every(Boolean);
+}
+
+function damaged(runId: string, what: string): AppError {
+  return new AppError("store-damaged", `The history of run ${runId} is damaged: ${what}.`, { details: { runId } });
+}
+
+function compareTexts(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
