@@ -14,3 +14,4 @@ export { type BankCall, type BankEffect } from "./bank-ledger.ts";
 export { buildDocument, buildEvent, buildRunId, buildToken, callBank } from "./builders.ts";
 export { createRandom, type Random } from "./random.ts";
 export { VirtualClock, type VirtualTimer } from "./virtual-clock.ts";
+export { type StandIn, type StandInReply, type StandInRequest, startStandIn } from "./stand-in.ts";
