@@ -12,8 +12,7 @@ export class CheckReporter implements Reporter {
       for (const test of module.children.allTests()) {
         const result = test.result();
         if (result.state === "passed") passed += 1;
-        else if (result.state === "failed")
-          failures.push({ name: nameOf(test), message: result.errors.map((error) => error.message).join("\n") });
+        else if (result.state === "failed") failures.push({ name: nameOf(test), message: result.errors.map(describe).join("\n") });
         else skips.push({ name: nameOf(test), reason: result.state === "skipped" ? (result.note ?? "no reason given") : "did not run" });
       }
       for (const suite of module.children.allSuites()) {
@@ -24,6 +23,19 @@ export class CheckReporter implements Reporter {
     for (const error of unhandledErrors) failures.push({ name: "unhandled error", message: error.message });
     writeReport({ passed, failures, skips });
   }
+}
+
+function describe(error: {
+  readonly message: string;
+  readonly diff?: string;
+  readonly stacks?: readonly { readonly file: string; readonly line: number }[];
+}): string {
+  const place = error.stacks?.[0];
+  return [
+    error.message,
+    ...(error.diff === undefined ? [] : [error.diff]),
+    ...(place === undefined ? [] : [`at ${place.file}:${place.line}`]),
+  ].join("\n");
 }
 
 function nameOf(test: TestCase): string {

@@ -81,7 +81,7 @@ function readSources(folder: string): readonly SourceFile[] {
         path,
         text,
         imports: importsOf(text),
-        isTest: /(\.test|(^|\/)conformance|\.fixture)\.ts$/.test(path) || path.includes("/src/testing/"),
+        isTest: /\.test\.ts$|\/conformance(\/[^/]+)?\.ts$/.test(path),
       };
     });
 }
