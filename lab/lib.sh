@@ -25,9 +25,9 @@ lab_apt() {
     fi
     trap '[ $made = 1 ] && rm -f /usr/sbin/policy-rc.d' EXIT
     apt_opts=(-y -q -o DPkg::Lock::Timeout=900 -o Dpkg::Options::=--force-confold)
-    if ! apt-get "${apt_opts[@]}" ${LAB_APT_OPTS:-} install --no-install-recommends "${missing[@]}"; then
+    if ! apt-get "${apt_opts[@]}" install --no-install-recommends "${missing[@]}"; then
       apt-get "${apt_opts[@]}" update
-      apt-get "${apt_opts[@]}" ${LAB_APT_OPTS:-} install --no-install-recommends "${missing[@]}"
+      apt-get "${apt_opts[@]}" install --no-install-recommends "${missing[@]}"
     fi
   ) 9> "$LAB_STATE/apt.lock" >> "$LAB_STATE/apt.log" 2>&1 || { tail -20 "$LAB_STATE/apt.log" >&2; lab_die "apt-get install ${missing[*]} failed"; }
   lab_log "installed ${missing[*]} in $((SECONDS - t0))s"
@@ -108,17 +108,4 @@ lab_busybox() {
   cp -L /lib64/ld-linux-x86-64.so.2 "$t/lib64/"
   echo 'root:x:0:0:root:/root:/bin/sh' > "$t/etc/passwd"; echo 'root:x:0:' > "$t/etc/group"
   echo 'hosts: files dns' > "$t/etc/nsswitch.conf"
-}
-# lab_backports PKG... : like lab_apt, from the backports suite of whatever Debian mirror this machine already uses.
-lab_backports() {
-  local f=/etc/apt/sources.list.d/lab-backports.list uri code
-  code=$(. /etc/os-release; echo "$VERSION_CODENAME")
-  mkdir -p "$LAB_STATE"
-  if [ ! -e "$f" ]; then
-    uri=$({ sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources; sed -n 's/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list; true; } 2> /dev/null | tr ' ' '\n' | grep -E '/debian/?$' | head -1 || true)
-    [ -n "$uri" ] || lab_die "no Debian mirror found in the apt sources"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $code-backports main" > "$f"
-    apt-get -q -o DPkg::Lock::Timeout=900 update >> "$LAB_STATE/apt.log" 2>&1
-  fi
-  LAB_APT_OPTS="-t $code-backports" lab_apt "$@"
 }
