@@ -12,13 +12,25 @@ export { commitOf, commitOne, idOf, recordTexts, rowOf, T0, TENANT, textOf } fro
 
 /** The suite that says what a store is; every implementation passes it. `open` gives a started, empty store. */
 export function describeStore(name: string, open: OpenStore): void {
-  describe(name, () => {
+  describe(`${name}`, () => {
     const test = testOn(open);
-    describe("commits", () => describeCommits(test));
-    describe("lists", () => describeLists(test));
-    describe("definitions", () => describeDefinitions(test));
-    describe("events and messages", () => describeEvents(test));
-    describe("slots", () => describeSlots(test));
-    describe("life cycle", () => describeLifeCycle(test));
+    describe("commits", () => {
+      describeCommits(test);
+    });
+    describe("lists", () => {
+      describeLists(test);
+    });
+    describe("definitions", () => {
+      describeDefinitions(test);
+    });
+    describe("events and messages", () => {
+      describeEvents(test);
+    });
+    describe("slots", () => {
+      describeSlots(test);
+    });
+    describe("life cycle", () => {
+      describeLifeCycle(test);
+    });
   });
 }

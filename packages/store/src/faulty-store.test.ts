@@ -7,7 +7,9 @@ import type { Store } from "./store.ts";
 async function faulty(...faults: readonly Fault[]): Promise<{ readonly store: Store; readonly inner: Store }> {
   const inner = createMemoryStore();
   await inner.start();
-  const store = createFaultyStore(inner, ({ method, ordinal }) => (method === "commit" ? (faults[ordinal - 1] ?? { kind: "none" }) : { kind: "none" }));
+  const store = createFaultyStore(inner, ({ method, ordinal }) =>
+    method === "commit" ? (faults[ordinal - 1] ?? { kind: "none" }) : { kind: "none" },
+  );
   return { store, inner };
 }
 

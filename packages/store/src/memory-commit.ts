@@ -38,8 +38,9 @@ function commitRun(disk: MemoryDisk, commit: RunCommit): RunVerdict {
   if ((existing?.row.seq ?? 0) !== commit.expectedSeq) return CONFLICT;
   const run = existing ?? createRun(disk, commit);
   run.records.push(...commit.records.map((record) => storeRecord(disk, record)));
-  const { runId, startPosition } = run.row;
-  run.row = { ...(commit.row ?? run.row), runId, startPosition, seq: commit.expectedSeq + commit.records.length };
+  const { runId, startPosition, tenant, namespace, name, parentRunId, startedAtMs } = run.row;
+  const fixed = { runId, startPosition, tenant, namespace, name, parentRunId, startedAtMs };
+  run.row = { ...(commit.row ?? run.row), ...fixed, seq: commit.expectedSeq + commit.records.length };
   if (commit.snapshot !== undefined) run.snapshot = { ...commit.snapshot, seq: run.row.seq };
   const eventPositions = commit.events.map((event) => acceptToMemory(disk, event).position);
   for (const [key, subscription] of run.subscriptions) if (commit.unsubscribe.includes(subscription.task)) run.subscriptions.delete(key);

@@ -8,11 +8,16 @@ export interface SlotNotice {
 }
 
 /** Grants, queues or rejects; a holder that asks again gets its present state. */
-export function acquireSlot(disk: MemoryDisk, runId: string, request: SlotRequest): { readonly verdict: SlotVerdict; readonly notices: readonly SlotNotice[] } {
+export function acquireSlot(
+  disk: MemoryDisk,
+  runId: string,
+  request: SlotRequest,
+): { readonly verdict: SlotVerdict; readonly notices: readonly SlotNotice[] } {
   const entries = disk.slots.get(request.key) ?? [];
   const { key, task } = request;
   const present = entries.find((entry) => entry.runId === runId && entry.task === task);
-  if (present !== undefined) return { verdict: { key, task, verdict: present.state === "held" ? "granted" : "queued", fence: present.fence }, notices: [] };
+  if (present !== undefined)
+    return { verdict: { key, task, verdict: present.state === "held" ? "granted" : "queued", fence: present.fence }, notices: [] };
   const held = entries.filter((entry) => entry.state === "held");
   // A newcomer never overtakes those who wait, even when a slot is free for a moment.
   const isFree = held.length < request.limit && held.length === entries.length;

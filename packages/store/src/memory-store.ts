@@ -130,7 +130,14 @@ class MemoryStore implements Store {
 
   async listDefinitions(): Promise<readonly Omit<DefinitionRow, "text">[]> {
     return [...this.#open().definitions.values()]
-      .map(({ text: _, ...rest }) => rest)
+      .map(({ namespace, name, version, digest, baseDirectory, publishedAtMs }) => ({
+        namespace,
+        name,
+        version,
+        digest,
+        baseDirectory,
+        publishedAtMs,
+      }))
       .toSorted((a, b) => compareTexts(a.namespace, b.namespace) || compareTexts(a.name, b.name) || compareVersions(a.version, b.version));
   }
 
@@ -138,9 +145,15 @@ class MemoryStore implements Store {
     return acceptToMemory(this.#open(), event);
   }
 
-  async readEvents(tenant: string, query: { readonly afterPosition: number; readonly type: string | undefined; readonly limit: number }): Promise<readonly StoredEvent[]> {
+  async readEvents(
+    tenant: string,
+    query: { readonly afterPosition: number; readonly type: string | undefined; readonly limit: number },
+  ): Promise<readonly StoredEvent[]> {
     return this.#open()
-      .events.filter((event) => event.tenant === tenant && event.position > query.afterPosition && (query.type === undefined || event.type === query.type))
+      .events.filter(
+        (event) =>
+          event.tenant === tenant && event.position > query.afterPosition && (query.type === undefined || event.type === query.type),
+      )
       .slice(0, query.limit);
   }
 

@@ -19,7 +19,11 @@ export function encodeRecord(record: { readonly type: string; readonly at: numbe
 }
 
 /** Puts the values back: the text that `encodeRecord` would have made without a limit. */
-export function restoreText(text: string, places: readonly { readonly offset: number; readonly hash: string }[], load: (hash: string) => string): string {
+export function restoreText(
+  text: string,
+  places: readonly { readonly offset: number; readonly hash: string }[],
+  load: (hash: string) => string,
+): string {
   let restored = "";
   let end = 0;
   for (const place of places) {

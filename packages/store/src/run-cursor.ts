@@ -16,7 +16,9 @@ export function encodeCursor(row: RunPlace): string {
 export function decodeCursor(cursor: string): RunPlace {
   const match = /^(-?\d{1,16})\.(.+)$/.exec(cursor);
   if (match?.[1] === undefined || match[2] === undefined) {
-    throw new AppError("usage", `The list cursor ${JSON.stringify(cursor)} is not one that a list has given out.`, { hint: "Start the list again without a cursor." });
+    throw new AppError("usage", `The list cursor ${JSON.stringify(cursor)} is not one that a list has given out.`, {
+      hint: "Start the list again without a cursor.",
+    });
   }
   return { startedAtMs: Number(match[1]), runId: match[2] };
 }

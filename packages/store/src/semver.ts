@@ -23,7 +23,10 @@ export function compareVersions(left: string, right: string): number {
 
 /** The highest of `versions`, undefined when there is none. */
 export function highestVersion(versions: readonly string[]): string | undefined {
-  return versions.reduce<string | undefined>((best, version) => (best === undefined || compareVersions(version, best) > 0 ? version : best), undefined);
+  return versions.reduce<string | undefined>(
+    (best, version) => (best === undefined || compareVersions(version, best) > 0 ? version : best),
+    undefined,
+  );
 }
 
 function parse(text: string): Version | undefined {

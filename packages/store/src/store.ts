@@ -43,7 +43,10 @@ export interface Store {
   /** Accepts an event once per (tenant, source, id). `duplicate` gives the position of the first. */
   acceptEvent(event: IncomingEvent): Promise<{ readonly position: number; readonly duplicate: boolean }>;
   /** Events after `afterPosition`, of the type if given, in order. */
-  readEvents(tenant: string, query: { readonly afterPosition: number; readonly type: string | undefined; readonly limit: number }): Promise<readonly StoredEvent[]>;
+  readEvents(
+    tenant: string,
+    query: { readonly afterPosition: number; readonly type: string | undefined; readonly limit: number },
+  ): Promise<readonly StoredEvent[]>;
   listEvents(tenant: string, limit: number): Promise<readonly StoredEvent[]>;
   /** Subscriptions that the event is a candidate for (type or any type; created before it, or correlated and run started before it), in order of run id. */
   findSubscribers(tenant: string, type: string, position: number): Promise<readonly Subscriber[]>;
@@ -163,6 +166,7 @@ export interface RunRow {
   /** Events after this position count for correlated listeners: the inbox's end when the run started. */
   readonly startPosition: number;
 }
+/** Tenant, namespace, name, parent and start are fixed at creation: a later change of them is ignored. */
 export type RunRowChange = Omit<RunRow, "runId" | "seq" | "startPosition">;
 
 export interface StoredRecord {

@@ -68,6 +68,22 @@ export function describeCommits(test: StoreTest): void {
     expect(await store.loadRun(idOf(1))).toEqual(storedRow(1, 4, { labels: { team: "net" } }));
   });
 
+  test("tenant, name, parent and start are fixed at creation; version and labels are not", async ({ store }) => {
+    await commitOne(store, commitOf(1, 0));
+    const other = {
+      tenant: "x",
+      namespace: "x",
+      name: "x",
+      parentRunId: "x",
+      startedAtMs: 1,
+      version: "2.0.0",
+      digest: "d2",
+      labels: { a: "b" },
+    };
+    await commitOne(store, commitOf(1, 1, { row: rowOf(other) }));
+    expect(await store.loadRun(idOf(1))).toEqual(storedRow(1, 2, { version: "2.0.0", digest: "d2", labels: { a: "b" } }));
+  });
+
   test("every member of a row comes back", async ({ store }) => {
     const full = {
       status: "faulted",
@@ -106,8 +122,19 @@ export function describeCommits(test: StoreTest): void {
   });
 
   test("texts come back as they were, whatever they hold", async ({ store, reopen }) => {
-    const values = ["line\nbreak", "\u2028\u001e\u0000", "\ud800 lone", "😀", '{"$payload":"abc"}', { $payload: "f".repeat(64) }, [], {}, null, 1e300];
-    const records = values.map((value) => encodeRecord({ type: "fact", at: T0, ...{ value } }));
+    const values = [
+      "line\nbreak",
+      "\u2028\u001e\u0000",
+      "\ud800 lone",
+      "😀",
+      '{"$payload":"abc"}',
+      { $payload: "f".repeat(64) },
+      [],
+      {},
+      null,
+      1e300,
+    ];
+    const records = values.map((value) => ({ type: "fact", at: T0, value })).map((record) => encodeRecord(record));
     await commitOne(store, commitOf(1, 0, { records }));
     const pretty = JSON.stringify({ spread: [1, 2] }, undefined, 2);
     await commitOne(store, commitOf(1, values.length, { records: [{ type: "fact", atMs: T0, text: pretty }] }));
@@ -149,7 +176,10 @@ export function describeCommits(test: StoreTest): void {
     await store.commit({ runs: [commitOf(1, 0, { count: 2 }), commitOf(2, 0)] });
     expect(await store.check()).toMatchObject({ runs: 2, records: 3, damage: [] });
     await damage(idOf(1));
-    await expect(store.loadRecords(idOf(1), { withSnapshot: true })).rejects.toMatchObject({ code: "store-damaged", details: { runId: idOf(1) } });
+    await expect(store.loadRecords(idOf(1), { withSnapshot: true })).rejects.toMatchObject({
+      code: "store-damaged",
+      details: { runId: idOf(1) },
+    });
     expect(await recordTexts(store, 2)).toEqual([textOf(2, 1)]);
     const report = await store.check();
     expect(report.damage.map((one) => one.runId)).toEqual([idOf(1)]);

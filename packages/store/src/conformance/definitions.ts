@@ -12,12 +12,15 @@ export function describeDefinitions(test: StoreTest): void {
   });
 
   test("concurrent publications of one version: one wins", async ({ store }) => {
-    const outcomes = await Promise.all([1, 2, 3].map((one) => store.putDefinition({ ...definitionOf("1.0.0"), text: `text ${one}`, digest: `d${one}` })));
+    const outcomes = await Promise.all(
+      [1, 2, 3].map((one) => store.putDefinition({ ...definitionOf("1.0.0"), text: `text ${one}`, digest: `d${one}` })),
+    );
     expect(outcomes.toSorted()).toEqual(["conflict", "conflict", "created"]);
   });
 
   test("latest is the highest semantic version; a pre-release is lower than its release", async ({ store }) => {
-    const latest = async (): Promise<string | undefined> => (await store.loadDefinition({ namespace: "ops", name: "deploy", version: "latest" }))?.version;
+    const latest = async (): Promise<string | undefined> =>
+      (await store.loadDefinition({ namespace: "ops", name: "deploy", version: "latest" }))?.version;
     expect(await latest()).toBeUndefined();
     const steps: readonly (readonly [string, string])[] = [
       ["1.0.0-rc.2", "1.0.0-rc.2"],
@@ -45,16 +48,34 @@ export function describeDefinitions(test: StoreTest): void {
   });
 
   test("the list has every version, without texts, by namespace, name and version", async ({ store }) => {
-    const all = [definitionOf("1.10.0"), definitionOf("1.9.0"), { ...definitionOf("1.0.0"), name: "alpha" }, { ...definitionOf("1.0.0"), namespace: "a" }];
+    const all = [
+      definitionOf("1.10.0"),
+      definitionOf("1.9.0"),
+      { ...definitionOf("1.0.0"), name: "alpha" },
+      { ...definitionOf("1.0.0"), namespace: "a" },
+    ];
     for (const one of all) await store.putDefinition(one);
-    const expected = [all[3], all[2], all[1], all[0]].map((one) => {
-      const { text: _, ...rest } = one as DefinitionRow;
-      return rest;
-    });
-    expect(await store.listDefinitions()).toEqual(expected);
+    const listed = await store.listDefinitions();
+    expect(listed.map((one) => [one.namespace, one.name, one.version])).toEqual([
+      ["a", "deploy", "1.0.0"],
+      ["ops", "alpha", "1.0.0"],
+      ["ops", "deploy", "1.9.0"],
+      ["ops", "deploy", "1.10.0"],
+    ]);
+    const { text, ...withoutText } = definitionOf("1.10.0");
+    expect(text).toBeDefined();
+    expect(listed.at(-1)).toEqual(withoutText);
   });
 }
 
 function definitionOf(version: string): DefinitionRow {
-  return { namespace: "ops", name: "deploy", version, digest: `digest of ${version}`, text: `text of ${version} ü`, baseDirectory: undefined, publishedAtMs: T0 };
+  return {
+    namespace: "ops",
+    name: "deploy",
+    version,
+    digest: `digest of ${version}`,
+    text: `text of ${version} ü`,
+    baseDirectory: undefined,
+    publishedAtMs: T0,
+  };
 }

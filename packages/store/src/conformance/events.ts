@@ -23,7 +23,13 @@ export function describeEvents(test: StoreTest): void {
   });
 
   test("events are read in order, after a position, by type, with a limit; listed newest first", async ({ store }) => {
-    for (const [id, type] of [["1", "a"], ["2", "b"], ["3", "a"], ["4", "a"]] as const) await store.acceptEvent(eventOf(id, { type }));
+    for (const [id, type] of [
+      ["1", "a"],
+      ["2", "b"],
+      ["3", "a"],
+      ["4", "a"],
+    ] as const)
+      await store.acceptEvent(eventOf(id, { type }));
     await store.acceptEvent(eventOf("5", { tenant: "other" }));
     const positions = async (afterPosition: number, type: string | undefined, limit = 10): Promise<readonly number[]> =>
       (await store.readEvents(TENANT, { afterPosition, type, limit })).map((event) => event.position);
@@ -59,7 +65,8 @@ export function describeEvents(test: StoreTest): void {
     );
     await store.acceptEvent(eventOf("after"));
     const next = await reopen();
-    const filters = async (position: number): Promise<readonly number[]> => (await next.findSubscribers(TENANT, "alarm", position)).map((one) => one.filter);
+    const filters = async (position: number): Promise<readonly number[]> =>
+      (await next.findSubscribers(TENANT, "alarm", position)).map((one) => one.filter);
     expect(await filters(1)).toEqual([]);
     expect(await filters(2)).toEqual([1]);
     expect(await filters(3)).toEqual([0, 1]);
@@ -72,7 +79,13 @@ export function describeEvents(test: StoreTest): void {
   });
 
   test("subscribers are found by type or any type, by tenant, in order of run; and end with their task", async ({ store }) => {
-    const of = (task: number, eventType: string | undefined, tenant = TENANT) => ({ tenant, task, filter: 0, eventType, correlated: false });
+    const of = (task: number, eventType: string | undefined, tenant = TENANT) => ({
+      tenant,
+      task,
+      filter: 0,
+      eventType,
+      correlated: false,
+    });
     await store.commit({
       runs: [
         commitOf(3, 0, { subscribe: [of(1, "alarm"), of(2, "push")] }),
@@ -114,7 +127,15 @@ export function describeEvents(test: StoreTest): void {
   });
 
   test("messages wait for their run until it takes them", async ({ store, reopen }) => {
-    const sent = await commitOne(store, commitOf(1, 0, { send: [{ toRunId: idOf(2), body: { type: "child-ended", n: [1, null, "ü"] } }, { toRunId: idOf(3), body: 5 }] }));
+    const sent = await commitOne(
+      store,
+      commitOf(1, 0, {
+        send: [
+          { toRunId: idOf(2), body: { type: "child-ended", n: [1, null, "ü"] } },
+          { toRunId: idOf(3), body: 5 },
+        ],
+      }),
+    );
     expect(sent.messages).toEqual([
       { position: 1, toRunId: idOf(2), body: { type: "child-ended", n: [1, null, "ü"] } },
       { position: 2, toRunId: idOf(3), body: 5 },

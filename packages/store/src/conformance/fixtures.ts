@@ -16,7 +16,7 @@ export type StoreTest = (name: string, body: (under: StoreUnderTest) => Promise<
 /** A test with a fresh store that is closed whatever happens. */
 export function testOn(open: OpenStore): StoreTest {
   return (name, body) => {
-    test(name, async () => {
+    test(`${name}`, async () => {
       const under = await open();
       try {
         await body(under);

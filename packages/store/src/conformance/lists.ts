@@ -44,8 +44,16 @@ export function describeLists(test: StoreTest): void {
         seen.push(...page.runs.map((run) => run.runId));
         cursor = page.next;
         added += 1;
-        await commitOne(store, commitOf(1000 + rows.length + added * 7 + seen.length, 0, { row: rowOf({ tenant: "later", startedAtMs: T0 + 1e6 }) }));
-        await commitOne(store, commitOf(50_000 + added * 100 + Object.keys(filter).length * 10_000, 0, { row: rowOf({ startedAtMs: T0 + 1e6 + added, labels: { team: "a" } }) }));
+        await commitOne(
+          store,
+          commitOf(1000 + rows.length + added * 7 + seen.length, 0, { row: rowOf({ tenant: "later", startedAtMs: T0 + 1e6 }) }),
+        );
+        await commitOne(
+          store,
+          commitOf(50_000 + added * 100 + Object.keys(filter).length * 10_000, 0, {
+            row: rowOf({ startedAtMs: T0 + 1e6 + added, labels: { team: "a" } }),
+          }),
+        );
       } while (cursor !== undefined);
       const expected = rows.filter((row) => isWanted(row.change, filter)).map((row) => row.runId);
       expect(seen.filter((id) => expected.includes(id))).toEqual(expected);
@@ -100,7 +108,9 @@ export function describeLists(test: StoreTest): void {
 
   test("wake times: due ones earliest first, the next one, gone when the row says so", async ({ store }) => {
     expect(await store.nextWakeAt()).toBeUndefined();
-    await store.commit({ runs: [7, 3, 5].map((offset, index) => commitOf(index + 1, 0, { row: rowOf({ status: "waiting", wakeAtMs: T0 + offset }) })) });
+    await store.commit({
+      runs: [7, 3, 5].map((offset, index) => commitOf(index + 1, 0, { row: rowOf({ status: "waiting", wakeAtMs: T0 + offset }) })),
+    });
     expect(await store.nextWakeAt()).toBe(T0 + 3);
     expect(await store.listDue(T0 + 2, 10)).toEqual([]);
     expect(await store.listDue(T0 + 5, 10)).toEqual([

@@ -16,20 +16,31 @@ export function describeSlots(test: StoreTest): void {
   });
 
   test("a limit of two lets two in; a newcomer never overtakes", async ({ store }) => {
-    for (const [run, expected] of [[1, "granted 1"], [2, "granted 2"], [3, "queued 0"], [4, "queued 0"]] as const) {
+    for (const [run, expected] of [
+      [1, "granted 1"],
+      [2, "granted 2"],
+      [3, "queued 0"],
+      [4, "queued 0"],
+    ] as const) {
       expect(states(await commitOne(store, commitOf(run, 0, { acquire: [want({ limit: 2 })] })))).toEqual([expected]);
     }
     const first = await commitOne(store, commitOf(2, 1, { release: [{ key: "k", task: 1 }] }));
     expect(first.messages.map((message) => message.toRunId)).toEqual([idOf(3)]);
     expect(states(await commitOne(store, commitOf(5, 0, { acquire: [want({ limit: 2 })] })))).toEqual(["queued 0"]);
-    const both = await store.commit({ runs: [commitOf(1, 1, { release: [{ key: "k", task: 1 }] }), commitOf(3, 1, { release: [{ key: "k", task: 1 }] })] });
+    const both = await store.commit({
+      runs: [commitOf(1, 1, { release: [{ key: "k", task: 1 }] }), commitOf(3, 1, { release: [{ key: "k", task: 1 }] })],
+    });
     expect(both.verdicts.flatMap((one) => one.messages.map((message) => message.toRunId))).toEqual([idOf(4), idOf(5)]);
   });
 
   test("keys do not touch each other, and a holder is a task of a run", async ({ store }) => {
     const first = await commitOne(store, commitOf(1, 0, { acquire: [want(), want({ task: 2 }), want({ key: "other", task: 2 })] }));
     expect(states(first)).toEqual(["granted 1", "queued 0", "granted 2"]);
-    expect(first.slots.map((slot) => [slot.key, slot.task])).toEqual([["k", 1], ["k", 2], ["other", 2]]);
+    expect(first.slots.map((slot) => [slot.key, slot.task])).toEqual([
+      ["k", 1],
+      ["k", 2],
+      ["other", 2],
+    ]);
     const second = await commitOne(store, commitOf(1, 1, { release: [{ key: "k", task: 1 }] }));
     expect(second.messages.map((message) => message.body)).toEqual([{ type: "slot-granted", key: "k", task: 2, fence: 3 }]);
   });
