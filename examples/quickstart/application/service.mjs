@@ -1,0 +1,20 @@
+// The application that the quickstart deploys: answers on a local port with a greeting and the version it was deployed from.
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+
+const { port, greeting, commit } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+
+const server = createServer((request, response) => {
+  const answers = { "/": { greeting, commit }, "/health": { status: "healthy", pid: process.pid } };
+  const answer = answers[new URL(request.url, "http://localhost").pathname];
+  response.writeHead(answer ? 200 : 404, { "content-type": "application/json" });
+  response.end(`${JSON.stringify(answer ?? { error: "there is nothing here" })}\n`);
+});
+
+// Two services cannot share a port: a second start ends here and the first goes on.
+server.on("error", (error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+});
+server.listen(port, "127.0.0.1");
+process.on("SIGTERM", () => server.close(() => process.exit(0)));
