@@ -1,1 +1,2 @@
-export {};
+export { DEFAULT_LIMITS, type ExchangeLimits, type Fetch } from "./exchange.ts";
+export { httpConnector, type HttpConnectorOptions } from "./http-connector.ts";

@@ -1,0 +1,84 @@
+import { ConnectorError } from "@tutti/connector-kit";
+
+/** Error codes of name look-up, route and connection set-up: no byte of the request had left. Sources: Node's dns and net, undici. */
+const NEVER_SENT_CODES = new Set([
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EAI_FAIL",
+  "EAI_NODATA",
+  "EAI_NONAME",
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+]);
+
+/** OpenSSL's names for a certificate that was not accepted; the request is written only after the handshake. */
+const CERTIFICATE_CODE = /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED)/;
+
+/** What Node says when a connection ends before TLS was agreed; its code alone (ECONNRESET) could also mean a lost answer. */
+const BEFORE_TLS = "before secure TLS connection was established";
+
+/** The fetch standard refuses ports of other protocols (25, 6000 …) before it connects. */
+const BAD_PORT = "bad port";
+
+/** Retrying does not help against a wrong name or certificate. */
+const PERMANENT_CODES = new Set(["ENOTFOUND", "EAI_NONAME", "ERR_TLS_CERT_ALTNAME_INVALID"]);
+
+/**
+ * Turns a failed fetch into what is known about the request.
+ *
+ * `never-began` only for failures that provably come before the first byte of the request; everything else may have had its effect.
+ */
+export function describeNetworkFailure(error: unknown, target: string): ConnectorError {
+  const causes = [...causesOf(error)];
+  const code = causes.map(codeOf).find((found) => found !== undefined);
+  // Several addresses are tried one after the other: never sent only if none of them was reached.
+  const telling = causes.filter(
+    (cause) => !(cause instanceof AggregateError) && (codeOf(cause) !== undefined || cause.message === BAD_PORT),
+  );
+  const neverSent = telling.length > 0 && telling.every(isNeverSent);
+  const reason = causes.at(-1)?.message ?? String(error);
+  return new ConnectorError(neverSent ? `${target} can't be reached: ${reason}.` : `The connection to ${target} was lost: ${reason}.`, {
+    kind: "communication",
+    outcome: neverSent ? "never-began" : "unknown",
+    retryable: !(neverSent && (reason === BAD_PORT || (code !== undefined && (PERMANENT_CODES.has(code) || CERTIFICATE_CODE.test(code))))),
+    cause: error,
+  });
+}
+
+function isNeverSent(error: Error): boolean {
+  const code = codeOf(error) ?? "";
+  // A failing connect() is one, whatever its code (ETIMEDOUT, ECONNRESET, EACCES …).
+  const connecting = "syscall" in error && error.syscall === "connect";
+  return (
+    connecting ||
+    error.message === BAD_PORT ||
+    NEVER_SENT_CODES.has(code) ||
+    CERTIFICATE_CODE.test(code) ||
+    error.message.includes(BEFORE_TLS)
+  );
+}
+
+function codeOf(error: Error): string | undefined {
+  return "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** How deep a chain of causes is followed. */
+const CAUSES_MAX = 16;
+
+function causesOf(error: unknown): Error[] {
+  const found: Error[] = [];
+  const open: unknown[] = [error];
+  while (open.length > 0 && found.length < CAUSES_MAX) {
+    const next = open.shift();
+    if (!(next instanceof Error)) continue;
+    found.push(next);
+    if (next instanceof AggregateError) open.push(...(next.errors as unknown[]));
+    open.push(next.cause);
+  }
+  return found;
+}

@@ -1,0 +1,158 @@
+import { type Attempt, ConnectorError } from "@tutti/connector-kit";
+import type { Json, JsonObject } from "@tutti/model";
+import type { Authenticator } from "./authentication.ts";
+import { appendFields, decodeContent, encodeBody, excerpt } from "./body.ts";
+import { type Answer, exchange, type ExchangeLimits, type Fetch } from "./exchange.ts";
+import type { Authentication, HttpInput, OutputForm } from "./http-input.ts";
+import { effectOfMethod } from "./http-method.ts";
+import { isSecretHeader } from "./secret-header.ts";
+
+/** What the calls of this connector share. */
+export interface HttpDeps {
+  readonly send: Fetch;
+  readonly limits: ExchangeLimits;
+  readonly authenticator: Authenticator;
+}
+
+/** A request whose URL, headers and body are ready, credentials excepted. */
+export interface PreparedRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Headers;
+  readonly body: string | undefined;
+  readonly authentication: Authentication | undefined;
+  readonly output: OutputForm;
+  readonly redirect: boolean;
+}
+
+/** Statuses after which the same request may succeed: the target was slow, early, busy or broken. */
+const RETRYABLE_STATUSES = new Set([408, 425, 429]);
+/** Of an error's body; the whole of it belongs into the target's log. */
+const ERROR_EXCERPT_CHARACTERS_MAX = 2048;
+const MASK = "***";
+/** Methods that the fetch standard never sends. */
+const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
+
+/** Builds the request of an `http` call. */
+export function prepareHttpCall(input: HttpInput): PreparedRequest {
+  const { uri, authentication } = typeof input.endpoint === "string" ? { uri: input.endpoint, authentication: undefined } : input.endpoint;
+  const url = parseUrl(uri);
+  appendFields(url.searchParams, input.query);
+  const headers = buildHeaders(input.headers);
+  const body = encodeBody(input.body, headers);
+  const method = input.method.toUpperCase();
+  return { method, url, headers, body, authentication, output: input.output, redirect: input.redirect };
+}
+
+/**
+ * Sends a prepared request and gives the answer in the form asked for.
+ *
+ * @throws ConnectorError `answered` for every status that the call does not count as success.
+ */
+export async function carryOut(request: PreparedRequest, attempt: Attempt, deps: HttpDeps): Promise<Json> {
+  refuseImpossible(request);
+  const prepared = withUrlCredentials(request);
+  if (effectOfMethod(prepared.method) !== "read" && !prepared.headers.has("idempotency-key")) {
+    prepared.headers.set("idempotency-key", attempt.token);
+  }
+  const answer = await sendAuthenticated(prepared, attempt, deps);
+  attempt.log("info", `${answer.request.method} ${publicUrl(answer.request.url)} → ${answer.status}`);
+  const isSuccess = answer.status >= 200 && answer.status < (prepared.redirect ? 400 : 300);
+  if (!isSuccess) throw statusError(answer);
+  return shape(answer, prepared.output);
+}
+
+async function sendAuthenticated(request: PreparedRequest, attempt: Attempt, deps: HttpDeps): Promise<Answer> {
+  const options = { ...deps.limits, signal: attempt.signal };
+  const once = async (renew: boolean): Promise<{ readonly answer: Answer; readonly renewable: boolean }> => {
+    const headers = new Headers(request.headers);
+    const credentials =
+      request.authentication === undefined ? undefined : await deps.authenticator.header(request.authentication, attempt, { renew });
+    if (credentials !== undefined) headers.set("authorization", credentials.value);
+    const sent = { method: request.method, url: request.url, headers, body: request.body, followRedirects: request.redirect };
+    return { answer: await exchange(deps.send, sent, options), renewable: credentials?.renewable ?? false };
+  };
+  const first = await once(false);
+  // A kept access token may have been revoked early. 401 says that the request was not carried out, so it is sent once more.
+  return first.answer.status === 401 && first.renewable ? (await once(true)).answer : first.answer;
+}
+
+export function parseUrl(text: string): URL {
+  if (!URL.canParse(text)) throw invalid(`"${text}" is no absolute URL.`);
+  const url = new URL(text);
+  if (url.protocol !== "http:" && url.protocol !== "https:") throw invalid(`${url.protocol} is not called by HTTP: "${text}".`);
+  return url;
+}
+
+export function buildHeaders(given: Readonly<Record<string, string | number | boolean>>): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(given)) {
+    try {
+      headers.set(name, String(value));
+    } catch {
+      // The value may be a secret, and the cause quotes it: only the name is told.
+      throw new ConnectorError(`The header "${name}" can't be sent.`, { kind: "validation", outcome: "never-began" });
+    }
+  }
+  return headers;
+}
+
+function refuseImpossible(request: PreparedRequest): void {
+  if (FORBIDDEN_METHODS.has(request.method)) throw invalid(`The method ${request.method} can't be sent.`);
+  if (request.body !== undefined && (request.method === "GET" || request.method === "HEAD")) {
+    throw invalid(`A ${request.method} request has no body; use query parameters.`);
+  }
+}
+
+/** `https://user:password@host/`: fetch refuses such URLs, and a recorded one would show the password. */
+function withUrlCredentials(request: PreparedRequest): PreparedRequest {
+  if (request.url.username === "" && request.url.password === "") return request;
+  const url = new URL(request.url);
+  const basic = { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
+  url.username = "";
+  url.password = "";
+  return { ...request, url, authentication: request.authentication ?? { basic } };
+}
+
+function invalid(message: string): ConnectorError {
+  return new ConnectorError(message, { kind: "validation", outcome: "never-began" });
+}
+
+function statusError(answer: Answer): ConnectorError {
+  const { status, request } = answer;
+  const title = answer.statusText === "" ? `HTTP status ${status}` : `${status} ${answer.statusText}`;
+  const redirect = status >= 300 && status < 400 ? " Redirects are errors unless `redirect: true` is set." : "";
+  const detail = excerpt(answer.body, answer.headers, ERROR_EXCERPT_CHARACTERS_MAX);
+  return new ConnectorError(`${request.method} ${publicUrl(request.url)} answered ${title}.${redirect}`, {
+    kind: "communication",
+    outcome: "answered",
+    status,
+    retryable: status >= 500 || RETRYABLE_STATUSES.has(status),
+    ...(detail === undefined ? {} : { detail }),
+  });
+}
+
+/** For messages and logs: a query may hold credentials. */
+export function publicUrl(url: URL): string {
+  return `${url.origin}${url.pathname}`;
+}
+
+function shape(answer: Answer, output: OutputForm): Json {
+  switch (output) {
+    case "raw":
+      return answer.body.toString("base64");
+    case "content":
+      return decodeContent(answer.body, answer.headers);
+    case "response":
+      return {
+        request: { method: answer.request.method, uri: answer.request.url.href, headers: maskedHeaders(answer.request.headers) },
+        headers: Object.fromEntries(answer.headers),
+        statusCode: answer.status,
+        content: decodeContent(answer.body, answer.headers),
+      };
+  }
+}
+
+function maskedHeaders(headers: Headers): JsonObject {
+  return Object.fromEntries([...headers].map(([name, value]) => [name, isSecretHeader(name) ? MASK : value]));
+}
