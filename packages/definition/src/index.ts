@@ -4,3 +4,28 @@ export { SchemaError } from "./json-schema/schema-error.ts";
 export { decodeDocument, parseDocument, type ParsedDocument, type ParseOptions } from "./parse-document.ts";
 export { compileSchemaCheck } from "./schema-check.ts";
 export { Workflow, type WorkflowDocument, workflowJsonSchema } from "./schema/workflow.ts";
+export { compileWorkflow } from "./compile.ts";
+export { templateNeeds } from "./compile-template.ts";
+export {
+  type CallNode,
+  type CatchClause,
+  type Concurrency,
+  type Duration,
+  type EffectOverride,
+  type EventFilter,
+  type EventStrategy,
+  type Expression,
+  type Flow,
+  type ListenNode,
+  LOCAL_SLOT,
+  type RetryPolicy,
+  type SchemaCheck,
+  STANDARD_VARIABLES,
+  type TaskKind,
+  type TaskList,
+  type TaskNode,
+  type Template,
+  type TryNode,
+  type Unsupported,
+  type WorkflowProgram,
+} from "./program.ts";

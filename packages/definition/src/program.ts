@@ -1,4 +1,4 @@
-import type { EffectClass, ErrorKind, Json, JsonObject } from "@tutti/model";
+import type { EffectClass, Json, JsonObject } from "@tutti/model";
 import type { Program as ExpressionProgram } from "@tutti/expression";
 
 /**
@@ -169,7 +169,13 @@ export interface TryNode extends TaskBase {
 }
 export interface CatchClause {
   /** Static members an error must have; `type` compares kinds (error type aliases). */
-  readonly filter: { readonly type?: string; readonly status?: number; readonly instance?: string; readonly title?: string; readonly detail?: string };
+  readonly filter: {
+    readonly type?: string;
+    readonly status?: number;
+    readonly instance?: string;
+    readonly title?: string;
+    readonly detail?: string;
+  };
   readonly when: Expression | undefined;
   readonly exceptWhen: Expression | undefined;
   readonly retry: RetryPolicy | undefined;
@@ -194,7 +200,8 @@ export interface ListenNode extends TaskBase {
   readonly foreach: ForeachClause | undefined;
 }
 export type EventStrategy =
-  | { readonly kind: "one" | "all"; readonly filters: readonly EventFilter[] }
+  | { readonly kind: "one"; readonly filters: readonly EventFilter[] }
+  | { readonly kind: "all"; readonly filters: readonly EventFilter[] }
   | {
       readonly kind: "any";
       readonly filters: readonly EventFilter[];
@@ -233,6 +240,3 @@ export type TaskNode =
   | TryNode
   | ListenNode;
 export type TaskKind = TaskNode["kind"];
-
-/** Kinds of errors that a document's own checks raise at run time. */
-export type ProgramErrorKind = Extract<ErrorKind, "configuration" | "validation" | "expression">;

@@ -1,7 +1,7 @@
 import type { CloudEvent, EffectClass, Json, JsonObject, TaskError } from "@tutti/model";
 
 /**
- * What the engine asks the runtime to do. `transactional` commands belong into the same commit as the records that caused them; the others
+ * What the engine asks the runtime to do. Transactional commands belong into the same commit as the records that caused them; the others
  * are carried out after that commit (a `read` attempt may start before it). Commands are not stored: the state says what is outstanding
  * (`outstandingCommands`), so after a restart they are derived again.
  */
@@ -63,7 +63,11 @@ export interface ClearTimer {
   readonly timer: number;
 }
 
-/** Starts a run under an id derived from the token: starting it again finds it. */
+/**
+ * Transactional: the start must not be lost, since a task that does not await its child is over with it. Starts a run under an id derived
+ * from the token, so starting it again finds it: a running child is left alone, a final one answers at once, a faulted one is resumed when
+ * `resume` is set and else answers with its error.
+ */
 export interface StartChild {
   readonly type: "start-child";
   readonly task: number;
@@ -72,11 +76,13 @@ export interface StartChild {
   readonly input: Json;
   readonly depth: number;
   readonly await: boolean;
+  readonly resume: boolean;
 }
+/** Transactional. */
 export interface CancelChild {
   readonly type: "cancel-child";
   readonly runId: string;
-  readonly how: "cancel" | "kill" | "resume";
+  readonly how: "cancel" | "kill";
 }
 
 /** Transactional. Appends to the inbox; the id is derived from the token, so it is accepted once. */

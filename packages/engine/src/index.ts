@@ -1,8 +1,45 @@
 export type {
-  AbortAttempt, AcquireSlot, CancelChild, ClearTimer, Command, EmitEvent, EndRun, LookUp, ReleaseSlot, SetTimer, StartAttempt, StartChild, Subscribe, SubscriptionFilter, Unsubscribe,
+  AbortAttempt,
+  AcquireSlot,
+  CancelChild,
+  ClearTimer,
+  Command,
+  EmitEvent,
+  EndRun,
+  LookUp,
+  ReleaseSlot,
+  SetTimer,
+  StartAttempt,
+  StartChild,
+  Subscribe,
+  SubscriptionFilter,
+  Unsubscribe,
 } from "./command.ts";
 export type { Advanced, EngineContext, FunctionCatalog, FunctionTraits } from "./context.ts";
 export type {
-  AttemptEnded, AttemptIntended, AttemptOutcome, ChildEnded, EventReceived, LookUpEnded, OperatorAction, OperatorActed, ResumePoint, RunRecord, RunStarted, SettleVerdict, SlotDecided, TimerFired, UnknownReason, WorkflowVersion,
+  AttemptEnded,
+  AttemptIntended,
+  AttemptOutcome,
+  ChildEnded,
+  EventReceived,
+  LookUpEnded,
+  OperatorAction,
+  OperatorActed,
+  ResumePoint,
+  RunRecord,
+  RunStarted,
+  SettleVerdict,
+  SlotDecided,
+  TimerFired,
+  UnknownReason,
+  WorkflowVersion,
 } from "./record.ts";
 export type { DoubtView, RunView, TaskStatus, TaskView, WaitView } from "./view.ts";
+export { advance, createRun, type Fact } from "./advance.ts";
+export { wantsEvent } from "./listen.ts";
+export type { Observer } from "./observer.ts";
+export { deserializeState, ENGINE_VERSION, replay, serializeState } from "./replay.ts";
+export type { RunState } from "./state.ts";
+export { lostAttempts, outstandingCommands, type RunSummary, summarize } from "./summary.ts";
+export { deriveRunId, deriveToken } from "./token.ts";
+export { captureResumePoint, VIEW_CHILDREN_MAX, viewRun } from "./view-run.ts";

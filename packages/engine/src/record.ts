@@ -140,9 +140,7 @@ export type OperatorAction =
   /** The run is poison: it took the process down three times in a row. Ends only by an operator's `resume`. */
   | { readonly kind: "quarantine" };
 
-export type SettleVerdict =
-  | { readonly kind: "done"; readonly output: Json }
-  | { readonly kind: "not-done"; readonly then: "run" | "fail" };
+export type SettleVerdict = { readonly kind: "done"; readonly output: Json } | { readonly kind: "not-done"; readonly then: "run" | "fail" };
 
 /**
  * Where `resume --from` goes on: a frozen scope that is still there, or the frames rebuilt from the records by `captureResumePoint`.

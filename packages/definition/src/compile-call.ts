@@ -1,0 +1,75 @@
+import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { compileTemplate, compileUri, type Locals, objectTemplate } from "./compile-template.ts";
+import type { Template } from "./program.ts";
+
+/** Calls of the language that this engine carries out; the others are valid and refused at the start of a run. */
+const SUPPORTED_CALLS: readonly string[] = ["http", "openapi"];
+const LANGUAGE_CALLS: readonly string[] = [...SUPPORTED_CALLS, "grpc", "asyncapi", "a2a", "mcp"];
+/** `<resource>.<operation>:<major>@<connector>`. */
+const CONNECTOR_FUNCTION = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+:\d+(?:\.\d+){0,2}@[a-z0-9-]+$/;
+const UNSUPPORTED_AUTHENTICATION: readonly string[] = ["digest", "oidc"];
+
+/** Compiles the arguments of calls and processes: references to `use.authentications` are put in, URIs become URI templates. */
+export class CallCompiler {
+  readonly #use: JsonObject;
+  readonly #refuse: (construct: string, pointer: string) => void;
+
+  constructor(use: JsonObject, refuse: (construct: string, pointer: string) => void) {
+    this.#use = use;
+    this.#refuse = refuse;
+  }
+
+  callArguments(name: string, given: JsonObject, locals: Locals, pointer: string): Template {
+    if (LANGUAGE_CALLS.includes(name)) {
+      if (!SUPPORTED_CALLS.includes(name)) this.#refuse(`call: ${name}`, `${pointer}/call`);
+      return objectTemplate(given, (value, key) => {
+        if (key === "endpoint") return this.#endpoint(value, locals, `${pointer}/with/endpoint`);
+        if (key === "document") return this.#resource(value, locals, `${pointer}/with/document`);
+        if (key === "authentication") return compileTemplate(this.#authentication(value, `${pointer}/with/authentication`), locals);
+        return compileTemplate(value, locals);
+      });
+    }
+    if (!CONNECTOR_FUNCTION.test(name)) this.#refuse(`call: ${name}`, `${pointer}/call`);
+    return compileTemplate(given, locals);
+  }
+
+  runArguments(kind: "script" | "shell" | "container", run: JsonObject, locals: Locals, pointer: string): Template {
+    if (kind === "container") this.#refuse("run.container", `${pointer}/run/container`);
+    return objectTemplate(run, (value, key) => {
+      if (key !== "script" || !isJsonObject(value)) return compileTemplate(value, locals);
+      return objectTemplate(value, (part, partKey) => {
+        // A script's text is code, never an expression, even when it happens to look like one.
+        if (partKey === "code" && typeof part === "string") return { kind: "literal", value: part };
+        return partKey === "source" ? this.#resource(part, locals, `${pointer}/run/script/source`) : compileTemplate(part, locals);
+      });
+    });
+  }
+
+  #resource(value: Json, locals: Locals, pointer: string): Template {
+    if (!isJsonObject(value)) return compileTemplate(value, locals);
+    return objectTemplate(value, (part, key) =>
+      key === "endpoint" ? this.#endpoint(part, locals, `${pointer}/endpoint`) : compileTemplate(part, locals),
+    );
+  }
+
+  #endpoint(value: Json, locals: Locals, pointer: string): Template {
+    if (typeof value === "string") return compileUri(value, locals);
+    if (!isJsonObject(value)) return compileTemplate(value, locals);
+    return objectTemplate(value, (part, key) => {
+      if (key === "uri" && typeof part === "string") return compileUri(part, locals);
+      if (key === "authentication") return compileTemplate(this.#authentication(part, `${pointer}/authentication`), locals);
+      return compileTemplate(part, locals);
+    });
+  }
+
+  /** `{use: name}` of a policy becomes the policy; `{basic: {use: secret}}` stays a reference to a secret, read at dispatch. */
+  #authentication(value: Json, pointer: string): Json {
+    if (!isJsonObject(value)) return value;
+    const policies = this.#use["authentications"];
+    const name = value["use"];
+    const policy = typeof name === "string" && isJsonObject(policies) && Object.hasOwn(policies, name) ? (policies[name] as Json) : value;
+    const scheme = isJsonObject(policy) ? Object.keys(policy)[0] : undefined;
+    if (scheme !== undefined && UNSUPPORTED_AUTHENTICATION.includes(scheme)) this.#refuse(`authentication: ${scheme}`, pointer);
+    return policy;
+  }
+}

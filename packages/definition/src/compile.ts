@@ -1,0 +1,403 @@
+import { assert, DEPTH_MAX, type EffectClass, isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { CallCompiler } from "./compile-call.ts";
+import { compileStrategy } from "./compile-events.ts";
+import { compileDuration, compileExpression, compileFlowTemplate, compileTemplate, type Locals } from "./compile-template.ts";
+import { durationMs } from "./duration.ts";
+import type {
+  CatchClause,
+  Concurrency,
+  Duration,
+  EffectOverride,
+  Flow,
+  InputFlow,
+  OutputFlow,
+  RetryPolicy,
+  TaskBase,
+  TaskList,
+  TaskNode,
+  Unsupported,
+  WorkflowProgram,
+} from "./program.ts";
+import { compileSchemaCheck } from "./schema-check.ts";
+
+/** Tasks of a document with its functions put in at their calls; a bound on what a small text can unfold to. */
+const NODES_MAX = 100_000;
+
+/**
+ * Compiles a document that the linter has accepted. Everything static is resolved here once: names to positions, references to `use`,
+ * expressions to closures. Pure: the same document gives the same program.
+ */
+export function compileWorkflow(document: JsonObject): WorkflowProgram {
+  return new Compiler(document).compile();
+}
+
+/** Where a list of tasks stands. */
+interface Place {
+  readonly path: string;
+  readonly pointer: string;
+  readonly locals: Locals;
+  readonly depth: number;
+}
+
+class Compiler {
+  readonly #document: JsonObject;
+  readonly #use: JsonObject;
+  readonly #nodes: TaskNode[] = [];
+  readonly #unsupported: Unsupported[] = [];
+  readonly #calls: CallCompiler;
+
+  constructor(document: JsonObject) {
+    this.#document = document;
+    this.#use = member(document, "use");
+    this.#calls = new CallCompiler(this.#use, (construct, pointer) => this.#unsupported.push({ construct, pointer }));
+  }
+
+  compile(): WorkflowProgram {
+    const head = member(this.#document, "document");
+    this.#refuseWholeDocument();
+    const root = this.#list(this.#document["do"], { path: "/do", pointer: "/do", locals: [], depth: 0 });
+    const secrets = this.#use["secrets"];
+    return {
+      document: this.#document,
+      namespace: text(head["namespace"]),
+      name: text(head["name"]),
+      version: text(head["version"]),
+      nodes: this.#nodes,
+      root,
+      input: this.#inputFlow(this.#document["input"], []),
+      output: this.#outputFlow(this.#document["output"], []),
+      timeout: this.#timeout(this.#document["timeout"], []),
+      secrets: Array.isArray(secrets) ? secrets.filter((name): name is string => typeof name === "string") : [],
+      concurrency: compileConcurrency(member(member(head, "metadata"), "tutti"), []),
+      unsupported: this.#unsupported,
+    };
+  }
+
+  /** Parts of the language that belong to a whole document and are not run yet. */
+  #refuseWholeDocument(): void {
+    const evaluate = member(this.#document, "evaluate");
+    if (this.#document["schedule"] !== undefined) this.#refuse("schedule", "/schedule");
+    if (Array.isArray(this.#use["extensions"]) && this.#use["extensions"].length > 0) this.#refuse("extensions", "/use/extensions");
+    if (Object.keys(member(this.#use, "catalogs")).length > 0) this.#refuse("catalogs", "/use/catalogs");
+    if (evaluate["language"] !== undefined && evaluate["language"] !== "jq")
+      this.#refuse(`evaluate.language ${text(evaluate["language"])}`, "/evaluate/language");
+    if (evaluate["mode"] === "loose") this.#refuse("evaluate.mode loose", "/evaluate/mode");
+  }
+
+  #refuse(construct: string, pointer: string): void {
+    this.#unsupported.push({ construct, pointer });
+  }
+
+  #list(value: Json | undefined, place: Place): TaskList {
+    const items = (Array.isArray(value) ? value : []).filter(isJsonObject);
+    const names = items.map((item) => Object.keys(item)[0] ?? "");
+    return items.map((item, position) => {
+      const name = names[position] as string;
+      return this.#task(item[name] as Json, name, names, {
+        ...place,
+        path: `${place.path}/${name}`,
+        pointer: `${place.pointer}/${position}/${name}`,
+        depth: place.depth + 1,
+      });
+    });
+  }
+
+  #task(value: Json, name: string, siblings: readonly string[], place: Place): number {
+    assert(isJsonObject(value), `the linter has checked the task ${place.pointer}`);
+    assert(place.depth <= DEPTH_MAX, `tasks are nested at most ${DEPTH_MAX} deep, at ${place.pointer}`);
+    const index = this.#nodes.length;
+    assert(index < NODES_MAX, `a document has at most ${NODES_MAX} tasks with its functions unfolded`);
+    // The place is taken now, so that a task's number is its place in the document; the node follows when its inner tasks are known.
+    this.#nodes.push(undefined as unknown as TaskNode);
+    const { locals } = place;
+    const operations = member(member(value, "metadata"), "tutti");
+    const base: TaskBase = {
+      index,
+      name,
+      path: place.path,
+      pointer: place.pointer,
+      definition: value,
+      if: typeof value["if"] === "string" ? compileExpression(value["if"], locals) : undefined,
+      input: this.#inputFlow(value["input"], locals, place.pointer),
+      output: this.#outputFlow(value["output"], locals, place.pointer),
+      export: value["export"] === undefined ? undefined : this.#outputFlow(value["export"], locals, place.pointer),
+      timeout: this.#timeout(value["timeout"], locals),
+      then: flow(value["then"], siblings),
+      concurrency: compileConcurrency(operations, locals),
+    };
+    this.#nodes[index] = this.#node(value, base, siblings, place, operations);
+    return index;
+  }
+
+  #node(value: JsonObject, base: TaskBase, siblings: readonly string[], place: Place, operations: JsonObject): TaskNode {
+    const { locals } = place;
+    const inner = (key: string, more: Locals = []): Place => ({
+      ...place,
+      path: `${place.path}/${key}`,
+      pointer: `${place.pointer}/${key}`,
+      locals: [...locals, ...more],
+    });
+    if (value["call"] !== undefined) return this.#call(value, base, place, operations);
+    if (value["run"] !== undefined) return this.#run(member(value, "run"), base, place, operations);
+    if (value["set"] !== undefined) {
+      const set = value["set"] as Json;
+      return { ...base, kind: "set", value: compileFlowTemplate(set, locals) };
+    }
+    if (Array.isArray(value["switch"])) {
+      const cases = value["switch"].filter(isJsonObject).map((item) => {
+        const name = Object.keys(item)[0] ?? "";
+        const body = member(item, name);
+        return {
+          name,
+          when: typeof body["when"] === "string" ? compileExpression(body["when"], locals) : undefined,
+          then: flow(body["then"], siblings),
+        };
+      });
+      return { ...base, kind: "switch", cases };
+    }
+    if (value["for"] !== undefined) {
+      const loop = member(value, "for");
+      const names = [text(loop["each"], "item"), text(loop["at"], "index")];
+      return {
+        ...base,
+        kind: "for",
+        in: typeof loop["in"] === "string" ? compileFlowTemplate(loop["in"], locals) : compileTemplate(loop["in"] ?? [], locals),
+        while: typeof value["while"] === "string" ? compileExpression(value["while"], [...locals, ...names]) : undefined,
+        body: this.#list(value["do"], inner("do", names)),
+      };
+    }
+    if (value["fork"] !== undefined) {
+      const fork = member(value, "fork");
+      const branches = inner("fork/branches");
+      // Branches are no sequence: each stands alone, so that a `then` cannot reach from one into another.
+      const items = (Array.isArray(fork["branches"]) ? fork["branches"] : []).filter(isJsonObject);
+      const list = items.map((item, position) => {
+        const name = Object.keys(item)[0] ?? "";
+        return this.#task(item[name] as Json, name, [], {
+          ...branches,
+          path: `${branches.path}/${name}`,
+          pointer: `${branches.pointer}/${position}/${name}`,
+          depth: place.depth + 1,
+        });
+      });
+      return { ...base, kind: "fork", branches: list, compete: fork["compete"] === true };
+    }
+    if (value["try"] !== undefined)
+      return {
+        ...base,
+        kind: "try",
+        body: this.#list(value["try"], inner("try")),
+        catch: this.#catch(member(value, "catch"), siblings, place),
+      };
+    if (value["raise"] !== undefined) {
+      const error = member(value, "raise")["error"];
+      const resolved = typeof error === "string" ? (member(this.#use, "errors")[error] ?? {}) : (error ?? {});
+      return { ...base, kind: "raise", error: compileTemplate(resolved, locals) };
+    }
+    if (value["wait"] !== undefined) return { ...base, kind: "wait", duration: compileDuration(value["wait"] as Json, locals) };
+    if (value["emit"] !== undefined)
+      return { ...base, kind: "emit", event: compileTemplate(member(member(value, "emit"), "event")["with"] ?? {}, locals) };
+    if (value["listen"] !== undefined) {
+      const listen = member(value, "listen");
+      const iterate = value["foreach"];
+      const foreach = isJsonObject(iterate) ? iterate : undefined;
+      const names = foreach === undefined ? [] : [text(foreach["item"], "item"), text(foreach["at"], "index")];
+      return {
+        ...base,
+        kind: "listen",
+        to: compileStrategy(member(listen, "to"), locals),
+        read: listen["read"] === "envelope" || listen["read"] === "raw" ? listen["read"] : "data",
+        foreach:
+          foreach === undefined
+            ? undefined
+            : {
+                body: Array.isArray(foreach["do"]) ? this.#list(foreach["do"], inner("foreach/do", names)) : undefined,
+                output: this.#outputFlow(foreach["output"], [...locals, ...names]),
+                export: foreach["export"] === undefined ? undefined : this.#outputFlow(foreach["export"], [...locals, ...names]),
+              },
+      };
+    }
+    assert(Array.isArray(value["do"]), `the linter has checked the kind of task ${place.pointer}`);
+    return { ...base, kind: "do", body: this.#list(value["do"], inner("do")) };
+  }
+
+  #call(value: JsonObject, base: TaskBase, place: Place, operations: JsonObject): TaskNode {
+    const name = text(value["call"]);
+    const functions = member(this.#use, "functions");
+    const given = value["with"];
+    if (Object.hasOwn(functions, name)) {
+      const key = name.replaceAll("/", "~1");
+      const body = this.#task(functions[name] as Json, name, [], {
+        path: `${place.path}/call/${key}`,
+        pointer: `/use/functions/${key}`,
+        locals: [],
+        depth: place.depth + 1,
+      });
+      return { ...base, kind: "function", arguments: given === undefined ? undefined : compileTemplate(given, place.locals), body: [body] };
+    }
+    return {
+      ...base,
+      kind: "call",
+      function: name,
+      arguments: this.#calls.callArguments(name, isJsonObject(given) ? given : {}, place.locals, place.pointer),
+      effect: this.#effect(operations, place),
+      idempotencyKey:
+        typeof operations["idempotencyKey"] === "string" ? compileExpression(operations["idempotencyKey"], place.locals) : undefined,
+    };
+  }
+
+  #run(run: JsonObject, base: TaskBase, place: Place, operations: JsonObject): TaskNode {
+    if (run["workflow"] !== undefined) {
+      const workflow = member(run, "workflow");
+      return {
+        ...base,
+        kind: "run-workflow",
+        workflow: { namespace: text(workflow["namespace"]), name: text(workflow["name"]), version: text(workflow["version"], "latest") },
+        arguments: workflow["input"] === undefined ? undefined : compileTemplate(workflow["input"], place.locals),
+        await: run["await"] !== false,
+      };
+    }
+    const kind = run["script"] !== undefined ? "script" : run["shell"] !== undefined ? "shell" : "container";
+    return {
+      ...base,
+      kind: "call",
+      function: `run.${kind}`,
+      arguments: this.#calls.runArguments(kind, run, place.locals, place.pointer),
+      effect: this.#effect(operations, place),
+      idempotencyKey:
+        typeof operations["idempotencyKey"] === "string" ? compileExpression(operations["idempotencyKey"], place.locals) : undefined,
+    };
+  }
+
+  #effect(operations: JsonObject, place: Place): EffectOverride | undefined {
+    const effect = operations["effect"];
+    if (!isJsonObject(effect)) return undefined;
+    const { find } = effect;
+    const at: Place = { ...place, path: `${place.path}/find`, pointer: `${place.pointer}/metadata/tutti/effect/find` };
+    const settle = effect["settle"];
+    return {
+      // The linter has checked the class against EFFECT_CLASSES.
+      class: effect["class"] as EffectClass,
+      find:
+        typeof find === "string"
+          ? [
+              this.#task(member(this.#use, "functions")[find] as Json, find, [], {
+                ...at,
+                path: `${at.path}/${find}`,
+                pointer: `/use/functions/${find}`,
+                locals: [],
+                depth: place.depth + 1,
+              }),
+            ]
+          : Array.isArray(find)
+            ? this.#list(find, at)
+            : undefined,
+      unique: effect["unique"] === true,
+      settleMs: settle === undefined ? 0 : (durationMs(settle) ?? 0),
+    };
+  }
+
+  #catch(clause: JsonObject, siblings: readonly string[], place: Place): CatchClause {
+    const locals = [...place.locals, text(clause["as"], "error")];
+    const filter = member(member(clause, "errors"), "with");
+    const body = clause["do"];
+    return {
+      filter: {
+        ...(typeof filter["type"] === "string" && { type: filter["type"] }),
+        ...(typeof filter["status"] === "number" && { status: filter["status"] }),
+        ...(typeof filter["instance"] === "string" && { instance: filter["instance"] }),
+        ...(typeof filter["title"] === "string" && { title: filter["title"] }),
+        ...(typeof filter["detail"] === "string" && { detail: filter["detail"] }),
+      },
+      when: typeof clause["when"] === "string" ? compileExpression(clause["when"], locals) : undefined,
+      exceptWhen: typeof clause["exceptWhen"] === "string" ? compileExpression(clause["exceptWhen"], locals) : undefined,
+      retry: this.#retry(clause["retry"], locals),
+      body: Array.isArray(body)
+        ? this.#list(body, { ...place, path: `${place.path}/catch/do`, pointer: `${place.pointer}/catch/do`, locals })
+        : undefined,
+      then: clause["then"] === undefined ? undefined : flow(clause["then"], siblings),
+    };
+  }
+
+  #retry(value: Json | undefined, locals: Locals): RetryPolicy | undefined {
+    const policy = typeof value === "string" ? member(this.#use, "retries")[value] : value;
+    if (!isJsonObject(policy)) return undefined;
+    const backoff = member(policy, "backoff");
+    const limit = member(policy, "limit");
+    const attempt = member(limit, "attempt");
+    const jitter = policy["jitter"];
+    const duration = (given: Json | undefined): Duration | undefined => (given === undefined ? undefined : compileDuration(given, locals));
+    return {
+      when: typeof policy["when"] === "string" ? compileExpression(policy["when"], locals) : undefined,
+      exceptWhen: typeof policy["exceptWhen"] === "string" ? compileExpression(policy["exceptWhen"], locals) : undefined,
+      delay: duration(policy["delay"]),
+      backoff: backoff["exponential"] !== undefined ? "exponential" : backoff["linear"] !== undefined ? "linear" : "constant",
+      attemptsMax: typeof attempt["count"] === "number" ? attempt["count"] : undefined,
+      attemptTimeout: duration(attempt["duration"]),
+      durationMax: duration(limit["duration"]),
+      jitter: isJsonObject(jitter)
+        ? { from: compileDuration(jitter["from"] ?? 0, locals), to: compileDuration(jitter["to"] ?? 0, locals) }
+        : undefined,
+    };
+  }
+
+  #timeout(value: Json | undefined, locals: Locals): Duration | undefined {
+    const timeout = typeof value === "string" ? member(this.#use, "timeouts")[value] : value;
+    return isJsonObject(timeout) && timeout["after"] !== undefined ? compileDuration(timeout["after"], locals) : undefined;
+  }
+
+  #inputFlow(value: Json | undefined, locals: Locals, pointer = ""): InputFlow {
+    const input = isJsonObject(value) ? value : {};
+    return {
+      schema: this.#schema(input["schema"], `${pointer}/input/schema`),
+      from: input["from"] === undefined ? undefined : compileFlowTemplate(input["from"], locals),
+    };
+  }
+
+  #outputFlow(value: Json | undefined, locals: Locals, pointer = ""): OutputFlow {
+    const output = isJsonObject(value) ? value : {};
+    return {
+      schema: this.#schema(output["schema"], `${pointer}/output/schema`),
+      as: output["as"] === undefined ? undefined : compileFlowTemplate(output["as"], locals),
+    };
+  }
+
+  #schema(value: Json | undefined, pointer: string): InputFlow["schema"] {
+    if (!isJsonObject(value)) return undefined;
+    if (value["resource"] !== undefined) {
+      this.#refuse("schema.resource", pointer);
+      return undefined;
+    }
+    return value["document"] === undefined ? undefined : compileSchemaCheck(value["document"]);
+  }
+}
+
+function compileConcurrency(operations: JsonObject, locals: Locals): Concurrency | undefined {
+  const { concurrency } = operations;
+  if (!isJsonObject(concurrency)) return undefined;
+  const conflict = concurrency["onConflict"];
+  return {
+    key: compileExpression(text(concurrency["key"]), locals),
+    limit: typeof concurrency["limit"] === "number" ? concurrency["limit"] : 1,
+    onConflict: conflict === "reject" || conflict === "replace" ? conflict : "queue",
+  };
+}
+
+/** A flow directive; a name becomes the position of the task in the same list. */
+function flow(value: Json | undefined, siblings: readonly string[]): Flow {
+  if (value === undefined || value === "continue") return "continue";
+  if (value === "exit" || value === "end") return value;
+  const position = siblings.indexOf(text(value));
+  assert(position >= 0, `the linter has found the target of then: ${text(value)}`);
+  return position;
+}
+
+/** The object at `key`, or an empty one. */
+function member(object: JsonObject, key: string): JsonObject {
+  const value = Object.hasOwn(object, key) ? object[key] : undefined;
+  return isJsonObject(value) ? value : {};
+}
+
+function text(value: Json | undefined, fallback = ""): string {
+  return typeof value === "string" ? value : fallback;
+}

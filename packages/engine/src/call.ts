@@ -1,0 +1,365 @@
+import { STANDARD_VARIABLES, type CallNode, type Template, templateNeeds } from "@tutti/definition";
+import { assert, ATTEMPTS_MAX, type EffectClass, isJsonObject, type Json, type JsonObject, type TaskError, taskError } from "@tutti/model";
+import type { FunctionTraits } from "./context.ts";
+import { findCatcher } from "./catching.ts";
+import type { Machine } from "./machine.ts";
+import type { AttemptEnded, LookUpEnded } from "./record.ts";
+import { type CallState, ledgerKey, type Task } from "./state.ts";
+import { failWith } from "./tasks.ts";
+import { deriveKeyedToken } from "./token.ts";
+import { tokenOf } from "./token-of.ts";
+
+/** Calls: intents, attempts, look-ups, and what each effect class does about an unknown outcome. */
+
+/** A `read` or `idempotent` attempt whose connection was lost is repeated this often before its error goes to the workflow. */
+const UNKNOWN_REPEATS_MAX = 3;
+/** First pause before such a repeat, doubled each time: long enough for a restarted service to listen again. */
+const UNKNOWN_REPEAT_DELAY_MS = 200;
+/** Failed look-ups in a row before a person is asked. */
+const LOOK_UPS_MAX = 5;
+const LOOK_UP_DELAY_MS = 500;
+
+const SECRETS_BIT = 1 << STANDARD_VARIABLES.indexOf("secrets");
+
+/** Sends a call's next attempt, or looks its effect up first when an earlier attempt of the token may have had it. */
+export function dispatchCall(machine: Machine, task: Task): void {
+  const node = callNode(machine, task);
+  if (!machine.mayDispatch) {
+    machine.setPhase(task, "held");
+    return;
+  }
+  try {
+    const traits = traitsOf(machine, task, node);
+    task.call ??= openCall(machine, task, node, traits);
+    const { call } = task;
+    const known = machine.task(task.retryFrame)?.retries?.ledger[ledgerKey(task)];
+    if (known !== undefined && call.attempt === 0) {
+      if (known.output !== undefined) {
+        machine.later({ kind: "complete", task: task.id, output: known.output, flow: undefined, asIs: true });
+        return;
+      }
+      call.attempt = known.attempts;
+      call.intentAtMs = known.intentAtMs;
+      call.mustLookUp = true;
+    }
+    if (call.effect === "findable" && call.mustLookUp && call.attempt > 0) lookUp(machine, task, node);
+    else sendAttempt(machine, task, node, call);
+  } catch (cause) {
+    failWith(machine, task, cause);
+  }
+}
+
+function openCall(machine: Machine, task: Task, node: CallNode, traits: FunctionTraits): CallState {
+  const { state } = machine;
+  let token = tokenOf(state, task);
+  if (node.idempotencyKey !== undefined) {
+    const key = machine.evaluator.expression(node.idempotencyKey, task.input, task);
+    token = deriveKeyedToken(state.tenant, typeof key === "string" ? key : JSON.stringify(key), task.group);
+  }
+  return {
+    token,
+    effect: effectOf(node, traits),
+    attempt: 0,
+    intentAtMs: machine.now,
+    lookUps: 0,
+    lookUpAtMs: machine.now,
+    unknowns: 0,
+    aborting: undefined,
+    mustLookUp: false,
+  };
+}
+
+/** The author's class goes before the function's; a `findable` effect that nobody can find is treated as what it is. */
+function effectOf(node: CallNode, traits: FunctionTraits): EffectClass {
+  const effect = node.effect?.class ?? traits.effect;
+  return effect === "findable" && node.effect?.find === undefined && !traits.canFind ? "unsafe" : effect;
+}
+
+function traitsOf(machine: Machine, task: Task, node: CallNode): FunctionTraits {
+  const traits = machine.context.functions.describe(node.function, argumentsWithoutSecrets(machine, task, node));
+  assert(traits !== undefined, `the function ${node.function} was there when the run started`);
+  return traits;
+}
+
+function argumentsWithoutSecrets(machine: Machine, task: Task, node: CallNode): JsonObject {
+  const template = node.arguments;
+  if (template.kind !== "object") return needsSecrets(template) ? {} : asObject(machine.evaluator.template(template, task.input, task));
+  const rendered: Record<string, Json> = {};
+  template.keys.forEach((key, index) => {
+    const member = template.values[index] as Template;
+    if (!needsSecrets(member)) rendered[key] = machine.evaluator.template(member, task.input, task);
+  });
+  return rendered;
+}
+
+function needsSecrets(template: Template): boolean {
+  return (templateNeeds(template) & SECRETS_BIT) !== 0;
+}
+
+function asObject(value: Json): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+function sendAttempt(machine: Machine, task: Task, node: CallNode, call: CallState): void {
+  if (call.attempt >= ATTEMPTS_MAX) {
+    machine.fail(
+      task,
+      machine.runtimeError(`${node.name} was tried ${ATTEMPTS_MAX} times`, "The ceiling on attempts holds whatever a retry policy says."),
+    );
+    return;
+  }
+  call.attempt++;
+  call.intentAtMs = machine.now;
+  call.aborting = undefined;
+  call.mustLookUp = false;
+  machine.setPhase(task, "running");
+  if (call.effect !== "read")
+    machine.record({
+      type: "attempt-intended",
+      at: machine.now,
+      task: task.id,
+      path: node.path,
+      token: call.token,
+      attempt: call.attempt,
+      function: node.function,
+      effect: call.effect,
+    });
+  machine.command(startAttemptCommand(machine, task));
+}
+
+/** Also what a restarted owner sends again for a `read`. */
+export function startAttemptCommand(machine: Machine, task: Task): Extract<Machine["commands"][number], { type: "start-attempt" }> {
+  const call = openedCall(task);
+  return { type: "start-attempt", ...requestOf(machine, task), effect: call.effect };
+}
+
+export function lookUpCommand(machine: Machine, task: Task): Extract<Machine["commands"][number], { type: "look-up" }> {
+  return { type: "look-up", ...requestOf(machine, task) };
+}
+
+function requestOf(machine: Machine, task: Task) {
+  const node = callNode(machine, task);
+  const call = openedCall(task);
+  const { evaluator } = machine;
+  const { input } = task;
+  const secretive = needsSecrets(node.arguments);
+  // Without secrets the arguments are rendered now, while the task's data is as it was; rendering is pure, so later would be the same.
+  const ready = secretive ? undefined : asObject(evaluator.template(node.arguments, input, task));
+  return {
+    task: task.id,
+    path: node.path,
+    token: call.token,
+    attempt: call.attempt,
+    function: node.function,
+    taskInput: input,
+    needsSecrets: secretive,
+    renderInput: (secrets: JsonObject): JsonObject => ready ?? asObject(evaluator.template(node.arguments, input, task, { secrets })),
+  };
+}
+
+/** Looks for the effect of earlier attempts by the author's tasks or the connector's own look-up. */
+function lookUp(machine: Machine, task: Task, node: CallNode): void {
+  const call = openedCall(task);
+  if (!machine.mayDispatch) {
+    call.mustLookUp = true;
+    machine.setPhase(task, "held");
+    return;
+  }
+  call.lookUpAtMs = machine.now;
+  if (node.effect?.find !== undefined) {
+    machine.openList(task, "find", task.input);
+    return;
+  }
+  machine.setPhase(task, "looking-up");
+  machine.command(lookUpCommand(machine, task));
+}
+
+/** An attempt's end, as the runtime reports it. False when it no longer applies. */
+export function attemptEnded(machine: Machine, fact: AttemptEnded): boolean {
+  const task = machine.task(fact.task);
+  if (task === undefined) return detachedEnded(machine, fact);
+  const { call } = task;
+  if (call === undefined || task.phase !== "running" || call.attempt !== fact.attempt) return false;
+  machine.record(fact);
+  const { outcome } = fact;
+  const { aborting } = call;
+  call.aborting = undefined;
+  switch (outcome.kind) {
+    case "completed":
+      machine.complete(task, outcome.output);
+      return true;
+    case "failed":
+      call.mustLookUp ||= outcome.began;
+      if (aborting === "timeout") machine.fail(task, timeoutError(machine, task));
+      else if (aborting === "held" && !outcome.began) machine.setPhase(task, "held");
+      else machine.fail(task, outcome.error);
+      return true;
+    case "unknown":
+      unknownOutcome(
+        machine,
+        task,
+        aborting === "timeout" ? "timeout" : outcome.reason,
+        aborting === "timeout" ? timeoutError(machine, task) : outcome.error,
+      );
+      return true;
+  }
+}
+
+/** The effect class acts first (`DESIGN.md`, effect classes). */
+function unknownOutcome(
+  machine: Machine,
+  task: Task,
+  reason: Extract<AttemptEnded["outcome"], { kind: "unknown" }>["reason"],
+  error: TaskError,
+): void {
+  const call = openedCall(task);
+  const node = callNode(machine, task);
+  call.mustLookUp = true;
+  const isFailure = reason === "timeout" || reason === "connection";
+  if (call.effect === "unsafe") {
+    const detail = { ...error, effect: "unknown" } as TaskError;
+    if (isFailure && findCatcher(machine, task, detail, { mayRetry: false }) !== undefined) machine.fail(task, detail, true);
+    else {
+      task.error = error;
+      machine.setPhase(task, "in-doubt");
+    }
+    return;
+  }
+  if (reason === "timeout") machine.fail(task, error);
+  else if (call.effect === "findable") lookUp(machine, task, node);
+  else if (!isFailure) machine.later({ kind: "dispatch", task: task.id });
+  else if (call.unknowns < UNKNOWN_REPEATS_MAX) {
+    task.timer = machine.setTimer(task.id, "attempt-again", UNKNOWN_REPEAT_DELAY_MS * 2 ** call.unknowns++);
+    machine.setPhase(task, "waiting");
+  } else {
+    call.unknowns = 0;
+    machine.fail(task, error);
+  }
+}
+
+/** The connector's answer to a look-up. False when it no longer applies. */
+export function lookUpEnded(machine: Machine, fact: LookUpEnded): boolean {
+  const task = machine.task(fact.task);
+  if (task === undefined || task.phase !== "looking-up") return false;
+  machine.record(fact);
+  const { outcome } = fact;
+  if (outcome.kind === "found") machine.complete(task, outcome.output);
+  else if (outcome.kind === "absent") effectAbsent(machine, task);
+  else lookUpFailed(machine, task, outcome.error);
+  return true;
+}
+
+/**
+ * Nothing was found. That counts when the target refuses a second effect of the token, or when the look-up began after the last attempt's
+ * request can have ended and its effect have settled; otherwise it is looked up again at that time.
+ */
+export function effectAbsent(machine: Machine, task: Task): void {
+  const call = openedCall(task);
+  const node = callNode(machine, task);
+  const traits = traitsOf(machine, task, node);
+  const isUnique = node.effect === undefined ? traits.unique : node.effect.unique;
+  const settleMs = node.effect === undefined ? traits.settleMs : Math.max(node.effect.settleMs, traits.settleMs);
+  const countsFromMs = call.intentAtMs + traits.requestTimeoutMs + settleMs;
+  call.lookUps = 0;
+  task.frame = undefined;
+  if (isUnique || call.lookUpAtMs >= countsFromMs) {
+    call.mustLookUp = false;
+    if (machine.mayDispatch) sendAttempt(machine, task, node, call);
+    else machine.setPhase(task, "held");
+    return;
+  }
+  task.timer = machine.setTimer(task.id, "look-up-again", countsFromMs - machine.now);
+  machine.setPhase(task, "waiting");
+}
+
+export function lookUpFailed(machine: Machine, task: Task, error: TaskError): void {
+  const call = openedCall(task);
+  task.frame = undefined;
+  if (++call.lookUps < LOOK_UPS_MAX) {
+    task.timer = machine.setTimer(task.id, "look-up-again", LOOK_UP_DELAY_MS * 2 ** (call.lookUps - 1));
+    machine.setPhase(task, "waiting");
+    return;
+  }
+  call.lookUps = 0;
+  task.error = error;
+  machine.setPhase(task, "in-doubt");
+}
+
+/** A timer of a call: try again or look again. */
+export function repeatCall(machine: Machine, task: Task): void {
+  task.timer = undefined;
+  machine.later({ kind: "dispatch", task: task.id });
+}
+
+export function timeoutError(machine: Machine, task: Task): TaskError {
+  const node = machine.node(task);
+  return taskError("timeout", `${node.name} did not end in time`, { instance: node.pointer });
+}
+
+/** Asks a running attempt to stop; its end decides what happens. */
+export function abortCall(machine: Machine, task: Task, why: "timeout" | "held"): void {
+  const call = openedCall(task);
+  if (call.aborting !== undefined) return;
+  call.aborting = why;
+  machine.command({ type: "abort-attempt", task: task.id, reason: why === "timeout" ? "timeout" : "cancelled" });
+}
+
+/** Takes the attempt of a task that is going away out of it: its end is still awaited, and a doubt about it is kept. */
+export function detachCall(machine: Machine, task: Task, isKilled: boolean): void {
+  const { call } = task;
+  if (call === undefined || !isEffectOpen(task, call)) return;
+  if (task.phase === "running") machine.command({ type: "abort-attempt", task: task.id, reason: "cancelled" });
+  const node = callNode(machine, task);
+  if (call.effect === "read" && isKilled) return;
+  machine.state.detached.set(task.id, {
+    task: task.id,
+    path: node.path,
+    token: call.token,
+    function: node.function,
+    effect: call.effect,
+    attempt: call.attempt,
+    sinceMs: machine.now,
+    status: isKilled || task.phase !== "running" ? "in-doubt" : "ending",
+    reason: isKilled ? "cancelled" : undefined,
+  });
+}
+
+/** Whether it is unknown at this moment if the call's effect happened. */
+function isEffectOpen(task: Task, call: CallState): boolean {
+  switch (task.phase) {
+    case "running":
+    case "in-doubt":
+      return true;
+    case "looking-up":
+    case "active":
+      return call.effect !== "read";
+    case "waiting":
+    case "held":
+      return call.mustLookUp && call.unknowns + call.lookUps > 0;
+    default:
+      return false;
+  }
+}
+
+function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {
+  const detached = machine.state.detached.get(fact.task);
+  if (detached === undefined || detached.status !== "ending" || detached.attempt !== fact.attempt) return false;
+  machine.record(fact);
+  const { outcome } = fact;
+  if (outcome.kind === "unknown" && (detached.effect === "findable" || detached.effect === "unsafe")) {
+    detached.status = "in-doubt";
+    detached.reason = outcome.reason;
+  } else machine.state.detached.delete(fact.task);
+  return true;
+}
+
+function callNode(machine: Machine, task: Task): CallNode {
+  const node = machine.node(task);
+  assert(node.kind === "call", `task ${task.id} is a call`);
+  return node;
+}
+
+function openedCall(task: Task): CallState {
+  assert(task.call !== undefined, `the call of task ${task.id} was dispatched`);
+  return task.call;
+}

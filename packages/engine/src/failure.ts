@@ -1,0 +1,92 @@
+import { assert, type TaskError } from "@tutti/model";
+import { abortCall, detachCall, lookUpFailed } from "./call.ts";
+import { findCatcher } from "./catching.ts";
+import type { Machine, Work } from "./machine.ts";
+import { NO_CHILD, RUN_FRAME, setPhase, type Task } from "./state.ts";
+import { descendants, leaveTask } from "./tasks.ts";
+
+/** Errors on their way out, and tasks that end before they are done. */
+
+/** Hands an error to the nearest `try` that takes it; without one the run faults with its tree frozen where it is. */
+export function failTask(machine: Machine, work: Extract<Work, { kind: "fail" }>): void {
+  const task = machine.task(work.task);
+  if (task === undefined) return;
+  const error = withInstance(machine, task, work.error);
+  const catcher =
+    task.id === RUN_FRAME ? undefined : findCatcher(machine, task, error, { mayRetry: !work.effectUnknown, inside: work.inside });
+  if (catcher === undefined) {
+    fault(machine, task, error);
+    return;
+  }
+  const { task: scope } = catcher;
+  cancelInside(machine, scope);
+  if (catcher.kind === "look-up") {
+    lookUpFailed(machine, scope, catcher.error);
+    return;
+  }
+  scope.error = catcher.error;
+  if (catcher.kind === "retry") {
+    assert(scope.retries !== undefined, `the try ${scope.id} was begun with its retries`);
+    machine.clearTimer(scope.retries.passTimer);
+    scope.retries.passTimer = undefined;
+    if (scope.retries.count++ === 0) scope.retries.firstErrorAtMs = machine.now;
+    if (catcher.delayMs > 0) {
+      scope.timer = machine.setTimer(scope.id, "retry", catcher.delayMs);
+      machine.setPhase(scope, "waiting");
+    } else machine.later({ kind: "begin", task: scope.id });
+    return;
+  }
+  if (scope.retries !== undefined) {
+    machine.clearTimer(scope.retries.passTimer);
+    scope.retries.passTimer = undefined;
+  }
+  if (catcher.clause.body !== undefined) machine.openList(scope, "catch", scope.input);
+  else machine.complete(scope, scope.input, catcher.clause.then);
+}
+
+function withInstance(machine: Machine, task: Task, error: TaskError): TaskError {
+  if (typeof error["instance"] === "string") return error;
+  return { ...error, instance: task.id === RUN_FRAME ? "/" : machine.node(task).pointer };
+}
+
+/**
+ * Nobody takes the error: the run is at rest, its tree frozen at the failed task. Attempts in flight are asked to stop and are `held` unless
+ * they end by themselves, so that a resume starts them again by their class.
+ */
+function fault(machine: Machine, task: Task, error: TaskError): void {
+  const { state } = machine;
+  task.error = error;
+  machine.setPhase(task, "failed");
+  if (state.phase !== "active") return;
+  state.phase = "faulted";
+  state.error = error;
+  for (const other of state.tasks.values()) if (other.phase === "running") abortCall(machine, other, "held");
+  machine.command({ type: "end-run", outcome: { kind: "faulted", error } });
+}
+
+/** Ends everything inside `task`; the task itself stays and has no frame. */
+export function cancelInside(machine: Machine, task: Task): void {
+  const inner = descendants(machine, task);
+  for (let index = inner.length - 1; index >= 0; index--) cancelTask(machine, inner[index] as Task, false);
+  task.frame = undefined;
+}
+
+/** Ends one activation whose inner ones are gone. */
+export function cancelTask(machine: Machine, task: Task, isKilled: boolean): void {
+  detachCall(machine, task, isKilled);
+  if (task.phase === "listening" || task.frame?.kind === "listen") machine.command({ type: "unsubscribe", task: task.id });
+  if (task.phase === "child" && task.childRunId !== undefined)
+    machine.command({ type: "cancel-child", runId: task.childRunId, how: isKilled ? "kill" : "cancel" });
+  leaveTask(machine, task, "cancelled", undefined);
+}
+
+/** Ends all tasks of the run; its own frame stays as the holder of the context. */
+export function cancelAll(machine: Machine, isKilled: boolean): void {
+  const tasks = [...machine.state.tasks.values()].filter((task) => task.id !== RUN_FRAME);
+  for (let index = tasks.length - 1; index >= 0; index--) cancelTask(machine, tasks[index] as Task, isKilled);
+  const run = machine.task(RUN_FRAME);
+  assert(run !== undefined, "a run has its own frame");
+  run.frame = { kind: "list", role: "body", position: 0, visits: {}, child: NO_CHILD };
+  for (const timer of machine.state.timers.values()) machine.clearTimer(timer.id);
+  if (run.phase !== "active") setPhase(machine.state, run, "active");
+}

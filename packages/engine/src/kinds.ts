@@ -1,0 +1,245 @@
+import type { TaskNode } from "@tutti/definition";
+import { assert, DEPTH_MAX, ERROR_TYPE_BASE, FAN_OUT_MAX, isJsonObject, type Json, type TaskError, taskError } from "@tutti/model";
+import { dispatchCall, effectAbsent } from "./call.ts";
+import { excerpt, TaskFailure } from "./evaluate.ts";
+import { cancelTask } from "./failure.ts";
+import { beginListen, iterationDone } from "./listen.ts";
+import type { Machine, Work } from "./machine.ts";
+import { type Branch, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
+import { descendants, failWith, finishBranch, mergeContext, nextPosition } from "./tasks.ts";
+import { deriveEventId, deriveRunId } from "./token.ts";
+
+/** What each kind of task does when it begins, and when something inside it is over. */
+
+export function beginTask(machine: Machine, work: Extract<Work, { kind: "begin" }>): void {
+  const task = machine.task(work.task);
+  if (task === undefined) return;
+  try {
+    begin(machine, task, machine.node(task));
+  } catch (cause) {
+    failWith(machine, task, cause);
+  }
+}
+
+function begin(machine: Machine, task: Task, node: TaskNode): void {
+  const { evaluator } = machine;
+  switch (node.kind) {
+    case "set":
+      machine.complete(task, evaluator.template(node.value, task.input, task));
+      return;
+    case "do":
+      machine.openList(task, "body", task.input);
+      return;
+    case "function":
+      machine.openList(task, "body", node.arguments === undefined ? task.input : evaluator.template(node.arguments, task.input, task));
+      return;
+    case "switch": {
+      const chosen = node.cases.find((item) => item.when === undefined || evaluator.condition(item.when, task.input, task));
+      machine.complete(task, task.input, chosen?.then);
+      return;
+    }
+    case "for":
+      beginLoop(machine, task, evaluator.template(node.in, task.input, task));
+      return;
+    case "fork":
+      beginFork(machine, task, node.branches.length);
+      return;
+    case "try":
+      if (node.catch.retry !== undefined) {
+        task.retries ??= { count: 0, firstErrorAtMs: machine.now, passTimer: undefined, ledger: {} };
+        const limit = node.catch.retry.attemptTimeout;
+        if (limit !== undefined)
+          task.retries.passTimer = machine.setTimer(task.id, "pass-timeout", evaluator.duration(limit, task.input, task));
+      }
+      machine.openList(task, "body", task.input);
+      return;
+    case "raise":
+      machine.fail(task, raisedError(evaluator.template(node.error, task.input, task)));
+      return;
+    case "wait":
+      task.timer = machine.setTimer(task.id, "wait", evaluator.duration(node.duration, task.input, task));
+      machine.setPhase(task, "waiting");
+      return;
+    case "emit":
+      emit(machine, task, evaluator.template(node.event, task.input, task));
+      return;
+    case "listen":
+      beginListen(machine, task, node);
+      return;
+    case "call":
+      dispatchCall(machine, task);
+      return;
+    case "run-workflow":
+      startChild(machine, task, node.arguments === undefined ? task.input : evaluator.template(node.arguments, task.input, task));
+      return;
+  }
+}
+
+/** Something inside a composite task is over: a task of its list, a branch, an iteration. */
+export function innerDone(machine: Machine, work: Extract<Work, { kind: "inner-done" }>): void {
+  const parent = machine.task(work.parent);
+  const frame = parent?.frame;
+  if (parent === undefined || frame === undefined) return;
+  if (work.flow === "end") {
+    machine.later({ kind: "complete", task: RUN_FRAME, output: work.output, flow: "end", asIs: false });
+    return;
+  }
+  if (frame.kind === "fork") {
+    branchDone(machine, parent, work);
+    return;
+  }
+  if (frame.child !== work.child) return;
+  frame.child = NO_CHILD;
+  const next = work.child === NO_CHILD ? undefined : nextPosition(machine, parent, work.flow, work.position);
+  if (next !== undefined) {
+    machine.later({ kind: "enter", parent: parent.id, position: next, input: work.output });
+    return;
+  }
+  if (frame.kind === "loop") {
+    frame.index++;
+    nextIteration(machine, parent, work.output);
+  } else if (frame.kind === "listen") iterationDone(machine, parent, work.output);
+  else listDone(machine, parent, frame.role, work.output);
+}
+
+function listDone(machine: Machine, parent: Task, role: "body" | "catch" | "find", output: Json): void {
+  if (parent.id === RUN_FRAME) {
+    machine.later({ kind: "complete", task: RUN_FRAME, output, flow: "end", asIs: false });
+    return;
+  }
+  parent.frame = undefined;
+  const node = machine.node(parent);
+  if (role === "find") {
+    if (output === null) effectAbsent(machine, parent);
+    else machine.complete(parent, output);
+    return;
+  }
+  machine.complete(parent, output, role === "catch" && node.kind === "try" ? node.catch.then : undefined);
+}
+
+function beginLoop(machine: Machine, task: Task, items: Json): void {
+  if (!Array.isArray(items)) throw new TaskFailure(taskError("expression", `for.in must be an array, not ${excerpt(items)}`));
+  if (items.length > FAN_OUT_MAX)
+    throw new TaskFailure(
+      taskError("validation", `a loop takes at most ${FAN_OUT_MAX} items, not ${items.length}`, {
+        detail: "Split the work, or start a workflow for each part.",
+      }),
+    );
+  task.frame = { kind: "loop", items, index: 0, position: 0, visits: {}, child: NO_CHILD };
+  machine.setPhase(task, "active");
+  nextIteration(machine, task, task.input);
+}
+
+function nextIteration(machine: Machine, task: Task, input: Json): void {
+  const { frame } = task;
+  const node = machine.node(task);
+  assert(frame?.kind === "loop" && node.kind === "for", `task ${task.id} is a loop`);
+  const isOver =
+    frame.index >= frame.items.length ||
+    (node.while !== undefined &&
+      !machine.evaluator.condition(node.while, input, task, { locals: [...task.locals, frame.items[frame.index] as Json, frame.index] }));
+  if (isOver) {
+    machine.complete(task, input);
+    return;
+  }
+  // A jump back within an iteration is a visit; the next iteration counts its own.
+  for (const position of Object.keys(frame.visits)) delete frame.visits[Number(position)];
+  machine.later({ kind: "enter", parent: task.id, position: 0, input });
+}
+
+function beginFork(machine: Machine, task: Task, width: number): void {
+  if (width > FAN_OUT_MAX) throw new TaskFailure(taskError("validation", `a fork has at most ${FAN_OUT_MAX} branches, not ${width}`));
+  const branches = Array.from<Branch | undefined>({ length: width });
+  task.frame = { kind: "fork", branches, open: width, context: machine.evaluator.contextOf(task) };
+  machine.setPhase(task, "active");
+  for (let position = 0; position < width; position++) machine.later({ kind: "enter", parent: task.id, position, input: task.input });
+}
+
+function branchDone(machine: Machine, parent: Task, work: Extract<Work, { kind: "inner-done" }>): void {
+  const { frame } = parent;
+  const node = machine.node(parent);
+  assert(frame?.kind === "fork" && node.kind === "fork", `task ${parent.id} is a fork`);
+  const context = work.context ?? null;
+  finishBranch(frame, work.position, { task: work.child, output: work.output, context });
+  if (node.compete) {
+    const losers = descendants(machine, parent);
+    for (let index = losers.length - 1; index >= 0; index--) cancelTask(machine, losers[index] as Task, false);
+    keepContext(machine, parent, mergeContext(frame.context, frame.context, context));
+    machine.complete(parent, work.output);
+  } else if (frame.open === 0) {
+    const branches = frame.branches.map((branch) => branch as Branch);
+    keepContext(
+      machine,
+      parent,
+      branches.reduce((merged, branch) => mergeContext(merged, frame.context, branch.context), frame.context),
+    );
+    machine.complete(
+      parent,
+      branches.map((branch) => branch.output),
+    );
+  }
+  if (node.compete || frame.open === 0) parent.frame = undefined;
+}
+
+function keepContext(machine: Machine, parent: Task, context: Json): void {
+  const holder = machine.task(parent.contextOf);
+  assert(holder !== undefined, `the context of task ${parent.id} is there`);
+  holder.context = context;
+}
+
+/** The error a `raise` gives: type and status are always there. */
+function raisedError(value: Json): TaskError {
+  const given = isJsonObject(value) ? value : {};
+  const { type, status, title } = given;
+  return {
+    ...given,
+    type: typeof type === "string" ? type : `${ERROR_TYPE_BASE}runtime`,
+    status: typeof status === "number" ? status : 500,
+    title: typeof title === "string" ? title : "raised by the workflow",
+  };
+}
+
+/** Completes what the author left out of the event (CloudEvents 1.0.2); its id comes from the token, so it is accepted once. */
+function emit(machine: Machine, task: Task, value: Json): void {
+  const given = isJsonObject(value) ? value : {};
+  const { state } = machine;
+  const { namespace, name } = state.workflow;
+  const event = {
+    specversion: "1.0" as const,
+    time: new Date(machine.now).toISOString(),
+    ...(given["data"] !== undefined && given["datacontenttype"] === undefined && { datacontenttype: "application/json" }),
+    ...given,
+    id: typeof given["id"] === "string" ? given["id"] : deriveEventId(machine.tokenOf(task)),
+    source: typeof given["source"] === "string" ? given["source"] : `tutti:/${namespace}/${name}/${state.runId}`,
+    type: typeof given["type"] === "string" ? given["type"] : "",
+  };
+  if (event.type === "")
+    throw new TaskFailure(taskError("validation", "an event needs a type", { detail: "emit.event.with.type gave no text." }));
+  machine.command({ type: "emit-event", event });
+  machine.complete(task, event);
+}
+
+function startChild(machine: Machine, task: Task, input: Json): void {
+  const node = machine.node(task);
+  assert(node.kind === "run-workflow", `task ${task.id} runs a workflow`);
+  if (!machine.mayDispatch) {
+    machine.setPhase(task, "held");
+    return;
+  }
+  const depth = (machine.state.parent?.depth ?? 0) + 1;
+  if (depth > DEPTH_MAX) throw new TaskFailure(machine.runtimeError(`workflows run each other at most ${DEPTH_MAX} deep`));
+  const isAgain = task.childRunId !== undefined || machine.task(task.retryFrame)?.retries?.count;
+  task.childRunId = deriveRunId(machine.tokenOf(task));
+  machine.command({
+    type: "start-child",
+    task: task.id,
+    runId: task.childRunId,
+    workflow: node.workflow,
+    input,
+    depth,
+    await: node.await,
+    resume: Boolean(isAgain),
+  });
+  if (node.await) machine.setPhase(task, "child");
+  else machine.complete(task, task.input);
+}

@@ -1,0 +1,204 @@
+import { AppError, assertNever } from "@tutti/model";
+import { cancelAll } from "./failure.ts";
+import type { Machine } from "./machine.ts";
+import type { OperatorActed, OperatorAction } from "./record.ts";
+import { resumeFrom } from "./resume-point.ts";
+import { RUN_FRAME, type RunState, type Task } from "./state.ts";
+import { startTask } from "./tasks.ts";
+
+/** The operator's vocabulary. What a state does not allow is refused before anything changes. */
+export function operate(machine: Machine, fact: OperatorActed): void {
+  const { state } = machine;
+  const { action } = fact;
+  refuseWhatIsNotPossible(state, action);
+  machine.record(fact);
+  switch (action.kind) {
+    case "pause":
+      state.isPaused = true;
+      return;
+    case "resume":
+      resume(machine, action);
+      return;
+    case "retry":
+      wake(machine);
+      for (const task of failedTasks(state)) if (action.task === undefined || task.id === action.task) restart(machine, task);
+      sendHeld(machine);
+      return;
+    case "skip": {
+      const task = liveTask(state, action.task);
+      wake(machine);
+      abandon(machine, task);
+      machine.later({ kind: "complete", task: task.id, output: action.output ?? task.rawInput, flow: undefined, asIs: true });
+      sendHeld(machine);
+      return;
+    }
+    case "settle":
+      settle(machine, action);
+      return;
+    case "cancel":
+    case "kill":
+      end(machine, action.kind === "kill");
+      return;
+    case "quarantine":
+      state.phase = "quarantined";
+      return;
+    default:
+      assertNever(action, "operator action");
+  }
+}
+
+function refuseWhatIsNotPossible(state: RunState, action: OperatorAction): void {
+  const { phase } = state;
+  const refuse = (why: string): never => {
+    throw new AppError("operation-not-possible", `${action.kind} is not possible: ${why}`, { details: { phase } });
+  };
+  if (action.kind === "settle") {
+    const doubt = state.detached.get(action.task);
+    const task = state.tasks.get(action.task);
+    if (doubt?.status !== "in-doubt" && task?.phase !== "in-doubt") refuse(`task ${action.task} is not in doubt`);
+    return;
+  }
+  if (phase === "completed" || phase === "cancelled") refuse(`the run is ${phase}, which is final; replay starts a new run from its input`);
+  if (phase === "cancelling" && action.kind !== "kill" && action.kind !== "quarantine") refuse("the run is being cancelled");
+  switch (action.kind) {
+    case "pause":
+      if (state.isPaused) refuse("the run is suspended already");
+      if (phase !== "active") refuse(`the run is ${phase}`);
+      return;
+    case "resume":
+      if (phase === "active" && !state.isPaused && action.from === undefined) refuse("the run is neither suspended nor faulted");
+      return;
+    case "retry":
+      if (failedTasks(state).length === 0) refuse("no task has failed");
+      if (action.task !== undefined && state.tasks.get(action.task)?.phase !== "failed") refuse(`task ${action.task} has not failed`);
+      return;
+    case "skip": {
+      const task = state.tasks.get(action.task);
+      if (task === undefined || task.id === RUN_FRAME) refuse(`there is no live task ${action.task}`);
+      else if (!["failed", "in-doubt", "held", "waiting", "listening", "queued"].includes(task.phase))
+        refuse(`the task is ${task.phase}; cancel its attempt or wait for its end`);
+      return;
+    }
+    default:
+  }
+}
+
+/** Back to work: a resting, suspended or quarantined run is active again, with its timers. */
+function wake(machine: Machine): void {
+  const { state } = machine;
+  const wasAtRest = state.phase !== "active";
+  state.phase = "active";
+  state.isPaused = false;
+  state.error = undefined;
+  state.endedAtMs = undefined;
+  if (wasAtRest) for (const timer of state.timers.values()) machine.command({ type: "set-timer", timer: timer.id, dueAtMs: timer.dueAtMs });
+}
+
+function resume(machine: Machine, action: Extract<OperatorAction, { kind: "resume" }>): void {
+  const { state } = machine;
+  wake(machine);
+  if (action.from !== undefined) {
+    cancelAll(machine, false);
+    resumeFrom(machine, action.from, action.setInput);
+    return;
+  }
+  const outputs = action.outputs ?? {};
+  for (const task of [...state.tasks.values()]) {
+    if (task.id === RUN_FRAME && task.phase !== "failed") continue;
+    const path = task.id === RUN_FRAME ? "/" : machine.node(task).path;
+    if (Object.hasOwn(outputs, path) && (task.phase === "failed" || task.phase === "held" || task.phase === "in-doubt")) {
+      abandon(machine, task);
+      machine.later({ kind: "complete", task: task.id, output: outputs[path] ?? null, flow: undefined, asIs: true });
+    } else if (task.phase === "failed") {
+      if (action.setInput !== undefined) task.rawInput = action.setInput;
+      restart(machine, task);
+    }
+  }
+  sendHeld(machine);
+}
+
+/**
+ * Starts a failed task again. A composite that failed as a whole (its time was up) goes on where its inner tasks stand; a call makes its
+ * next attempt; anything else is evaluated anew.
+ */
+function restart(machine: Machine, task: Task): void {
+  task.error = undefined;
+  if (task.id === RUN_FRAME) {
+    machine.later({ kind: "begin-run" });
+    return;
+  }
+  const node = machine.node(task);
+  if (task.frame !== undefined) {
+    machine.setPhase(task, task.frame.kind === "listen" ? "listening" : "active");
+    if (node.timeout !== undefined && task.timeoutTimer === undefined)
+      task.timeoutTimer = machine.setTimer(task.id, "task-timeout", machine.evaluator.duration(node.timeout, task.input, task));
+    return;
+  }
+  machine.setPhase(task, "active");
+  startTask(machine, task, node);
+}
+
+/** Sends what was held back. */
+function sendHeld(machine: Machine): void {
+  for (const task of machine.state.tasks.values()) {
+    if (task.phase !== "held") continue;
+    machine.later(
+      task.call === undefined && machine.node(task).kind !== "call"
+        ? { kind: "begin", task: task.id }
+        : { kind: "dispatch", task: task.id },
+    );
+  }
+}
+
+/** Leaves what the task was waiting for. */
+function abandon(machine: Machine, task: Task): void {
+  machine.clearTimer(task.timer);
+  task.timer = undefined;
+  if (task.phase === "listening") machine.command({ type: "unsubscribe", task: task.id });
+  task.frame = undefined;
+  task.error = undefined;
+}
+
+function settle(machine: Machine, action: Extract<OperatorAction, { kind: "settle" }>): void {
+  const { state } = machine;
+  const doubt = state.detached.get(action.task);
+  const { verdict } = action;
+  if (doubt !== undefined) {
+    doubt.status = verdict.kind;
+    return;
+  }
+  const task = liveTask(state, action.task);
+  const { error } = task;
+  if (verdict.kind === "done") {
+    machine.complete(task, verdict.output);
+    return;
+  }
+  if (verdict.then === "fail") {
+    machine.fail(task, error ?? machine.runtimeError("settled as not done"));
+    return;
+  }
+  // A person says that nothing happened: what is made from here on is a new effect under a new token.
+  task.group = ++state.groups;
+  task.call = undefined;
+  task.error = undefined;
+  machine.setPhase(task, "active");
+  machine.later({ kind: "dispatch", task: task.id });
+}
+
+function end(machine: Machine, isKilled: boolean): void {
+  const { state } = machine;
+  if (isKilled) for (const detached of state.detached.values()) if (detached.status === "ending") detached.status = "in-doubt";
+  cancelAll(machine, isKilled);
+  state.phase = "cancelling";
+  state.isPaused = false;
+}
+
+function failedTasks(state: RunState): readonly Task[] {
+  return state.counts.failed === 0 ? [] : [...state.tasks.values()].filter((task) => task.phase === "failed");
+}
+
+function liveTask(state: RunState, id: number): Task {
+  const task = state.tasks.get(id);
+  if (task === undefined) throw new AppError("task-not-found", `there is no live task ${id} in this run`);
+  return task;
+}

@@ -1,0 +1,249 @@
+import type { EffectClass, Json, TaskError } from "@tutti/model";
+import type { UnknownReason, WorkflowVersion } from "./record.ts";
+
+/**
+ * A run in memory: plain data, changed in place by `advance` and rebuilt from the records by `replay`. Nothing in it is a closure or a
+ * class, so a snapshot is its serialisation. Values of the workflow (`Json`) are shared between tasks and never changed.
+ */
+export interface RunState {
+  readonly runId: string;
+  readonly tenant: string;
+  readonly workflow: WorkflowVersion;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly parent: { readonly runId: string; readonly task: number; readonly depth: number } | undefined;
+  readonly flags: readonly number[];
+  readonly startedAtMs: number;
+  /** Number of records so far. */
+  seq: number;
+  /** Event time of the last record. */
+  lastAtMs: number;
+  endedAtMs: number | undefined;
+  phase: RunPhase;
+  isPaused: boolean;
+  /** As given to the start; `$workflow.input`. */
+  rawInput: Json;
+  output: Json | undefined;
+  error: TaskError | undefined;
+  /** Live activations by number. 0 is the run's own frame. Ended ones are gone: the records know them. */
+  readonly tasks: Map<number, Task>;
+  nextTask: number;
+  /** Highest group handed out; rises only by an operator's decision. */
+  groups: number;
+  readonly timers: Map<number, Timer>;
+  nextTimer: number;
+  /** Binary heap of [due, timer], cleared timers are skipped when they come up. */
+  readonly timerHeap: [number, number][];
+  /** Positions of events this run has consumed: each at most once. */
+  readonly consumed: Set<number>;
+  /** Attempts whose task is gone (lost race, timeout, cancellation, kill) and whose outcome is still open. */
+  readonly detached: Map<number, Detached>;
+  /** Live activations per status, so that a summary costs nothing. */
+  readonly counts: Record<TaskPhase, number>;
+}
+
+export type RunPhase = "active" | "faulted" | "cancelling" | "completed" | "cancelled" | "quarantined";
+
+/**
+ * `active`: holds inner tasks. `running`: an attempt is under way. `looking-up`: its effect is being looked up. `waiting`: for a timer.
+ * `listening`: for events. `child`: for another run. `queued`: for a concurrency slot. `held`: may not be sent while the run is paused or at rest.
+ */
+export const TASK_PHASES = [
+  "active",
+  "running",
+  "looking-up",
+  "waiting",
+  "listening",
+  "child",
+  "queued",
+  "held",
+  "in-doubt",
+  "failed",
+] as const;
+export type TaskPhase = (typeof TASK_PHASES)[number];
+
+/** One activation of a task. */
+export interface Task {
+  readonly id: number;
+  /** Index of the program's node; -1 is the run's own frame. */
+  readonly node: number;
+  /** 0 is the run's own frame, whose own parent is -1. */
+  readonly parent: number;
+  /** Place in the parent's list or among its branches. */
+  readonly position: number;
+  readonly visit: number;
+  /** Path with visits and iterations: what the token is derived from. */
+  readonly key: string;
+  group: number;
+  phase: TaskPhase;
+  readonly startedAtMs: number;
+  /** Event time at which the present phase began. */
+  phaseAtMs: number;
+  rawInput: Json;
+  input: Json;
+  /** Values of the local variables in scope, in slot order. */
+  readonly locals: readonly Json[];
+  /** Number of the task that holds the context of this scope: 0 or a branch of a fork. */
+  readonly contextOf: number;
+  /** Set on the tasks that `contextOf` names. */
+  context: Json | undefined;
+  /** Nearest enclosing `try` that may run its block again; 0 when there is none. */
+  readonly retryFrame: number;
+  /** The call whose effect this task helps to look up: its token is theirs too; 0 when there is none. */
+  readonly searchFor: number;
+  /** Timer of the task's own timeout. */
+  timeoutTimer: number | undefined;
+  /** Key of the concurrency slot it holds or waits for. */
+  slotKey: string | undefined;
+  error: TaskError | undefined;
+  /** Inner tasks of this activation, by what it is. */
+  frame: Frame | undefined;
+  /** Attempts of a call. */
+  call: CallState | undefined;
+  /** Retries of a `try`. */
+  retries: RetryState | undefined;
+  /** The child of a `run.workflow`. */
+  childRunId: string | undefined;
+  /** A wait's, a retry's or a repeated attempt's timer. */
+  timer: number | undefined;
+}
+
+/** What a composite task is at. Each frame holds one list of tasks, or branches. */
+export type Frame =
+  | { readonly kind: "list"; readonly role: ListRole; position: number; readonly visits: Record<number, number>; child: number }
+  | {
+      readonly kind: "loop";
+      readonly items: readonly Json[];
+      index: number;
+      position: number;
+      readonly visits: Record<number, number>;
+      child: number;
+    }
+  | ForkFrame
+  | ListenFrame;
+export interface ForkFrame {
+  readonly kind: "fork";
+  readonly branches: (Branch | undefined)[];
+  /** Branches that are not done. */
+  open: number;
+  /** The context that every branch began with. */
+  readonly context: Json;
+}
+export type ListRole = "body" | "catch" | "find";
+
+export interface Branch {
+  readonly task: number;
+  readonly isDone: boolean;
+  readonly output: Json;
+  readonly context: Json;
+}
+
+export interface ListenFrame {
+  readonly kind: "listen";
+  /** Values consumed so far, as read. */
+  readonly values: Json[];
+  /** For `all`: which filters have had their event; for `until` strategies those follow. */
+  readonly matched: boolean[];
+  readonly correlations: Record<string, Json>;
+  /** With `foreach`: the outputs of the iterations so far, and the one under way. */
+  readonly outputs: Json[];
+  index: number;
+  position: number;
+  visits: Record<number, number>;
+  child: number;
+  /** All events are in; what is left is to finish the iterations. */
+  isOver: boolean;
+}
+
+export interface CallState {
+  token: string;
+  effect: EffectClass;
+  /** Attempts intended so far, over all passes of an enclosing `try`. */
+  attempt: number;
+  /** Event time of the last intent. */
+  intentAtMs: number;
+  /** Failed look-ups in a row. */
+  lookUps: number;
+  lookUpAtMs: number;
+  /** Unknown outcomes in a row of an effect that may be repeated. */
+  unknowns: number;
+  /** Why the running attempt was asked to stop. */
+  aborting: "timeout" | "held" | undefined;
+  /** A later attempt must look the effect up first. */
+  mustLookUp: boolean;
+}
+
+export interface RetryState {
+  /** Retries so far. */
+  count: number;
+  firstErrorAtMs: number;
+  /** Limits one pass of the block. */
+  passTimer: number | undefined;
+  /** What calls inside have done in earlier passes, by key and group: a repeated block adopts what its first pass made. */
+  readonly ledger: Record<string, LedgerEntry>;
+}
+
+export interface LedgerEntry {
+  readonly attempts: number;
+  readonly intentAtMs: number;
+  readonly effect: EffectClass;
+  /** Output of a completed `unsafe` call: it is not done twice. */
+  readonly output: Json | undefined;
+}
+
+export interface Timer {
+  readonly id: number;
+  readonly dueAtMs: number;
+  /** Activation it belongs to; 0 is the run. */
+  readonly task: number;
+  readonly purpose: TimerPurpose;
+}
+export type TimerPurpose = "run-timeout" | "task-timeout" | "wait" | "retry" | "attempt-again" | "look-up-again" | "pass-timeout";
+
+/** An attempt that outlived its task. */
+export interface Detached {
+  readonly task: number;
+  readonly path: string;
+  readonly token: string;
+  readonly function: string;
+  readonly effect: EffectClass;
+  readonly attempt: number;
+  readonly sinceMs: number;
+  status: "ending" | "in-doubt" | "done" | "not-done";
+  reason: UnknownReason | undefined;
+}
+
+/** The number of the frame that belongs to the run itself. */
+export const RUN_FRAME = 0;
+
+/** Moves `task` into `phase`, keeping the counts. */
+export function setPhase(state: RunState, task: Task, phase: TaskPhase): void {
+  state.counts[task.phase]--;
+  state.counts[phase]++;
+  task.phase = phase;
+  task.phaseAtMs = state.lastAtMs;
+}
+
+export function addTask(state: RunState, task: Task): void {
+  state.tasks.set(task.id, task);
+  state.counts[task.phase]++;
+}
+
+export function removeTask(state: RunState, task: Task): void {
+  if (state.tasks.delete(task.id)) state.counts[task.phase]--;
+}
+
+/** Numbers of the live inner tasks of `task`. */
+export function liveChildren(task: Task): readonly number[] {
+  const { frame } = task;
+  if (frame === undefined) return [];
+  if (frame.kind === "fork") return frame.branches.flatMap((branch) => (branch !== undefined && !branch.isDone ? [branch.task] : []));
+  return frame.child === 0 ? [] : [frame.child];
+}
+
+/** No live inner task: numbers start at 1. */
+export const NO_CHILD = 0;
+
+/** Under which a repeated block finds what a call did in an earlier pass. */
+export function ledgerKey(task: Task): string {
+  return `${task.key}|${task.group}`;
+}

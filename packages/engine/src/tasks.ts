@@ -1,0 +1,249 @@
+import type { TaskNode } from "@tutti/definition";
+import { assert, type Json, jsonEqual, type JsonObject, isJsonObject, taskError } from "@tutti/model";
+import type { Machine, Work } from "./machine.ts";
+import { addTask, type Branch, type ForkFrame, ledgerKey, liveChildren, NO_CHILD, RUN_FRAME, removeTask, type Task } from "./state.ts";
+import { TaskFailure } from "./evaluate.ts";
+
+/** Entering, completing and leaving of tasks: what all kinds have in common, in the order of the specification's data flow. */
+
+/** Steps 3 and 4 of the data flow: condition, schema of the raw input, `input.from`; then timeout and slot. */
+export function enterTask(machine: Machine, work: Extract<Work, { kind: "enter" }>): void {
+  const parent = machine.task(work.parent);
+  const { frame } = parent ?? {};
+  if (parent === undefined || frame === undefined) return;
+  const nodeIndex = machine.listOf(parent)[work.position];
+  assert(nodeIndex !== undefined, `task ${parent.id} has a position ${work.position}`);
+  const node = machine.program.nodes[nodeIndex] as TaskNode;
+  const { state } = machine;
+  const visit = frame.kind === "fork" ? 1 : (frame.visits[work.position] ?? 0) + 1;
+  const id = state.nextTask++;
+  const task: Task = {
+    id,
+    node: nodeIndex,
+    parent: parent.id,
+    position: work.position,
+    visit,
+    key: keyOf(parent, node.name, visit),
+    group: parent.group,
+    phase: "active",
+    startedAtMs: machine.now,
+    phaseAtMs: machine.now,
+    rawInput: work.input,
+    input: work.input,
+    locals: localsOf(machine, parent),
+    contextOf: frame.kind === "fork" ? id : parent.contextOf,
+    context: frame.kind === "fork" ? frame.context : undefined,
+    retryFrame: parent.retries !== undefined && frame.kind === "list" && frame.role === "body" ? parent.id : parent.retryFrame,
+    searchFor: frame.kind === "list" && frame.role === "find" ? parent.id : parent.searchFor,
+    timeoutTimer: undefined,
+    slotKey: undefined,
+    error: undefined,
+    frame: undefined,
+    call: undefined,
+    retries: undefined,
+    childRunId: undefined,
+    timer: undefined,
+  };
+  if (frame.kind === "fork") frame.branches[work.position] = { task: id, isDone: false, output: null, context: null };
+  else {
+    frame.position = work.position;
+    frame.visits[work.position] = visit;
+    frame.child = id;
+  }
+  addTask(state, task);
+  machine.observer?.entered(machine, task);
+  startTask(machine, task, node);
+}
+
+/** Evaluates the task's way in. Also how a failed task is started over, with the same activation. */
+export function startTask(machine: Machine, task: Task, node: TaskNode): void {
+  const { evaluator } = machine;
+  task.error = undefined;
+  try {
+    if (node.if !== undefined && !evaluator.condition(node.if, task.rawInput, task)) {
+      leaveTask(machine, task, "skipped", task.rawInput);
+      machine.later({
+        kind: "inner-done",
+        parent: task.parent,
+        child: task.id,
+        position: task.position,
+        output: task.rawInput,
+        flow: "continue",
+        context: task.context,
+      });
+      return;
+    }
+    check(node.input.schema, task.rawInput, `the input of ${node.name}`);
+    if (node.input.from !== undefined) task.input = evaluator.template(node.input.from, task.rawInput, task);
+    else task.input = task.rawInput;
+    if (node.timeout !== undefined && task.timeoutTimer === undefined)
+      task.timeoutTimer = machine.setTimer(task.id, "task-timeout", evaluator.duration(node.timeout, task.input, task));
+    if (node.concurrency !== undefined && task.slotKey === undefined) {
+      task.slotKey = slotKey(evaluator.expression(node.concurrency.key, task.input, task));
+      machine.setPhase(task, "queued");
+      const { limit, onConflict } = node.concurrency;
+      machine.command({ type: "acquire-slot", task: task.id, key: task.slotKey, limit, onConflict });
+      return;
+    }
+  } catch (cause) {
+    failWith(machine, task, cause);
+    return;
+  }
+  machine.later({ kind: "begin", task: task.id });
+}
+
+/** Steps 5 to 9 of the data flow: `output.as`, its schema, `export.as`, its schema; then the enclosing list goes on. */
+export function completeTask(machine: Machine, work: Extract<Work, { kind: "complete" }>): void {
+  const task = machine.task(work.task);
+  if (task === undefined) return;
+  const node = machine.node(task);
+  let { output } = work;
+  try {
+    const { evaluator } = machine;
+    if (node.output.as !== undefined && !work.asIs)
+      output = evaluator.template(node.output.as, work.output, task, { rawOutput: work.output });
+    check(node.output.schema, output, `the output of ${node.name}`);
+    if (node.export?.as !== undefined) {
+      const context = evaluator.template(node.export.as, output, task, { output, rawOutput: work.output });
+      check(node.export.schema, context, `the context exported by ${node.name}`);
+      const holder = machine.task(task.contextOf);
+      assert(holder !== undefined, `the context of task ${task.id} is there`);
+      holder.context = context;
+    }
+  } catch (cause) {
+    failWith(machine, task, cause);
+    return;
+  }
+  leaveTask(machine, task, "completed", output);
+  machine.later({
+    kind: "inner-done",
+    parent: task.parent,
+    child: task.id,
+    position: task.position,
+    output,
+    flow: work.flow ?? node.then,
+    context: task.context,
+  });
+}
+
+/** Takes a finished task out of the state: timers, slot, the activation itself. Its effects are remembered by an enclosing retry. */
+export function leaveTask(machine: Machine, task: Task, how: "completed" | "skipped" | "cancelled", output: Json | undefined): void {
+  machine.clearTimer(task.timeoutTimer);
+  machine.clearTimer(task.timer);
+  if (task.retries !== undefined) machine.clearTimer(task.retries.passTimer);
+  if (task.slotKey !== undefined) machine.command({ type: "release-slot", task: task.id, key: task.slotKey });
+  remember(machine, task, how === "completed" ? output : undefined);
+  removeTask(machine.state, task);
+  machine.observer?.left(machine, task, how, output, task.error);
+}
+
+/** What a repeated block has to know of this task: kept by the nearest enclosing `try` that may run its block again. */
+function remember(machine: Machine, task: Task, output: Json | undefined): void {
+  if (task.retryFrame === 0) return;
+  const holder = machine.task(task.retryFrame)?.retries;
+  if (holder === undefined) return;
+  if (task.retries !== undefined) Object.assign(holder.ledger, task.retries.ledger);
+  const { call } = task;
+  if (call === undefined || call.attempt === 0) return;
+  holder.ledger[ledgerKey(task)] = {
+    attempts: call.attempt,
+    intentAtMs: call.intentAtMs,
+    effect: call.effect,
+    output: call.effect === "unsafe" ? output : undefined,
+  };
+}
+
+/** An inner task of a `do`, function, `try` or the run itself is over: what comes next in the list, or undefined when the list is over. */
+export function nextPosition(
+  machine: Machine,
+  parent: Task,
+  flow: Extract<Work, { kind: "inner-done" }>["flow"],
+  position: number,
+): number | undefined {
+  if (flow === "exit" || flow === "end") return undefined;
+  const next = flow === "continue" ? position + 1 : flow;
+  return next < machine.listOf(parent).length ? next : undefined;
+}
+
+/** A branch's context laid over the one the fork began with: keys that the branch changed, added or removed. */
+export function mergeContext(into: Json, base: Json, branch: Json): Json {
+  if (jsonEqual(base, branch)) return into;
+  if (!isJsonObject(branch) || (base !== null && !isJsonObject(base))) return branch;
+  const before: JsonObject = base ?? {};
+  const merged: Record<string, Json> = Object.assign(Object.create(null) as Record<string, Json>, isJsonObject(into) ? into : {});
+  for (const key of Object.keys(before)) if (!Object.hasOwn(branch, key)) delete merged[key];
+  for (const key of Object.keys(branch)) {
+    const value = branch[key] as Json;
+    if (!Object.hasOwn(before, key) || !jsonEqual(before[key], value)) merged[key] = value;
+  }
+  return merged;
+}
+
+/** Marks a branch as done with what it brought. */
+export function finishBranch(frame: ForkFrame, position: number, branch: Omit<Branch, "isDone">): void {
+  frame.branches[position] = { ...branch, isDone: true };
+  frame.open--;
+}
+
+/** Fails `task` with what was thrown; anything but a task's own failure is a bug and goes up. */
+export function failWith(machine: Machine, task: Task, cause: unknown): void {
+  if (!(cause instanceof TaskFailure)) throw cause;
+  machine.fail(task, cause.error);
+}
+
+export function check(schema: ((value: Json) => string | undefined) | undefined, value: Json, what: string): void {
+  const wrong = schema?.(value);
+  if (wrong !== undefined) throw new TaskFailure(taskError("validation", `${what} does not match its schema`, { detail: wrong }));
+}
+
+/** The locals of a task entered under `parent`: those of the parent, and what its frame adds. */
+function localsOf(machine: Machine, parent: Task): readonly Json[] {
+  if (parent.id === RUN_FRAME) return parent.locals;
+  const { frame } = parent;
+  if (frame?.kind === "loop") return [...parent.locals, frame.items[frame.index] as Json, frame.index];
+  if (frame?.kind === "listen") return [...parent.locals, frame.values[frame.index] as Json, frame.index];
+  if (frame?.kind === "list") {
+    if (frame.role === "catch") return [...parent.locals, parent.error as Json];
+    // Functions see their arguments only: their text stands elsewhere in the document.
+    if (frame.role === "body" && machine.node(parent).kind === "function") return [];
+    if (frame.role === "find" && isFunctionFind(machine, parent)) return [];
+  }
+  return parent.locals;
+}
+
+/** Whether the task's look-up names a function instead of listing tasks: its body was compiled without the task's locals. */
+function isFunctionFind(machine: Machine, task: Task): boolean {
+  const node = machine.node(task);
+  const first = node.kind === "call" ? machine.program.nodes[node.effect?.find?.[0] ?? -1] : undefined;
+  return first?.pointer.startsWith("/use/functions/") ?? false;
+}
+
+/** Name path with visits and iterations: what a token is derived from. */
+function keyOf(parent: Task, name: string, visit: number): string {
+  const { frame } = parent;
+  const role = frame?.kind === "list" && frame.role !== "body" ? `${frame.role}/` : "";
+  const iteration = frame?.kind === "loop" || frame?.kind === "listen" ? `[${frame.index}]` : "";
+  return `${parent.key}${iteration}/${role}${name}${visit > 1 ? `#${visit}` : ""}`;
+}
+
+/** The text under which a concurrency slot is known. */
+export function slotKey(value: Json): string {
+  if (typeof value === "string" && value !== "") return value;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  throw new TaskFailure(
+    taskError("expression", "concurrency.key must be a text, a number or a boolean", { detail: JSON.stringify(value) ?? "" }),
+  );
+}
+
+/** All live activations inside `task`, inner ones after their parents. */
+export function descendants(machine: Machine, task: Task): readonly Task[] {
+  const found: Task[] = [];
+  const open = [...liveChildren(task)];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    const child = machine.task(id);
+    if (child === undefined || id === NO_CHILD) continue;
+    found.push(child);
+    open.push(...liveChildren(child));
+  }
+  return found;
+}
