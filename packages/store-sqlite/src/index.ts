@@ -1,1 +1,1 @@
-export {};
+export { openSqliteStore, SqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";

@@ -1,0 +1,84 @@
+import { AppError } from "@tutti/model";
+import type { IncomingEvent, StoredEvent, Subscriber } from "@tutti/store";
+import { rowChecksum } from "./checksum.ts";
+import type { Connection } from "./connection.ts";
+import { readSetting } from "./settings.ts";
+
+const COLUMNS = "position, tenant, source, event_id, type, accepted_at, body, crc";
+
+/** Accepts an event once per (tenant, source, id); the unique index decides. Positions are never used again, even after deletions. */
+export function acceptEvent(connection: Connection, event: IncomingEvent): { readonly position: number; readonly duplicate: boolean } {
+  const known = connection
+    .sql("select position from event where tenant = ? and source = ? and event_id = ?")
+    .get(event.tenant, event.source, event.id);
+  if (known !== undefined) return { position: Number(known["position"]), duplicate: true };
+  const { lastInsertRowid } = connection
+    .sql("insert into event (tenant, source, event_id, type, accepted_at, body, crc) values (?, ?, ?, ?, ?, ?, ?)")
+    .run(event.tenant, event.source, event.id, event.type, event.acceptedAtMs, event.body, eventChecksum(event));
+  return { position: Number(lastInsertRowid), duplicate: false };
+}
+
+/** The end of the inbox: the highest position ever given. */
+export function lastEventPosition(connection: Connection): number {
+  return Number(connection.sql("select seq from sqlite_sequence where name = 'event'").get()?.["seq"] ?? 0);
+}
+
+/** Deletes what is older and was dispatched. */
+export function deleteEvents(connection: Connection, acceptedBeforeMs: number): number {
+  const cursor = readSetting(connection, "dispatch-cursor");
+  return Number(connection.sql("delete from event where accepted_at < ? and position <= ?").run(acceptedBeforeMs, cursor).changes);
+}
+
+export function readEvents(
+  connection: Connection,
+  tenant: string,
+  query: { readonly afterPosition: number; readonly type: string | undefined; readonly limit: number },
+): readonly StoredEvent[] {
+  const rows =
+    query.type === undefined
+      ? connection
+          .sql(`select ${COLUMNS} from event where position > ? and tenant = ? order by position limit ?`)
+          .all(query.afterPosition, tenant, query.limit)
+      : connection
+          .sql(`select ${COLUMNS} from event where tenant = ? and type = ? and position > ? order by position limit ?`)
+          .all(tenant, query.type, query.afterPosition, query.limit);
+  return rows.map(eventOf);
+}
+
+export function listEvents(connection: Connection, tenant: string, limit: number): readonly StoredEvent[] {
+  return connection.sql(`select ${COLUMNS} from event where tenant = ? order by position desc limit ?`).all(tenant, limit).map(eventOf);
+}
+
+/** One look-up for the type and one for those who listen to any: an index cannot serve `or`. */
+export function findSubscribers(connection: Connection, tenant: string, type: string, position: number): readonly Subscriber[] {
+  return connection
+    .sql(
+      `select run_id, task, filter from (
+         select run_key, task, filter from subscription where tenant = ?1 and event_type = ?2 and after_position < ?3
+         union all
+         select run_key, task, filter from subscription where tenant = ?1 and event_type is null and after_position < ?3
+       ) as candidate join run using (run_key) order by run_id, task, filter`,
+    )
+    .all(tenant, type, position)
+    .map((row) => ({ runId: String(row["run_id"]), task: Number(row["task"]), filter: Number(row["filter"]) }));
+}
+
+/** @throws AppError `store-damaged` when the row does not match its checksum. */
+export function eventOf(row: Record<string, unknown>): StoredEvent {
+  const event = {
+    tenant: String(row["tenant"]),
+    source: String(row["source"]),
+    id: String(row["event_id"]),
+    type: String(row["type"]),
+    acceptedAtMs: Number(row["accepted_at"]),
+    body: String(row["body"]),
+    position: Number(row["position"]),
+  };
+  if (eventChecksum(event) !== row["crc"])
+    throw new AppError("store-damaged", `The event at position ${event.position} does not match its checksum.`);
+  return event;
+}
+
+function eventChecksum(event: IncomingEvent): number {
+  return rowChecksum([event.tenant, event.source, event.id, event.type, event.acceptedAtMs, event.body]);
+}

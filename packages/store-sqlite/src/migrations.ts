@@ -1,0 +1,61 @@
+import { hash } from "node:crypto";
+import { AppError } from "@tutti/model";
+import type { Connection } from "./connection.ts";
+import { MIGRATION_1 } from "./migrations/001-start.ts";
+
+/** "Tut1": tells a store of ours from any other SQLite file. */
+const APPLICATION_ID = 0x54757431;
+
+/** Numbered from 1 by their place; only appended to, never edited: their hash is stored and compared. */
+export const MIGRATIONS: readonly string[] = [MIGRATION_1];
+
+/**
+ * Brings the database to this version, each migration in a transaction of its own.
+ *
+ * @throws AppError `store-newer` when a later version has written it, `store-damaged` when it is no store of ours or another history of migrations.
+ */
+export function migrate(connection: Connection, migrations: readonly string[] = MIGRATIONS): void {
+  const { database } = connection;
+  const applicationId = Number(database.prepare("pragma application_id").get()?.["application_id"]);
+  const isEmpty = database.prepare("select 1 from sqlite_schema limit 1").get() === undefined;
+  if (!isEmpty && applicationId !== APPLICATION_ID) throw new AppError("store-damaged", "The database file is not a store of Tutti.");
+  if (isEmpty) {
+    connection.transact(() => {
+      database.exec(`pragma application_id = ${APPLICATION_ID}`);
+      database.exec("create table migration (number integer primary key, hash text not null) strict");
+    });
+  }
+  const applied = database.prepare("select number, hash from migration order by number").all();
+  if (applied.length > migrations.length) {
+    throw new AppError(
+      "store-newer",
+      `The data directory has schema version ${applied.length}; this version of Tutti knows ${migrations.length}.`,
+    );
+  }
+  for (const [index, sql] of migrations.entries()) {
+    const known = applied[index];
+    if (known === undefined) apply(connection, index + 1, sql);
+    else if (known["hash"] !== hashOf(sql) || known["number"] !== index + 1) {
+      throw new AppError("store-damaged", `Migration ${index + 1} of the data directory is not the one that this version knows.`);
+    }
+  }
+}
+
+/** The schema as SQLite has it, for the committed copy and its test. */
+export function dumpSchema(connection: Connection): string {
+  const rows = connection.database
+    .prepare("select sql from sqlite_schema where sql is not null and name not like 'sqlite_%' order by type desc, name")
+    .all();
+  return `${rows.map((row) => `${String(row["sql"])};`).join("\n\n")}\n`;
+}
+
+function apply(connection: Connection, number: number, sql: string): void {
+  connection.transact(() => {
+    connection.database.exec(sql);
+    connection.database.prepare("insert into migration (number, hash) values (?, ?)").run(number, hashOf(sql));
+  });
+}
+
+function hashOf(sql: string): string {
+  return hash("sha256", sql, "hex");
+}

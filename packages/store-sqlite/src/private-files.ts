@@ -1,0 +1,20 @@
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+
+const PRIVATE_DIRECTORY = 0o700;
+const PRIVATE_FILE = 0o600;
+
+/** The data directory holds inputs and outputs of customers: nobody but the owner's account reads it. */
+export function createPrivateDirectory(path: string): void {
+  mkdirSync(path, { recursive: true, mode: PRIVATE_DIRECTORY });
+  chmodSync(path, PRIVATE_DIRECTORY);
+}
+
+/** Makes the file before SQLite does, which would ask for 0644; its log and index files take the mode over. Never closes a file that is locked. */
+export function createPrivateFile(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", PRIVATE_FILE));
+  } catch (error) {
+    const isThere = error instanceof Error && "code" in error && error.code === "EEXIST";
+    if (!isThere) throw error;
+  }
+}

@@ -1,0 +1,66 @@
+import type { Connection } from "./connection.ts";
+
+/** Runs kept in each of the two generations: enough for every loaded run; about 10 MB when full. */
+const GENERATION_SIZE = 32_768;
+
+export interface RunPlaceInStore {
+  readonly runKey: number;
+  /** Records stored; the next commit must expect exactly this. */
+  seq: number;
+}
+
+/**
+ * Key and sequence of the runs that were committed lately, so that a commit needs no look-up.
+ *
+ * Right because this process owns the data directory and every write goes through one queue: the index changes with each commit, and whatever
+ * a failed transaction touched is forgotten and read again.
+ */
+export class RunIndex {
+  readonly #connection: Connection;
+  #young = new Map<string, RunPlaceInStore>();
+  #old = new Map<string, RunPlaceInStore>();
+  #nextKey: number;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#nextKey = Number(connection.database.prepare("select coalesce(max(run_key), 0) + 1 as next from run").get()?.["next"]);
+  }
+
+  find(runId: string): RunPlaceInStore | undefined {
+    const young = this.#young.get(runId);
+    if (young !== undefined) return young;
+    const place = this.#old.get(runId) ?? readPlace(this.#connection, runId);
+    if (place !== undefined) this.#remember(runId, place);
+    return place;
+  }
+
+  /** A key for a run that is not stored; a key whose transaction fails stays unused. */
+  add(runId: string): RunPlaceInStore {
+    const place = { runKey: this.#nextKey, seq: 0 };
+    this.#nextKey += 1;
+    this.#remember(runId, place);
+    return place;
+  }
+
+  forget(runId: string): void {
+    this.#young.delete(runId);
+    this.#old.delete(runId);
+  }
+
+  #remember(runId: string, place: RunPlaceInStore): void {
+    if (this.#young.size >= GENERATION_SIZE) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(runId, place);
+  }
+}
+
+function readPlace(connection: Connection, runId: string): RunPlaceInStore | undefined {
+  const row = connection
+    .sql(
+      "select run_key, (select seq_last from record where record.run_key = run.run_key order by seq_first desc limit 1) as seq from run where run_id = ?",
+    )
+    .get(runId);
+  return row === undefined ? undefined : { runKey: Number(row["run_key"]), seq: Number(row["seq"] ?? 0) };
+}

@@ -1,0 +1,263 @@
+import { join } from "node:path";
+import { AppError } from "@tutti/model";
+import type {
+  CommitBatch,
+  CommitResult,
+  DefinitionKey,
+  DefinitionRow,
+  IncomingEvent,
+  RunHistory,
+  RunMessage,
+  RunPage,
+  RunQuery,
+  RunRow,
+  Store,
+  StoredEvent,
+  StoredRecord,
+  StoreReport,
+  Subscriber,
+} from "@tutti/store";
+import { type CommitPolicy, createCommitPolicy } from "./commit-policy.ts";
+import { Connection } from "./connection.ts";
+import { listDefinitions, loadDefinition, loadDefinitionByDigest } from "./definitions.ts";
+import { errorOf, readErrorOf } from "./errors.ts";
+import { findSubscribers, listEvents, readEvents } from "./events.ts";
+import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt } from "./list-runs.ts";
+import { loadHistory, loadRun, readRecords } from "./load-run.ts";
+import { readMessages } from "./messages.ts";
+import { migrate } from "./migrations.ts";
+import { OwnerLock } from "./owner-lock.ts";
+import { type CommitPlan, planCommit } from "./plan-commit.ts";
+import { createPrivateDirectory, createPrivateFile } from "./private-files.ts";
+import { RunIndex } from "./run-index.ts";
+import { readSetting } from "./settings.ts";
+import { Suspects } from "./suspects.ts";
+import type { WriteJob, WriteResult } from "./write-job.ts";
+import { Writer } from "./writer.ts";
+
+export const DATABASE_FILE = "tutti.db";
+
+export interface SqliteStoreOptions {
+  /** Made when it is missing, with access for the owner's account only. */
+  readonly directory: string;
+  /** Replaces the choice between main thread and worker, for tests and measurements. */
+  readonly commitPolicy?: CommitPolicy;
+}
+
+/**
+ * The embedded store: one SQLite database in WAL mode with a sync at every commit, in a directory that one process owns.
+ *
+ * @throws from `start`: AppError `store-in-use`, `store-newer`, `store-damaged`.
+ */
+export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
+  return new SqliteStore(options);
+}
+
+interface Open {
+  readonly lock: OwnerLock;
+  readonly connection: Connection;
+  readonly index: RunIndex;
+  readonly writer: Writer;
+  readonly suspects: Suspects;
+}
+
+export class SqliteStore implements Store {
+  readonly #options: SqliteStoreOptions;
+  #open: Open | undefined;
+  #stoppedCleanly = false;
+
+  constructor(options: SqliteStoreOptions) {
+    this.#options = options;
+  }
+
+  get stoppedCleanly(): boolean {
+    return this.#stoppedCleanly;
+  }
+
+  async start(): Promise<void> {
+    if (this.#open !== undefined) return;
+    const { directory } = this.#options;
+    createPrivateDirectory(directory);
+    const lock = new OwnerLock(directory);
+    let connection: Connection | undefined;
+    try {
+      const path = join(directory, DATABASE_FILE);
+      createPrivateFile(path);
+      connection = new Connection(path);
+      migrate(connection);
+      const writer = new Writer({ path, connection, policy: this.#options.commitPolicy ?? createCommitPolicy() });
+      this.#stoppedCleanly = readSetting(connection, "stopped-cleanly") === 1;
+      this.#open = { lock, connection, index: new RunIndex(connection), writer, suspects: new Suspects(directory) };
+      await this.#write({ kind: "set", name: "stopped-cleanly", value: 0 });
+    } catch (error) {
+      this.#open = undefined;
+      connection?.close();
+      lock.release();
+      throw readErrorOf(error);
+    }
+  }
+
+  async stop(): Promise<void> {
+    const open = this.#open;
+    if (open === undefined) return;
+    const isClean = await this.#write({ kind: "set", name: "stopped-cleanly", value: 1 }).then(
+      () => true,
+      // A store that can no longer write was not stopped cleanly; what it acknowledged is there all the same.
+      () => false,
+    );
+    if (isClean) open.suspects.unmark();
+    await this.abandon();
+  }
+
+  /** Lets go of everything without saying that the stop was orderly: what kill -9 leaves behind. For tests of that. */
+  async abandon(): Promise<void> {
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    await open.writer.stop();
+    open.connection.close();
+    open.lock.release();
+  }
+
+  async commit(batch: CommitBatch): Promise<CommitResult> {
+    const { index, writer } = this.#opened();
+    let plan: CommitPlan | undefined;
+    const result = await writer.write(
+      () => (plan = planCommit(index, batch)),
+      () => batch.runs.forEach((run) => index.forget(run.runId)),
+    );
+    return (plan as CommitPlan).answer(expectKind(result, "commit").runs);
+  }
+
+  async loadRun(runId: string): Promise<RunRow | undefined> {
+    return this.#read((connection) => loadRun(connection, runId), runId);
+  }
+
+  async loadRecords(runId: string, options: { readonly withSnapshot: boolean }): Promise<RunHistory> {
+    return this.#read((connection) => loadHistory(connection, runId, options.withSnapshot), runId);
+  }
+
+  async readRecords(runId: string, fromSeq: number, limit: number): Promise<readonly StoredRecord[]> {
+    return this.#read((connection) => readRecords(connection, runId, fromSeq, limit), runId);
+  }
+
+  async listRuns(query: RunQuery): Promise<RunPage> {
+    return this.#read((connection) => listRuns(connection, query));
+  }
+
+  async findRunIds(prefix: string, limit: number): Promise<readonly string[]> {
+    return this.#read((connection) => findRunIds(connection, prefix, limit));
+  }
+
+  async listRunnable(afterRunId: string | undefined, limit: number): Promise<readonly string[]> {
+    return this.#read((connection) => listRunnable(connection, afterRunId, limit));
+  }
+
+  async listDue(nowMs: number, limit: number): Promise<readonly { readonly runId: string; readonly wakeAtMs: number }[]> {
+    return this.#read((connection) => listDue(connection, nowMs, limit));
+  }
+
+  async nextWakeAt(): Promise<number | undefined> {
+    return this.#read(nextWakeAt);
+  }
+
+  async putDefinition(definition: DefinitionRow): Promise<"created" | "unchanged" | "conflict"> {
+    return expectKind(await this.#write({ kind: "put-definition", definition }, definition.text.length), "put-definition").outcome;
+  }
+
+  async loadDefinition(key: DefinitionKey): Promise<DefinitionRow | undefined> {
+    return this.#read((connection) => loadDefinition(connection, key));
+  }
+
+  async loadDefinitionByDigest(digest: string): Promise<DefinitionRow | undefined> {
+    return this.#read((connection) => loadDefinitionByDigest(connection, digest));
+  }
+
+  async listDefinitions(): Promise<readonly Omit<DefinitionRow, "text">[]> {
+    return this.#read(listDefinitions);
+  }
+
+  async acceptEvent(event: IncomingEvent): Promise<{ readonly position: number; readonly duplicate: boolean }> {
+    const { position, duplicate } = expectKind(await this.#write({ kind: "accept-event", event }, event.body.length), "accept-event");
+    return { position, duplicate };
+  }
+
+  async readEvents(
+    tenant: string,
+    query: { readonly afterPosition: number; readonly type: string | undefined; readonly limit: number },
+  ): Promise<readonly StoredEvent[]> {
+    return this.#read((connection) => readEvents(connection, tenant, query));
+  }
+
+  async listEvents(tenant: string, limit: number): Promise<readonly StoredEvent[]> {
+    return this.#read((connection) => listEvents(connection, tenant, limit));
+  }
+
+  async findSubscribers(tenant: string, type: string, position: number): Promise<readonly Subscriber[]> {
+    return this.#read((connection) => findSubscribers(connection, tenant, type, position));
+  }
+
+  async readDispatchCursor(): Promise<number> {
+    return this.#read((connection) => readSetting(connection, "dispatch-cursor"));
+  }
+
+  async writeDispatchCursor(position: number): Promise<void> {
+    await this.#write({ kind: "set", name: "dispatch-cursor", value: position });
+  }
+
+  async deleteEventsBefore(acceptedAtMs: number): Promise<number> {
+    return expectKind(await this.#write({ kind: "delete-events", acceptedBeforeMs: acceptedAtMs }), "delete-events").count;
+  }
+
+  async readMessages(afterPosition: number, limit: number): Promise<readonly RunMessage[]> {
+    return this.#read((connection) => readMessages(connection, afterPosition, limit));
+  }
+
+  async markSuspect(runId: string | undefined): Promise<void> {
+    this.#opened().suspects.mark(runId);
+  }
+
+  async readSuspects(): Promise<readonly { readonly runId: string; readonly crashes: number }[]> {
+    return this.#opened().suspects.list();
+  }
+
+  async clearSuspects(): Promise<void> {
+    this.#opened().suspects.clear();
+  }
+
+  /** In the housekeeping thread: reads the whole store while commits go on. */
+  async check(): Promise<StoreReport> {
+    const reply = await this.#opened().writer.housekeeper.request({ kind: "check" });
+    if (!reply.ok) throw errorOf(reply.failure);
+    return reply.value;
+  }
+
+  #opened(): Open {
+    if (this.#open === undefined) throw new AppError("stopping", "The store is not started, or it is stopped.");
+    if (this.#open.writer.failure !== undefined) throw this.#open.writer.failure;
+    return this.#open;
+  }
+
+  #read<T>(read: (connection: Connection) => T, runId?: string): T {
+    const { connection } = this.#opened();
+    try {
+      return read(connection);
+    } catch (error) {
+      throw readErrorOf(error, runId);
+    }
+  }
+
+  #write(job: WriteJob, size = 0): Promise<WriteResult> {
+    return this.#opened().writer.write(
+      () => ({ job, size }),
+      () => undefined,
+    );
+  }
+}
+
+/** A write is answered in its own kind. */
+function expectKind<K extends WriteResult["kind"]>(result: WriteResult, kind: K): WriteResult & { readonly kind: K } {
+  if (result.kind !== kind) throw new Error(`Invariant broken: a write of kind ${kind} was answered as ${result.kind}`);
+  // Just compared; TypeScript does not narrow by a type parameter.
+  return result as WriteResult & { readonly kind: K };
+}

@@ -1,0 +1,73 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { StoreReport } from "@tutti/store";
+import type { LogState } from "./checkpoint.ts";
+import type { StoreFailure } from "./errors.ts";
+import type { WriteJob, WriteResult } from "./write-job.ts";
+
+export type WorkerRequest =
+  | { readonly kind: "write"; readonly jobs: readonly WriteJob[] }
+  | { readonly kind: "checkpoint" }
+  | { readonly kind: "check" }
+  | { readonly kind: "close" };
+
+export type WorkerReply<T = unknown> =
+  | { readonly ok: true; readonly value: T; readonly durationMs: number }
+  | { readonly ok: false; readonly failure: StoreFailure };
+
+interface WorkerAnswers {
+  readonly write: readonly WriteResult[];
+  readonly checkpoint: LogState;
+  readonly check: StoreReport;
+}
+
+/** A thread with its own connection, started on first use. It keeps the process alive only while it has something to answer. */
+export class WorkerClient {
+  readonly #path: string;
+  #worker: Worker | undefined;
+  readonly #waiting: ((reply: WorkerReply) => void)[] = [];
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Never rejects: a worker that dies answers with a failed disk, since nobody knows what it wrote last. */
+  async request<K extends keyof WorkerAnswers>(request: WorkerRequest & { readonly kind: K }): Promise<WorkerReply<WorkerAnswers[K]>> {
+    const worker = (this.#worker ??= this.#start());
+    worker.ref();
+    const reply = await new Promise<WorkerReply>((resolve) => {
+      this.#waiting.push(resolve);
+      worker.postMessage(request);
+    });
+    // The worker answers each kind of request with the value of that kind.
+    return reply as WorkerReply<WorkerAnswers[K]>;
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    this.#worker = undefined;
+    worker.ref();
+    const ended = once(worker, "exit");
+    worker.postMessage({ kind: "close" } satisfies WorkerRequest);
+    await ended;
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL("./store-worker.ts", import.meta.url), { workerData: { path: this.#path } });
+    worker.unref();
+    worker.on("message", (reply: WorkerReply) => {
+      this.#waiting.shift()?.(reply);
+      if (this.#waiting.length === 0) worker.unref();
+    });
+    worker.on("error", (error) => this.#fail(worker, error.message));
+    worker.on("exit", () => this.#fail(worker, "it ended"));
+    return worker;
+  }
+
+  #fail(worker: Worker, why: string): void {
+    if (this.#worker === worker) this.#worker = undefined;
+    for (const resolve of this.#waiting.splice(0))
+      resolve({ ok: false, failure: { kind: "disk-failed", message: `the store's worker died: ${why}` } });
+  }
+}

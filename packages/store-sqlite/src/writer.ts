@@ -1,0 +1,202 @@
+import { AppError } from "@tutti/model";
+import { CHECKPOINT_FRAMES, readLogState } from "./checkpoint.ts";
+import type { CommitPolicy } from "./commit-policy.ts";
+import type { Connection } from "./connection.ts";
+import { errorOf, failureOf } from "./errors.ts";
+import { executeJobs } from "./execute-jobs.ts";
+import { WorkerClient, type WorkerReply } from "./worker-client.ts";
+import type { WriteJob, WriteResult } from "./write-job.ts";
+
+/** Writes that share one transaction when they have queued up behind a slow one. */
+const JOBS_PER_TRANSACTION = 64;
+/** Transactions between two looks at the length of the log. */
+const TRANSACTIONS_PER_LOG_LOOK = 32;
+
+/** A write whose turn has come. */
+export interface PreparedWrite {
+  readonly job: WriteJob;
+  readonly size: number;
+}
+
+interface QueuedWrite {
+  /** Called when everything before has ended; may throw, which concerns this write only. */
+  readonly prepare: () => PreparedWrite;
+  /** Called before the error reaches the caller. */
+  readonly undo: () => void;
+  readonly resolve: (result: WriteResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Carries out all writes of the store, one transaction at a time, on the main thread or in the writer worker as the policy says.
+ *
+ * One queue is what keeps two connections in order: a transaction begins, wherever it runs, only after the one before has been answered.
+ * After a failure of the disk nothing is written any more: a sync that failed once may succeed the next time without having kept anything.
+ */
+export class Writer {
+  readonly #connection: Connection;
+  readonly #policy: CommitPolicy;
+  readonly #worker: WorkerClient;
+  /** Checkpoints and checks: a thread of its own, so that no commit waits behind them. */
+  readonly #housekeeper: WorkerClient;
+  readonly #queue: QueuedWrite[] = [];
+  #isBusy = false;
+  #isPumpScheduled = false;
+  #failure: Error | undefined;
+  #transactions = 0;
+  #checkpointing: Promise<void> | undefined;
+  #idle: PromiseWithResolvers<void> | undefined;
+
+  constructor(deps: { readonly path: string; readonly connection: Connection; readonly policy: CommitPolicy }) {
+    this.#connection = deps.connection;
+    this.#policy = deps.policy;
+    this.#worker = new WorkerClient(deps.path);
+    this.#housekeeper = new WorkerClient(deps.path);
+  }
+
+  /** Why nothing is written any more, when that is so. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  get housekeeper(): WorkerClient {
+    return this.#housekeeper;
+  }
+
+  write(prepare: () => PreparedWrite, undo: () => void): Promise<WriteResult> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ prepare, undo, resolve, reject });
+      this.#schedulePump();
+    });
+  }
+
+  /** Waits for what was queued, then ends the threads. */
+  async stop(): Promise<void> {
+    if (this.#isBusy || this.#queue.length > 0) await (this.#idle ??= Promise.withResolvers<void>()).promise;
+    await this.#checkpointing;
+    await Promise.all([this.#worker.close(), this.#housekeeper.close()]);
+  }
+
+  /** Writes of one turn of the event loop share a transaction. */
+  #schedulePump(): void {
+    if (this.#isPumpScheduled || this.#isBusy) return;
+    this.#isPumpScheduled = true;
+    queueMicrotask(() => {
+      this.#isPumpScheduled = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (!this.#isBusy && this.#queue.length > 0) this.#transact(this.#queue.splice(0, JOBS_PER_TRANSACTION));
+    if (!this.#isBusy) {
+      this.#idle?.resolve();
+      this.#idle = undefined;
+    }
+  }
+
+  #transact(queued: readonly QueuedWrite[]): void {
+    const writes: QueuedWrite[] = [];
+    const jobs: WriteJob[] = [];
+    let size = 0;
+    for (const write of queued) {
+      try {
+        if (this.#failure !== undefined) throw this.#failure;
+        const prepared = write.prepare();
+        jobs.push(prepared.job);
+        size += prepared.size;
+        writes.push(write);
+      } catch (error) {
+        write.undo();
+        write.reject(error);
+      }
+    }
+    if (jobs.length === 0) return;
+    if (this.#policy.choose(size) === "main") {
+      this.#settle(writes, size, this.#executeHere(jobs));
+      return;
+    }
+    this.#isBusy = true;
+    void this.#worker.request({ kind: "write", jobs }).then((reply) => {
+      this.#isBusy = false;
+      this.#settle(writes, size, reply);
+      this.#pump();
+    });
+  }
+
+  #executeHere(jobs: readonly WriteJob[]): WorkerReply<readonly WriteResult[]> {
+    const startedAt = performance.now();
+    try {
+      const value = executeJobs(this.#connection, jobs);
+      return { ok: true, value, durationMs: performance.now() - startedAt };
+    } catch (error) {
+      return { ok: false, failure: failureOf(error) };
+    }
+  }
+
+  #settle(writes: readonly QueuedWrite[], size: number, reply: WorkerReply<readonly WriteResult[]>): void {
+    if (!reply.ok) {
+      const error = errorOf(reply.failure);
+      if (reply.failure.kind === "disk-failed" || reply.failure.kind === "damaged") this.#failStop(error);
+      for (const write of writes) {
+        write.undo();
+        write.reject(error);
+      }
+      return;
+    }
+    this.#policy.record(size, reply.durationMs);
+    for (const [index, write] of writes.entries()) {
+      const result = reply.value[index];
+      if (result === undefined) write.reject(new Error("Invariant broken: a transaction answers for every write"));
+      else write.resolve(result);
+    }
+    this.#transactions += 1;
+    if (this.#transactions % TRANSACTIONS_PER_LOG_LOOK === 0) this.#lookAtLog();
+  }
+
+  #failStop(error: Error): void {
+    this.#failure ??= new AppError(
+      "commit-outcome-unknown",
+      `The store takes no more calls since an earlier write failed: ${error.message}`,
+      {
+        hint: "Check the disk, then start again: what was acknowledged is there.",
+        cause: error,
+      },
+    );
+  }
+
+  #lookAtLog(): void {
+    if (this.#checkpointing !== undefined || this.#failure !== undefined) return;
+    const { frames, written } = readLogState(this.#connection);
+    if (frames - written < CHECKPOINT_FRAMES) return;
+    this.#checkpointing = this.#checkpoint().finally(() => {
+      this.#checkpointing = undefined;
+    });
+  }
+
+  /**
+   * First beside the commits, which writes back nearly all; then once more while commits wait, for the little that was added: only a log that
+   * is written back to its end starts again from its beginning, so without the second pass it would grow as long as there is load.
+   */
+  async #checkpoint(): Promise<void> {
+    if (!(await this.#writeBack())) return;
+    await this.#turn();
+    this.#isBusy = true;
+    await this.#writeBack();
+    this.#isBusy = false;
+    this.#pump();
+  }
+
+  async #writeBack(): Promise<boolean> {
+    const reply = await this.#housekeeper.request({ kind: "checkpoint" });
+    if (reply.ok) return reply.value.written < reply.value.frames;
+    // A full disk or a lock leaves the log as it was: it is tried again at the next look.
+    if (reply.failure.kind === "disk-failed" || reply.failure.kind === "damaged") this.#failStop(errorOf(reply.failure));
+    return false;
+  }
+
+  /** Resolves when no transaction is under way. */
+  async #turn(): Promise<void> {
+    while (this.#isBusy) await (this.#idle ??= Promise.withResolvers<void>()).promise;
+  }
+}
