@@ -8,9 +8,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { differencesFromOneDeployment } from "../examples/deploy-server/inventory.ts";
 import { say } from "./commands.ts";
 import { controlDocument } from "./control-document.ts";
-import { cleanUp, differencesFromOneDeployment, inspect } from "./inspect.ts";
+import { cleanUp, inspect } from "./inspect.ts";
 import { type LabSession, withLab, WORKFLOW_FILE } from "./session.ts";
 import { walk } from "./walk.ts";
 

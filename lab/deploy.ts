@@ -2,9 +2,10 @@
 //
 //   npm run lab:deploy [-- --application hello|visits] [-- --keep]
 import { parseArgs } from "node:util";
+import { differencesFromOneDeployment } from "../examples/deploy-server/inventory.ts";
 import { run, say } from "./commands.ts";
 import { BALANCER_PORT, RESOLVER_PORT } from "./deploy-input.ts";
-import { differencesFromOneDeployment, inspect } from "./inspect.ts";
+import { inspect } from "./inspect.ts";
 import { type LabSession, withLab, WORKFLOW_FILE } from "./session.ts";
 import { DNS_ZONE } from "./systems.ts";
 

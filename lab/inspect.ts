@@ -1,19 +1,7 @@
+import type { Inventory } from "../examples/deploy-server/inventory.ts";
 import { run, tryRun } from "./commands.ts";
 import { BACKEND, BALANCER_SOCKET } from "./deploy-input.ts";
 import { DNS_API, DNS_KEY, DNS_ZONE, type Hypervisor, TICKET_API, TICKET_LOGIN } from "./systems.ts";
-
-/** What the real systems list that belongs to one deployment. */
-export interface Inventory {
-  readonly domains: readonly string[];
-  readonly volumes: readonly string[];
-  /** Data volumes that the domain has as a disk. */
-  readonly attached: readonly string[];
-  readonly members: readonly string[];
-  readonly records: readonly string[];
-  readonly tickets: readonly { readonly id: string; readonly status: string }[];
-  /** Comments on these tickets that report success. */
-  readonly reports: number;
-}
 
 const AUTHORIZATION = `Basic ${btoa(`${TICKET_LOGIN.username}:${TICKET_LOGIN.password}`)}`;
 
@@ -29,29 +17,6 @@ export async function inspect(hypervisor: Hypervisor, serverName: string): Promi
   let reports = 0;
   for (const ticket of tickets) reports += await successReports(ticket.id);
   return { domains, volumes, attached, members: await poolMembers(serverName), records: await dnsRecords(serverName), tickets, reports };
-}
-
-/** What is not as after exactly one undisturbed deployment; empty when all is right. */
-export function differencesFromOneDeployment(inventory: Inventory): string[] {
-  const differences: string[] = [];
-  const expectOne = (what: string, found: readonly unknown[]): void => {
-    if (found.length !== 1) differences.push(`${what}: ${found.length} instead of 1 (${JSON.stringify(found)})`);
-  };
-  expectOne("virtual machines", inventory.domains);
-  for (const kind of ["root.qcow2", "seed.iso", "data.qcow2"])
-    expectOne(
-      `volumes ${kind}`,
-      inventory.volumes.filter((name) => name.endsWith(kind)),
-    );
-  if (inventory.volumes.length !== 3) differences.push(`volumes: ${inventory.volumes.join(" ")}`);
-  expectOne("attachments of the data volume", inventory.attached);
-  expectOne("pool members", inventory.members);
-  expectOne("DNS records", inventory.records);
-  expectOne("tickets", inventory.tickets);
-  if (inventory.tickets.some((ticket) => ticket.status !== "resolved"))
-    differences.push(`ticket status: ${JSON.stringify(inventory.tickets)}`);
-  if (inventory.reports !== 1) differences.push(`success reports on the ticket: ${inventory.reports} instead of 1`);
-  return differences;
 }
 
 /** Takes away everything that names the server, so that the lab is as before. Errors are left for the next look. */
@@ -101,7 +66,7 @@ async function ticketsOf(serverName: string): Promise<{ id: string; status: stri
     fields: "Status",
     per_page: "100",
   });
-  const found = (await tickets(`/tickets?${query}`)) as { items: { id: string; Status: string }[] };
+  const found = (await tickets(`/tickets?${query.toString()}`)) as { items: { id: string; Status: string }[] };
   return found.items.map((item) => ({ id: item.id, status: item.Status }));
 }
 

@@ -1,4 +1,4 @@
-import { labScript, say, tryRun, LAB_DIRECTORY, Phases } from "./commands.ts";
+import { labScript, say, tryRun, LAB_DIRECTORY, type Phases } from "./commands.ts";
 
 /** In the order in which they are started; git listens on the link that libvirt makes. */
 const SYSTEMS = ["rt", "pdns", "haproxy", "libvirt", "git"] as const;

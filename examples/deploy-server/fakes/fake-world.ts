@@ -5,6 +5,7 @@ import { FakeDns } from "./fake-dns.ts";
 import { FakeHypervisor } from "./fake-hypervisor.ts";
 import { FakeMachine } from "./fake-machine.ts";
 import { FakeTickets } from "./fake-tickets.ts";
+import type { Inventory } from "../inventory.ts";
 import { HttpDoor } from "./http-door.ts";
 import { type ToolCall, ToolDoor } from "./tool-door.ts";
 
@@ -73,8 +74,24 @@ export class FakeWorld {
     await Promise.all([this.#tickets.close(), this.#dns.close(), this.#tools.close()]);
   }
 
-  /** What the systems list, without what differs from run to run (tokens and what derives from them). */
-  inventory(): unknown {
+  /** What the systems list, as `lab/inspect.ts` lists the real ones. */
+  inventory(): Inventory {
+    const domains = [...this.hypervisor.domains.values()];
+    const data = `/${FAKE_SERVER}-data`;
+    const comments = this.tickets.tickets.flatMap((ticket) => ticket.history).filter((each) => each.type === "Comment");
+    return {
+      domains: domains.map((domain) => domain.name),
+      volumes: [...this.hypervisor.volumes.keys()],
+      attached: domains.flatMap((domain) => [...domain.disks.values()].filter((source) => source.includes(data))),
+      members: [...this.balancer.members.keys()],
+      records: this.dns.recordSets.flatMap((set) => set.records.map((record) => `${set.name} ${set.type} ${record.content}`)),
+      tickets: this.tickets.tickets.map(({ id, status }) => ({ id, status })),
+      reports: comments.filter((each) => each.data.startsWith("Deployed [")).length,
+    };
+  }
+
+  /** Everything in the systems but what differs from run to run: tokens and what derives from them. */
+  contents(): unknown {
     return {
       domains: [...this.hypervisor.domains.values()].map((domain) => ({
         name: domain.name,
