@@ -25,7 +25,14 @@ export interface Env {
   report(message: string, cause: unknown): void;
 }
 
-export type CrashPointName = "commit.before" | "commit.after" | "attempt.before" | "attempt.after" | "look-up.before" | "acknowledge.before" | "acknowledge.after";
+export type CrashPointName =
+  | "commit.before"
+  | "commit.after"
+  | "attempt.before"
+  | "attempt.after"
+  | "look-up.before"
+  | "acknowledge.before"
+  | "acknowledge.after";
 
 export interface TimerHandle {
   clear(): void;

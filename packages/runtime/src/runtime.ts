@@ -18,7 +18,9 @@ export interface Runtime {
   stop(): Promise<void>;
 
   /** Checks a document and publishes it under its namespace, name and version. Errors among the findings refuse it (`definition-invalid`). */
-  publish(document: DocumentSource): Promise<{ readonly definition: Omit<DefinitionRow, "text">; readonly created: boolean; readonly findings: readonly Finding[] }>;
+  publish(
+    document: DocumentSource,
+  ): Promise<{ readonly definition: Omit<DefinitionRow, "text">; readonly created: boolean; readonly findings: readonly Finding[] }>;
   listDefinitions(): Promise<readonly Omit<DefinitionRow, "text">[]>;
   loadDefinition(namespace: string, name: string, version: string): Promise<DefinitionRow>;
 
@@ -86,7 +88,11 @@ export interface OperateRequest {
     | { readonly kind: "resume"; readonly from?: string; readonly setInput?: Json; readonly outputs?: Readonly<Record<string, Json>> }
     | { readonly kind: "retry"; readonly task?: string }
     | { readonly kind: "skip"; readonly task: string; readonly output?: Json }
-    | { readonly kind: "settle"; readonly task: string; readonly verdict: { readonly kind: "done"; readonly output: Json } | { readonly kind: "not-done"; readonly then: "run" | "fail" } };
+    | {
+        readonly kind: "settle";
+        readonly task: string;
+        readonly verdict: { readonly kind: "done"; readonly output: Json } | { readonly kind: "not-done"; readonly then: "run" | "fail" };
+      };
 }
 
 export interface LogLine {

@@ -1,0 +1,132 @@
+import type { Attempt } from "@tutti/connector-kit";
+import { ConnectorError } from "@tutti/connector-kit";
+import type { AttemptOutcome, LookUpEnded, StartAttempt, LookUp } from "@tutti/engine";
+import { AppError, type Json, type Token } from "@tutti/model";
+import type { AttemptLog } from "./attempt-log.ts";
+import type { FunctionEntry } from "./function-table.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import type { SecretBook } from "./secrets.ts";
+
+/** Why an attempt was asked to stop. `stop`: the process ends; `dropped`: its run was loaded again and starts it anew. */
+export type AbortReason = "timeout" | "cancelled" | "stop" | "dropped";
+
+/** How an attempt or a look-up ended, before it has become a record. */
+export type Ending =
+  | { readonly of: "attempt"; readonly outcome: AttemptOutcome }
+  | { readonly of: "look-up"; readonly outcome: LookUpEnded["outcome"] };
+
+/**
+ * One attempt or look-up that is under way, and what its function may see of it.
+ *
+ * It outlives a run that is loaded again (`run` is then set anew), and its ending is kept until the end is stored: what is known of an
+ * effect is never forgotten while the process lives.
+ */
+export class AttemptHandle implements Attempt {
+  readonly token: Token;
+  readonly runId: string;
+  readonly taskPath: string;
+  readonly number: number;
+  readonly taskInput: Json;
+  readonly baseDirectory: string | undefined;
+  readonly task: number;
+  readonly command: StartAttempt | LookUp;
+  readonly entry: FunctionEntry;
+  /** Number of records that must be stored before anything of this attempt is shown. */
+  readonly visibleFromSeq: number;
+  run: LoadedRun | undefined;
+  phase: "queued" | "running" | "settled" = "queued";
+  abortReason: AbortReason | undefined;
+  ending: Ending | undefined;
+  /** Heartbeats so far, and when the last one came. */
+  beats = 0;
+  lastBeatAtMs = 0;
+  readonly #secrets: SecretBook;
+  readonly #secretNames: readonly string[];
+  readonly #monotonicMs: () => number;
+  readonly #makeLog: () => AttemptLog;
+  #log: AttemptLog | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(given: {
+    readonly run: LoadedRun;
+    readonly command: StartAttempt | LookUp;
+    readonly entry: FunctionEntry;
+    readonly secrets: SecretBook;
+    readonly monotonicMs: () => number;
+    readonly makeLog: (handle: AttemptHandle) => AttemptLog;
+  }) {
+    const { run, command } = given;
+    // The engine derives tokens in this form.
+    this.token = command.token as Token;
+    this.runId = run.runId;
+    this.taskPath = command.path;
+    this.number = command.attempt;
+    this.taskInput = command.taskInput;
+    this.baseDirectory = run.baseDirectory;
+    this.task = command.task;
+    this.command = command;
+    this.entry = given.entry;
+    this.run = run;
+    this.visibleFromSeq = run.seqAhead;
+    this.#secrets = given.secrets;
+    this.#secretNames = run.context.program.secrets;
+    this.#monotonicMs = given.monotonicMs;
+    this.#makeLog = () => given.makeLog(this);
+  }
+
+  /** Made on first use: most attempts never look at it, and an AbortController is the dearest part of an attempt. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.abortReason !== undefined) this.#controller.abort(abortError(this.abortReason));
+    }
+    return this.#controller.signal;
+  }
+
+  get mayChangeSomething(): boolean {
+    return this.command.type === "start-attempt" && this.command.effect !== "read";
+  }
+
+  abort(reason: AbortReason): void {
+    if (this.abortReason !== undefined) return;
+    this.abortReason = reason;
+    this.#controller?.abort(abortError(reason));
+  }
+
+  heartbeat(): void {
+    this.beats += 1;
+    this.lastBeatAtMs = this.#monotonicMs();
+  }
+
+  log(stream: "stdout" | "stderr" | "info", text: string): void {
+    if (this.phase === "settled") return;
+    this.#log ??= this.#makeLog();
+    this.#log.write(stream, text);
+  }
+
+  /** Passes on what the log held back. */
+  endLog(): void {
+    this.#log?.end();
+  }
+
+  async secret(name: string): Promise<Json> {
+    if (!this.#secretNames.includes(name)) {
+      throw new ConnectorError(`The workflow may not use the secret "${name}": name it in use.secrets.`, {
+        kind: "authorization",
+        outcome: "never-began",
+      });
+    }
+    try {
+      return await this.#secrets.resolve(name);
+    } catch (cause) {
+      if (!(cause instanceof AppError)) throw cause;
+      throw new ConnectorError(cause.message, { kind: "authorization", outcome: "never-began", cause });
+    }
+  }
+}
+
+function abortError(reason: AbortReason): Error {
+  const error = new Error(`The attempt was asked to stop: ${reason}.`);
+  error.name = reason === "timeout" ? "TimeoutError" : "AbortError";
+  return error;
+}

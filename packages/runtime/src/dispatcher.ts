@@ -1,0 +1,259 @@
+import { checkInput, ConnectorError, type ConnectorFunction } from "@tutti/connector-kit";
+import type { AbortAttempt, LookUp, StartAttempt } from "@tutti/engine";
+import type { JsonObject, Token } from "@tutti/model";
+import { AttemptHandle, type AbortReason, type Ending } from "./attempt-handle.ts";
+import { AttemptLog } from "./attempt-log.ts";
+import {
+  endingOfSilence,
+  lookUpOutcomeOf,
+  lookUpOutcomeOfError,
+  outcomeOfError,
+  outcomeOfNotBeginning,
+  outcomeOfOutput,
+} from "./attempt-outcome.ts";
+import { crashDetail } from "./crash-detail.ts";
+import type { Env } from "./env.ts";
+import type { FunctionTable } from "./function-table.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import type { Redactor } from "./redactor.ts";
+import type { SecretBook } from "./secrets.ts";
+
+/** An attempt that was asked to stop has this long to end by itself; then its outcome is unknown and its task goes on without it. */
+export const ABORT_GRACE_MS = 5000;
+
+const NO_SECRETS: JsonObject = Object.freeze({});
+
+export interface DispatcherDeps {
+  readonly env: Env;
+  readonly functions: FunctionTable;
+  readonly secrets: SecretBook;
+  readonly redactor: Redactor;
+  readonly appendLog: (handle: AttemptHandle, stream: "stdout" | "stderr" | "info", text: string) => void;
+  /** The attempt has ended; called once. `handle.run` is undefined while its run is being loaded again. */
+  readonly ended: (handle: AttemptHandle) => void;
+}
+
+/** Carries out attempts and look-ups. Knows what is under way in this process, whether or not its run is in memory. */
+export class Dispatcher {
+  readonly #deps: DispatcherDeps;
+  readonly #live = new Set<AttemptHandle>();
+  /** Attempts that may change something and whose run was dropped: adopted when the run is loaded again. */
+  readonly #orphans = new Map<string, AttemptHandle[]>();
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(deps: DispatcherDeps) {
+    this.#deps = deps;
+  }
+
+  get inFlight(): number {
+    return this.#live.size;
+  }
+
+  /** Begins an attempt whose intent is stored, or one that changes nothing. */
+  start(run: LoadedRun, command: StartAttempt | LookUp): void {
+    const entry = this.#deps.functions.get(command.function);
+    const handle = new AttemptHandle({
+      run,
+      command,
+      entry,
+      secrets: this.#deps.secrets,
+      monotonicMs: () => this.#deps.env.monotonicMs(),
+      makeLog: (of) => new AttemptLog(this.#deps.redactor, (stream, text) => this.#deps.appendLog(of, stream, text)),
+    });
+    run.attempts.set(command.task, handle);
+    this.#live.add(handle);
+    if (entry.active >= entry.concurrencyMax) entry.enqueue(handle);
+    else this.#begin(handle);
+  }
+
+  abort(run: LoadedRun, command: AbortAttempt): void {
+    const handle = run.attempts.get(command.task);
+    if (handle !== undefined) this.abortHandle(handle, command.reason);
+  }
+
+  abortHandle(handle: AttemptHandle, reason: AbortReason): void {
+    if (handle.phase === "settled" || handle.abortReason !== undefined) return;
+    const wasQueued = handle.phase === "queued";
+    handle.abort(reason);
+    if (wasQueued) {
+      const error = new ConnectorError("The attempt was stopped before it began.", {
+        kind: reason === "timeout" ? "timeout" : "runtime",
+        outcome: "never-began",
+      });
+      this.#settle(handle, this.#endingOfNotBeginning(handle, error));
+      return;
+    }
+    this.#deps.env.setTimer(ABORT_GRACE_MS, () => {
+      if (handle.phase === "settled") return;
+      this.#settle(handle, endingOfSilence(handle));
+    });
+  }
+
+  /** The run is dropped from memory: what changes nothing is begun anew after the load, the rest goes on and is adopted again. */
+  orphan(run: LoadedRun): void {
+    for (const handle of run.attempts.values()) {
+      handle.run = undefined;
+      if (handle.mayChangeSomething && !(handle.phase === "queued")) {
+        const list = this.#orphans.get(run.runId);
+        if (list === undefined) this.#orphans.set(run.runId, [handle]);
+        else list.push(handle);
+      } else this.#discard(handle);
+    }
+    run.attempts.clear();
+  }
+
+  /** The attempt of this process that the loaded state has lost sight of, if it is still known here. */
+  adopt(run: LoadedRun, lost: { readonly task: number; readonly attempt: number; readonly token: string }): AttemptHandle | undefined {
+    const list = this.#orphans.get(run.runId);
+    const index =
+      list?.findIndex((handle) => handle.task === lost.task && handle.number === lost.attempt && handle.token === lost.token) ?? -1;
+    if (list === undefined || index === -1) return undefined;
+    const [handle] = list.splice(index, 1);
+    if (handle === undefined) return undefined;
+    handle.run = run;
+    run.attempts.set(handle.task, handle);
+    return handle;
+  }
+
+  /** After the load: what was not adopted has its end in the store already. */
+  forgetOrphans(runId: string): void {
+    this.#orphans.delete(runId);
+  }
+
+  /** Ends what a dead process may have left running under `token`; undefined when the function leaves nothing. Never rejects. */
+  quiesce(name: string, token: string, timeoutMs: number): Promise<void> | undefined {
+    const { declared } = this.#deps.functions.get(name);
+    if (declared.quiesce === undefined) return undefined;
+    return new Promise((resolve) => {
+      const timer = this.#deps.env.setTimer(timeoutMs, () => {
+        this.#deps.env.report(`Ending the leftovers of an attempt of ${name} took too long; its outcome is treated as unknown.`, undefined);
+        resolve();
+      });
+      // The engine derives tokens in this form.
+      quiesce(declared, token as Token)
+        .catch((error: unknown) => this.#deps.env.report(`Ending the leftovers of an attempt of ${name} failed.`, error))
+        .finally(() => {
+          timer.clear();
+          resolve();
+        });
+    });
+  }
+
+  /** Attempts under way; a copy. */
+  list(): readonly AttemptHandle[] {
+    return [...this.#live];
+  }
+
+  /** Resolves when no attempt is under way. */
+  async idle(): Promise<void> {
+    if (this.#live.size === 0) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  #begin(handle: AttemptHandle): void {
+    handle.phase = "running";
+    handle.entry.active += 1;
+    if (!handle.command.needsSecrets) {
+      this.#run(handle, NO_SECRETS);
+      return;
+    }
+    const names = handle.run?.context.program.secrets ?? [];
+    this.#deps.secrets.resolveAll(names).then(
+      (secrets) => this.#run(handle, secrets),
+      (error: unknown) => this.#settle(handle, this.#endingOfNotBeginning(handle, error)),
+    );
+  }
+
+  #run(handle: AttemptHandle, secrets: JsonObject): void {
+    if (handle.phase === "settled") return;
+    const { command, entry } = handle;
+    const { declared } = entry;
+    let answer: Promise<unknown>;
+    let hasBegun = false;
+    try {
+      const input = command.renderInput(secrets);
+      const problem = checkInput(declared, input);
+      if (problem !== undefined)
+        throw new ConnectorError(`The arguments of ${entry.name} do not fit: ${problem}`, { kind: "validation", outcome: "never-began" });
+      const detail = crashDetail.attempt(handle.runId, handle.taskPath, handle.number);
+      if (command.type === "look-up") {
+        if (declared.find === undefined)
+          throw new ConnectorError(`${entry.name} has no look-up.`, { kind: "runtime", outcome: "never-began" });
+        this.#deps.env.crashPoint("look-up.before", detail);
+        hasBegun = true;
+        answer = declared.find(input, handle);
+      } else {
+        this.#deps.env.crashPoint("attempt.before", detail);
+        hasBegun = true;
+        answer = declared.run(input, handle);
+      }
+    } catch (error) {
+      // A function that throws before it returns a promise has begun all the same.
+      this.#settle(handle, hasBegun ? this.#endingOfError(handle, error) : this.#endingOfNotBeginning(handle, error));
+      return;
+    }
+    answer.then(
+      (output) => {
+        // An attempt that was given up answers too late: its outcome is recorded as unknown.
+        if (handle.phase !== "settled") this.#settle(handle, this.#endingOfOutput(handle, output));
+      },
+      (error: unknown) => {
+        if (handle.phase !== "settled") this.#settle(handle, this.#endingOfError(handle, error));
+      },
+    );
+  }
+
+  #endingOfOutput(handle: AttemptHandle, output: unknown): Ending {
+    const { redactor } = this.#deps;
+    if (handle.command.type === "look-up") return { of: "look-up", outcome: lookUpOutcomeOf(handle, output, redactor) };
+    return { of: "attempt", outcome: outcomeOfOutput(handle, output, redactor) };
+  }
+
+  #endingOfError(handle: AttemptHandle, error: unknown): Ending {
+    const { redactor } = this.#deps;
+    if (handle.command.type === "look-up") return { of: "look-up", outcome: lookUpOutcomeOfError(error, redactor) };
+    return { of: "attempt", outcome: outcomeOfError(handle, error, redactor) };
+  }
+
+  #endingOfNotBeginning(handle: AttemptHandle, error: unknown): Ending {
+    const { redactor } = this.#deps;
+    if (handle.command.type === "look-up") return { of: "look-up", outcome: lookUpOutcomeOfError(error, redactor) };
+    return { of: "attempt", outcome: outcomeOfNotBeginning(error, redactor) };
+  }
+
+  #settle(handle: AttemptHandle, ending: Ending): void {
+    if (handle.phase === "settled") return;
+    this.#deps.env.crashPoint("attempt.after", crashDetail.attempt(handle.runId, handle.taskPath, handle.number));
+    handle.endLog();
+    handle.ending = ending;
+    this.#release(handle);
+    this.#deps.ended(handle);
+  }
+
+  #discard(handle: AttemptHandle): void {
+    if (handle.phase === "settled") return;
+    handle.abort("dropped");
+    this.#release(handle);
+  }
+
+  /** Gives the attempt's place to the next one. */
+  #release(handle: AttemptHandle): void {
+    const { entry, phase } = handle;
+    handle.phase = "settled";
+    this.#live.delete(handle);
+    if (phase === "running") {
+      entry.active -= 1;
+      const next = entry.active < entry.concurrencyMax ? entry.dequeue() : undefined;
+      if (next !== undefined) this.#begin(next);
+    }
+    if (this.#live.size === 0 && this.#idleWaiters.length > 0) {
+      const waiters = this.#idleWaiters;
+      this.#idleWaiters = [];
+      for (const resolve of waiters) resolve();
+    }
+  }
+}
+
+async function quiesce(declared: ConnectorFunction, token: Token): Promise<void> {
+  await declared.quiesce?.(token);
+}

@@ -1,0 +1,207 @@
+import { type Subscribe, wantsEvent } from "@tutti/engine";
+import { type CloudEvent, DEFAULT_TENANT, EVENT_RETENTION_MS } from "@tutti/model";
+import type { Store, StoredEvent, Subscriber } from "@tutti/store";
+import type { Clock, TimerEntry, TimerQueue } from "./clock.ts";
+import type { Env } from "./env.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import type { RunDriver } from "./run-driver.ts";
+import type { RunRegistry } from "./run-registry.ts";
+
+/** Events handed out together; the cursor moves once for all of them. */
+const PAGE = 200;
+const RETRY_MS = 1000;
+const CLEAN_UP_EVERY_MS = 60 * 60 * 1000;
+
+interface Offer {
+  readonly subscriber: Subscriber;
+  readonly event: StoredEvent;
+}
+
+export interface EventsInDeps {
+  readonly store: Store;
+  readonly env: Env;
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  readonly driver: RunDriver;
+  readonly registry: RunRegistry;
+  readonly isDriven: (runId: string) => boolean;
+  /** Whether this process drives every run, so that an event it has handed out is done. */
+  readonly drivesAll: boolean;
+}
+
+/**
+ * Brings accepted events to the runs that listen. The cursor in the store moves only when every subscriber has committed what an event led
+ * to; after a crash the events behind it are handed out again, and a run that has consumed one does not want it any more.
+ */
+export class EventsIn {
+  readonly #deps: EventsInDeps;
+  #handedOut = 0;
+  #stored = 0;
+  #isRunning = false;
+  #isAsked = false;
+  #isOn = false;
+  #cleanUp: TimerEntry | undefined;
+
+  constructor(deps: EventsInDeps) {
+    this.#deps = deps;
+  }
+
+  async start(): Promise<void> {
+    this.#stored = await this.#deps.store.readDispatchCursor();
+    this.#handedOut = this.#stored;
+    this.#isOn = true;
+    this.accepted();
+    if (this.#deps.drivesAll) this.#scheduleCleanUp(0);
+  }
+
+  stop(): void {
+    this.#isOn = false;
+    if (this.#cleanUp !== undefined) this.#deps.timers.clear(this.#cleanUp);
+  }
+
+  /** There are new events in the inbox. */
+  accepted(): void {
+    this.#isAsked = true;
+    if (!this.#isRunning && this.#isOn) void this.#handOut();
+  }
+
+  /** Looks through events that were accepted before the subscription, for its correlated filters, and after a restart for all of them. */
+  readBacklog(run: LoadedRun, command: Subscribe): void {
+    const filters = command.filters.filter((filter) => filter.correlated || run.seq > 0);
+    if (filters.length === 0) return;
+    run.holds += 1;
+    const before = run.backlog ?? Promise.resolve();
+    const reading = before
+      .then(() => this.#readBacklog(run, command))
+      .catch((error: unknown) => {
+        if (this.#isOn) this.#deps.env.report(`Earlier events for run ${run.runId} could not be read; the run is loaded again.`, error);
+        this.#deps.driver.commits.drop(run, error);
+      })
+      .finally(() => {
+        run.holds -= 1;
+        if (run.backlog === reading) run.backlog = undefined;
+        if (!run.isDropped && run.isQuiet) this.#deps.registry.rested(run);
+      });
+    run.backlog = reading;
+  }
+
+  async #readBacklog(run: LoadedRun, command: Subscribe): Promise<void> {
+    const { store } = this.#deps;
+    const { filters } = command;
+    run.startPosition ??= (await store.loadRun(run.runId))?.startPosition ?? 0;
+    const hasCorrelated = filters.some((filter) => filter.correlated);
+    const type = filters.length === 1 ? filters[0]?.eventType : undefined;
+    let position = hasCorrelated ? run.startPosition : Math.max(this.#stored, run.startPosition);
+    for (;;) {
+      if (run.isDropped || !this.#isOn) return;
+      const page = await store.readEvents(run.tenant, { afterPosition: position, type, limit: PAGE });
+      for (const event of page) {
+        position = event.position;
+        await this.#offer(run, command, event);
+      }
+      if (page.length < PAGE) return;
+    }
+  }
+
+  async #offer(run: LoadedRun, command: Subscribe, stored: StoredEvent): Promise<void> {
+    const fitting = command.filters.filter((filter) => filter.eventType === undefined || filter.eventType === stored.type);
+    if (fitting.length === 0) return;
+    let listed: readonly Subscriber[] | undefined;
+    for (const filter of fitting) {
+      if (run.isDropped) return;
+      // A listener without correlation sees only what came after it; the store knows which events those are.
+      if (!filter.correlated) listed ??= await this.#deps.store.findSubscribers(run.tenant, stored.type, stored.position);
+      const isCandidate =
+        filter.correlated ||
+        listed?.some((one) => one.runId === run.runId && one.task === command.task && one.filter === filter.index) === true;
+      if (isCandidate && this.#give(run, { task: command.task, filter: filter.index, stored })) return;
+    }
+  }
+
+  /** Feeds the event if the listener wants it. */
+  #give(run: LoadedRun, offer: { readonly task: number; readonly filter: number; readonly stored: StoredEvent }): boolean {
+    const { driver } = this.#deps;
+    if (run.isDropped || driver.mode !== "open") return false;
+    // Bodies are written from checked events only.
+    const event = JSON.parse(offer.stored.body) as CloudEvent;
+    const { position } = offer.stored;
+    if (!wantsEvent(run.state, offer.task, offer.filter, position, event, run.context)) return false;
+    return driver.feed(run, { type: "event-received", at: driver.timeFor(run), task: offer.task, position, event });
+  }
+
+  async #handOut(): Promise<void> {
+    this.#isRunning = true;
+    const { store, env } = this.#deps;
+    try {
+      while (this.#isAsked && this.#isOn) {
+        this.#isAsked = false;
+        for (;;) {
+          const page = await store.readEvents(DEFAULT_TENANT, { afterPosition: this.#handedOut, type: undefined, limit: PAGE });
+          if (page.length === 0 || !this.#isOn) break;
+          await this.#handOutPage(page);
+          this.#handedOut = page.at(-1)?.position ?? this.#handedOut;
+          await this.#storeCursor();
+        }
+      }
+    } catch (error) {
+      if (this.#isOn) {
+        env.report("Handing out events failed; it is tried again.", error);
+        this.#deps.timers.schedule(this.#deps.clock.nowMs() + RETRY_MS, () => this.accepted());
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  /** Resolves when everything the page led to is stored. A run that was lost on the way is offered its events again. */
+  async #handOutPage(page: readonly StoredEvent[]): Promise<void> {
+    let open: Offer[] = [];
+    for (const event of page) {
+      const subscribers = await this.#deps.store.findSubscribers(event.tenant, event.type, event.position);
+      for (const subscriber of subscribers) if (this.#deps.isDriven(subscriber.runId)) open.push({ subscriber, event });
+    }
+    while (open.length > 0 && this.#isOn) {
+      const given: { readonly offer: Offer; readonly run: LoadedRun }[] = [];
+      for (const offer of open) {
+        const run = await this.#deliver(offer);
+        if (run !== undefined) given.push({ offer, run });
+      }
+      await Promise.all([...new Set(given.map(({ run }) => run))].map((run) => run.stored()));
+      open = given.filter(({ run }) => run.isLost).map(({ offer }) => offer);
+    }
+  }
+
+  /** The run that the event was given to; undefined when it did not want it. */
+  async #deliver({ subscriber, event }: Offer): Promise<LoadedRun | undefined> {
+    try {
+      let run = await this.#deps.registry.use(subscriber.runId);
+      while (run.isDropped || run.backlog !== undefined) {
+        await run.backlog;
+        run = await this.#deps.registry.use(subscriber.runId);
+      }
+      const isGiven = this.#give(run, { task: subscriber.task, filter: subscriber.filter, stored: event });
+      if (!run.isDropped && run.isQuiet) this.#deps.registry.rested(run);
+      return isGiven ? run : undefined;
+    } catch (error) {
+      if (this.#isOn) this.#deps.env.report(`An event could not be brought to run ${subscriber.runId}.`, error);
+      return undefined;
+    }
+  }
+
+  /** Without `drivesAll` other runs may still wait for these events, so they are never crossed off. */
+  async #storeCursor(): Promise<void> {
+    if (!this.#deps.drivesAll) return;
+    await this.#deps.store.writeDispatchCursor(this.#handedOut);
+    this.#stored = this.#handedOut;
+  }
+
+  #scheduleCleanUp(delayMs: number): void {
+    const { clock, timers, store, env } = this.#deps;
+    this.#cleanUp = timers.schedule(clock.nowMs() + delayMs, () => {
+      store
+        .deleteEventsBefore(clock.nowMs() - EVENT_RETENTION_MS)
+        .catch((error: unknown) => env.report("Old events could not be deleted.", error));
+      if (this.#isOn) this.#scheduleCleanUp(CLEAN_UP_EVERY_MS);
+    });
+  }
+}

@@ -1,0 +1,118 @@
+import { type Connector, ConnectorError, type ConnectorFunction, resolveFunction, z } from "@tutti/connector-kit";
+import type { FunctionCatalog, FunctionTraits } from "@tutti/engine";
+import type { EffectClass, JsonObject } from "@tutti/model";
+import type { AttemptHandle } from "./attempt-handle.ts";
+
+/** Attempts of one function at the same time when its connector names no bound: each may hold a socket and a body. */
+const CONCURRENCY_DEFAULT = 1000;
+
+/** A function as the runtime uses it, with the attempts that wait for their turn. */
+export class FunctionEntry {
+  readonly name: string;
+  readonly connector: Connector;
+  readonly declared: ConnectorFunction;
+  readonly concurrencyMax: number;
+  active = 0;
+  /** First in, first out; `#head` moves instead of shifting, so a long queue costs nothing per attempt. */
+  #queue: AttemptHandle[] = [];
+  #head = 0;
+
+  constructor(name: string, connector: Connector, declared: ConnectorFunction) {
+    this.name = name;
+    this.connector = connector;
+    this.declared = declared;
+    this.concurrencyMax = declared.concurrencyMax ?? CONCURRENCY_DEFAULT;
+  }
+
+  enqueue(handle: AttemptHandle): void {
+    this.#queue.push(handle);
+  }
+
+  dequeue(): AttemptHandle | undefined {
+    while (this.#head < this.#queue.length) {
+      const next = this.#queue[this.#head] as AttemptHandle;
+      this.#head += 1;
+      if (next.phase === "queued") return next;
+    }
+    this.#queue = [];
+    this.#head = 0;
+    return undefined;
+  }
+}
+
+/** All functions by the names that workflows use. What the engine needs of them is data. */
+export class FunctionTable implements FunctionCatalog {
+  readonly #connectors: readonly Connector[];
+  readonly #entries = new Map<string, FunctionEntry>();
+
+  constructor(connectors: readonly Connector[]) {
+    this.#connectors = connectors;
+    for (const connector of connectors) {
+      for (const name of Object.keys(connector.functions)) {
+        this.#remember(`${name}@${connector.name}`);
+        if (!name.includes(":")) this.#remember(name);
+      }
+    }
+  }
+
+  /** The function, or one that refuses every attempt: the engine asks `describe` first, but a connector may be gone after a restart. */
+  get(name: string): FunctionEntry {
+    return this.#entries.get(name) ?? missingFunction(name);
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  list(): readonly { readonly name: string; readonly connector: string; readonly version: string }[] {
+    return [...this.#entries.values()]
+      .filter((entry) => !(entry.name.includes("@") && this.#entries.has(entry.name.slice(0, entry.name.indexOf("@")))))
+      .map((entry) => ({ name: entry.name, connector: entry.connector.name, version: entry.connector.version }));
+  }
+
+  describe(name: string, input: JsonObject): FunctionTraits | undefined {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return undefined;
+    const { declared } = entry;
+    return {
+      effect: effectOf(declared, input),
+      canFind: declared.find !== undefined,
+      unique: declared.unique ?? false,
+      settleMs: declared.settleMs,
+      requestTimeoutMs: declared.requestTimeoutMs,
+    };
+  }
+
+  #remember(name: string): void {
+    if (this.#entries.has(name)) return;
+    const found = resolveFunction(this.#connectors, name);
+    if (found.kind === "found") this.#entries.set(name, new FunctionEntry(name, found.connector, found.function));
+  }
+}
+
+/** A function that cannot tell its class from this input is treated as the class that asks a person. */
+function effectOf(declared: ConnectorFunction, input: JsonObject): EffectClass {
+  if (typeof declared.effect === "string") return declared.effect;
+  try {
+    return declared.effect(input);
+  } catch {
+    return "unsafe";
+  }
+}
+
+function missingFunction(name: string): FunctionEntry {
+  const refuse = async (): Promise<never> => {
+    throw new ConnectorError(`There is no function "${name}" in this installation.`, { kind: "configuration", outcome: "never-began" });
+  };
+  const declared: ConnectorFunction = {
+    title: name,
+    input: z.unknown(),
+    output: z.unknown(),
+    effect: "read",
+    requestTimeoutMs: 0,
+    settleMs: 0,
+    run: refuse,
+    find: refuse,
+  };
+  return new FunctionEntry(name, { name: "missing", version: "0.0.0", functions: {} }, declared);
+}

@@ -1,0 +1,106 @@
+import type { Store } from "@tutti/store";
+import type { Env } from "./env.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+
+/** Crashes in a row that are blamed on a run before it is set aside. */
+export const CRASHES_MAX = 3;
+
+export interface PoisonDeps {
+  readonly store: Store;
+  readonly env: Env;
+  /** Sets the run aside through its own history. */
+  readonly quarantine: (run: LoadedRun, reason: string) => void;
+  /** Sets the run aside without touching its history: even loading it ended the process. */
+  readonly quarantineUnread: (runId: string, reason: string) => Promise<void>;
+}
+
+/**
+ * Finds the run that takes the process down. After an unclean stop every run that was under way takes its first steps alone, with its id
+ * written before them; a crash is then blamed on it. A run blamed three times in a row is quarantined, everyone else goes on.
+ */
+export class PoisonWatch {
+  readonly #deps: PoisonDeps;
+  /** Runs that have not yet stored anything since the unclean stop, with the crashes blamed on them. */
+  readonly #unproven = new Map<string, number>();
+  #turn: Promise<void> = Promise.resolve();
+  #isOn = false;
+
+  constructor(deps: PoisonDeps) {
+    this.#deps = deps;
+  }
+
+  /** `runIds`: what was under way when the process died. */
+  async start(runIds: readonly string[]): Promise<void> {
+    const suspects = new Map((await this.#deps.store.readSuspects()).map((one) => [one.runId, one.crashes]));
+    for (const runId of [...runIds, ...suspects.keys()]) this.#unproven.set(runId, suspects.get(runId) ?? 0);
+    this.#isOn = this.#unproven.size > 0;
+  }
+
+  /** Loads a run; alone and marked when it is unproven. */
+  async firstLoad(runId: string, load: () => Promise<LoadedRun>): Promise<LoadedRun> {
+    const crashes = this.#isOn ? this.#unproven.get(runId) : undefined;
+    if (crashes === undefined) return load();
+    return this.#alone(runId, async () => {
+      const reason = `It took the process down ${crashes} times in a row.`;
+      if (crashes > CRASHES_MAX) {
+        this.#unproven.delete(runId);
+        await this.#deps.quarantineUnread(runId, reason);
+      }
+      const run = await load().catch((error: unknown) => {
+        this.#unproven.delete(runId);
+        throw error;
+      });
+      if (crashes === CRASHES_MAX) this.#deps.quarantine(run, reason);
+      await run.stored();
+      // Nothing may be under way that could still take the process down; else its first fact is watched too.
+      if (run.isQuiet || crashes >= CRASHES_MAX) this.#unproven.delete(runId);
+      else run.isUnproven = true;
+      return run;
+    });
+  }
+
+  /** Carries out the first step after a load; alone and marked. */
+  guard(run: LoadedRun, step: () => void): void {
+    if (!this.#isOn || !this.#unproven.has(run.runId)) {
+      run.isUnproven = false;
+      step();
+      return;
+    }
+    run.holds += 1;
+    void this.#alone(run.runId, async () => {
+      run.holds -= 1;
+      step();
+      await run.stored();
+      run.isUnproven = false;
+      this.#unproven.delete(run.runId);
+    }).catch((error: unknown) => this.#deps.env.report(`The first step of run ${run.runId} after the restart failed.`, error));
+  }
+
+  /** One after the other, each with its id in the store. */
+  async #alone<T>(runId: string, step: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    let done: () => void = () => undefined;
+    this.#turn = new Promise((resolve) => {
+      done = resolve;
+    });
+    await before;
+    try {
+      await this.#deps.store.markSuspect(runId);
+      return await step();
+    } finally {
+      await this.#finish();
+      done();
+    }
+  }
+
+  async #finish(): Promise<void> {
+    try {
+      if (this.#unproven.size === 0) {
+        this.#isOn = false;
+        await this.#deps.store.clearSuspects();
+      } else await this.#deps.store.markSuspect(undefined);
+    } catch (error) {
+      this.#deps.env.report("The suspect could not be unmarked.", error);
+    }
+  }
+}

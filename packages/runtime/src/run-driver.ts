@@ -1,0 +1,369 @@
+import {
+  advance,
+  type Advanced,
+  type Command,
+  type EmitEvent,
+  type EndRun,
+  type Fact,
+  lostAttempts,
+  outstandingCommands,
+  type StartChild,
+  type Subscribe,
+} from "@tutti/engine";
+import { AppError, assertNever, type Json, taskError } from "@tutti/model";
+import type { IncomingEvent, RunMessage, RunVerdict } from "@tutti/store";
+import type { AttemptHandle } from "./attempt-handle.ts";
+import type { Clock, TimerQueue } from "./clock.ts";
+import { crashDetail } from "./crash-detail.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Env } from "./env.ts";
+import type { CommitListener, GroupCommit } from "./group-commit.ts";
+import type { LoadedRun, PendingCommit } from "./loaded-run.ts";
+
+/** Ending what a dead process left running must not hold a run up for ever; after this its outcome is unknown all the same. */
+const QUIESCE_TIMEOUT_MS = 30_000;
+
+/** What the driver leaves to others. None of them waits; each reports its own failures. */
+export interface DriverPorts {
+  /** Looks for events that were accepted before the subscription. */
+  readBacklog(run: LoadedRun, command: Subscribe): void;
+  eventsAccepted(): void;
+  deliver(messages: readonly RunMessage[]): void;
+  /** Hands over messages that wait for a run which was just loaded. */
+  deliverWaiting(run: LoadedRun): void;
+  messageTaken(position: number): void;
+  /** The run's stored history has changed. */
+  changed(run: LoadedRun): void;
+  /** Nothing of the run is under way in this process. */
+  rested(run: LoadedRun): void;
+  /** The run left memory with these wishes unanswered; it must be loaded again. */
+  lost(run: LoadedRun, pendings: readonly PendingCommit[], error: unknown): void;
+  /** The engine could not take a fact. */
+  broken(run: LoadedRun, error: unknown): void;
+  /** Carries out a first step under the eyes of the poison watch. */
+  guard(run: LoadedRun, step: () => void): void;
+}
+
+export interface DriverDeps {
+  readonly env: Env;
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  readonly ports: DriverPorts;
+}
+
+/** How much is still begun: everything, only what must not be left open (see `stop`), or nothing. */
+export type DriverMode = "open" | "closing" | "closed";
+
+/** Feeds facts to the engine and carries out what it asks for: transactional commands with the records, the others after their commit. */
+export class RunDriver implements CommitListener {
+  readonly #deps: DriverDeps;
+  #commits: GroupCommit | undefined;
+  #dispatcher: Dispatcher | undefined;
+  mode: DriverMode = "open";
+
+  constructor(deps: DriverDeps) {
+    this.#deps = deps;
+  }
+
+  /** The three know each other; wired once, before the first run. */
+  connect(commits: GroupCommit, dispatcher: Dispatcher): void {
+    this.#commits = commits;
+    this.#dispatcher = dispatcher;
+  }
+
+  /** Event time for the run's next record. */
+  timeFor(run: LoadedRun): number {
+    return Math.max(run.state.lastAtMs, this.#deps.clock.nowMs());
+  }
+
+  /**
+   * Gives a fact to the run.
+   *
+   * @returns whether it led to records; a fact that no longer applies does not.
+   * @throws AppError when an operator's action is refused; nothing has changed then.
+   */
+  feed(run: LoadedRun, fact: Fact): boolean {
+    if (run.isDropped) return false;
+    let advanced: Advanced;
+    try {
+      advanced = advance(run.state, fact, run.context);
+    } catch (error) {
+      if (fact.type === "operator" && error instanceof AppError && error.kind !== "damaged" && error.kind !== "internal") throw error;
+      this.#deps.ports.broken(run, error);
+      return false;
+    }
+    this.absorb(run, advanced);
+    // A timer that came due while the run was at rest was dropped; whoever wakes the run wants it back.
+    if (fact.type === "operator") this.#restoreTimers(run);
+    return advanced.records.length > 0;
+  }
+
+  /** Takes over what the engine decided: into the pending commit, into memory, or under way at once where that is harmless. */
+  absorb(run: LoadedRun, advanced: Advanced): void {
+    const { records, commands } = advanced;
+    const { pending } = run;
+    for (const record of records) pending.records.push(record);
+    for (const command of commands) this.#take(run, pending, command);
+    if (records.length > 0 || commands.length > 0) this.commits.add(run);
+  }
+
+  /** Puts the run's end into its pending commit as a message for the parent. */
+  tellParent(run: LoadedRun, outcome: EndRun["outcome"]): void {
+    if (run.parent === undefined) return;
+    const body = { type: "child-ended", task: run.parent.task, runId: run.runId, outcome };
+    (run.pending.send ??= []).push({ toRunId: run.parent.runId, body });
+  }
+
+  /** Goes on with a run that was just loaded. */
+  resume(run: LoadedRun): void {
+    const commands = outstandingCommands(run.state, run.context);
+    const adopted: AttemptHandle[] = [];
+    const abandoned: { readonly task: number; readonly attempt: number; readonly token: string; readonly function: string }[] = [];
+    for (const lost of lostAttempts(run.state, run.context)) {
+      const handle = this.dispatcher.adopt(run, lost);
+      if (handle === undefined) abandoned.push(lost);
+      else adopted.push(handle);
+    }
+    this.dispatcher.forgetOrphans(run.runId);
+    for (const command of commands) this.#resumeCommand(run, command);
+    for (const handle of adopted) if (handle.phase === "settled") this.#feedEnding(run, handle);
+    for (const lost of abandoned) this.#endAbandoned(run, lost);
+    if (!run.isDropped) this.#deps.ports.deliverWaiting(run);
+    if (!run.isDropped && run.isQuiet) this.#deps.ports.rested(run);
+  }
+
+  /** An attempt or look-up has ended. While its run is being loaded again, the ending waits for it in the handle. */
+  ended(handle: AttemptHandle): void {
+    const { run } = handle;
+    if (run === undefined || run.isDropped || isCutShort(handle)) return;
+    if (run.isUnproven) this.#deps.ports.guard(run, () => this.#feedEnding(run, handle));
+    else this.#feedEnding(run, handle);
+  }
+
+  committed(run: LoadedRun, stored: PendingCommit, verdict: RunVerdict): void {
+    const { env, ports } = this.#deps;
+    env.crashPoint("commit.after", crashDetail.commit(run.runId, run.seq, stored.records));
+    for (const handle of stored.ended) this.#forget(run, handle);
+    for (const position of stored.take ?? []) {
+      run.handed.delete(position);
+      ports.messageTaken(position);
+    }
+    for (const slot of verdict.slots) {
+      if (slot.verdict !== "queued")
+        this.feed(run, { type: "slot-decided", at: this.timeFor(run), task: slot.task, verdict: slot.verdict, fence: slot.fence });
+    }
+    for (const command of stored.after) if (!run.isDropped) this.#carryOut(run, command);
+    for (const acknowledgement of stored.acknowledgements ?? []) acknowledgement.resolve();
+    for (const watcher of stored.watchers ?? []) watcher();
+    if (stored.events !== undefined) ports.eventsAccepted();
+    if (verdict.messages.length > 0) ports.deliver(verdict.messages);
+    ports.changed(run);
+    if (!run.isDropped && run.isQuiet) ports.rested(run);
+  }
+
+  lost(run: LoadedRun, pendings: readonly PendingCommit[], error: unknown): void {
+    run.isLost = true;
+    for (const pending of pendings) for (const watcher of pending.watchers ?? []) watcher();
+    this.#deps.ports.lost(run, pendings, error);
+  }
+
+  /** Frees what a run holds in this process; its attempts that may change something go on by themselves. */
+  release(run: LoadedRun): void {
+    run.isDropped = true;
+    for (const timer of run.timers.values()) this.#deps.timers.clear(timer);
+    run.timers.clear();
+    this.dispatcher.orphan(run);
+    const waiters = run.goneWaiters;
+    run.goneWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  get commits(): GroupCommit {
+    if (this.#commits === undefined) throw new Error("Invariant broken: the driver is connected before the first run");
+    return this.#commits;
+  }
+
+  get dispatcher(): Dispatcher {
+    if (this.#dispatcher === undefined) throw new Error("Invariant broken: the driver is connected before the first run");
+    return this.#dispatcher;
+  }
+
+  #take(run: LoadedRun, pending: PendingCommit, command: Command): void {
+    switch (command.type) {
+      case "start-attempt":
+        if (command.effect === "read" && this.mode === "open") this.dispatcher.start(run, command);
+        else pending.after.push(command);
+        return;
+      case "look-up":
+        if (this.mode === "open") this.dispatcher.start(run, command);
+        return;
+      case "set-timer":
+        return this.#setTimer(run, command.timer, command.dueAtMs);
+      case "clear-timer":
+        return this.#clearTimer(run, command.timer);
+      case "abort-attempt":
+        pending.after.push(command);
+        return;
+      case "start-child":
+        (pending.send ??= []).push({ toRunId: command.runId, body: childStart(run, command) });
+        return;
+      case "subscribe":
+        (pending.subscribe ??= []).push(
+          ...command.filters.map((filter) => ({
+            tenant: run.tenant,
+            task: command.task,
+            filter: filter.index,
+            eventType: filter.eventType,
+            correlated: filter.correlated,
+          })),
+        );
+        pending.after.push(command);
+        return;
+      case "unsubscribe":
+        (pending.unsubscribe ??= []).push(command.task);
+        return;
+      case "emit-event":
+        (pending.events ??= []).push(toIncoming(run, command, this.timeFor(run)));
+        return;
+      case "acquire-slot":
+        (pending.acquire ??= []).push({ key: command.key, task: command.task, limit: command.limit, onConflict: command.onConflict });
+        return;
+      case "release-slot":
+        (pending.release ??= []).push({ key: command.key, task: command.task });
+        return;
+      case "cancel-child":
+        (pending.send ??= []).push({ toRunId: command.runId, body: { type: "child-order", how: command.how, fromRunId: run.runId } });
+        return;
+      case "end-run":
+        this.tellParent(run, command.outcome);
+        return;
+      default:
+        assertNever(command, "command of the engine");
+    }
+  }
+
+  /** After the records are stored. A crash before this line: the commands are derived again from the state. */
+  #carryOut(run: LoadedRun, command: Command): void {
+    switch (command.type) {
+      case "start-attempt":
+        // While closing, only an attempt that nobody could tell from an interrupted one later is begun: its intent is stored already.
+        if (this.mode === "open" || (this.mode === "closing" && command.effect === "unsafe")) this.dispatcher.start(run, command);
+        return;
+      case "abort-attempt":
+        return this.dispatcher.abort(run, command);
+      case "subscribe":
+        if (this.mode === "open") this.#deps.ports.readBacklog(run, command);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #resumeCommand(run: LoadedRun, command: Command): void {
+    switch (command.type) {
+      case "start-attempt":
+      case "look-up":
+        if (this.mode === "open") this.dispatcher.start(run, command);
+        return;
+      case "set-timer":
+        return this.#setTimer(run, command.timer, command.dueAtMs);
+      case "acquire-slot":
+        this.#take(run, run.pending, command);
+        this.commits.add(run);
+        return;
+      case "subscribe":
+      case "abort-attempt":
+        return this.#carryOut(run, command);
+      // A `start-child` is a message that waits in the store until the child has taken it.
+      default:
+        return;
+    }
+  }
+
+  #setTimer(run: LoadedRun, timer: number, dueAtMs: number): void {
+    const fire = (): void => {
+      run.timers.delete(timer);
+      if (run.isDropped || this.mode === "closed") return;
+      const feed = (): void => {
+        this.feed(run, { type: "timer-fired", at: Math.max(this.timeFor(run), dueAtMs), timer });
+      };
+      if (run.isUnproven) this.#deps.ports.guard(run, feed);
+      else feed();
+    };
+    run.timers.set(timer, this.#deps.timers.schedule(dueAtMs, fire));
+  }
+
+  #restoreTimers(run: LoadedRun): void {
+    for (const command of outstandingCommands(run.state, run.context)) {
+      if (command.type === "set-timer" && !run.timers.has(command.timer)) this.#setTimer(run, command.timer, command.dueAtMs);
+    }
+  }
+
+  #clearTimer(run: LoadedRun, timer: number): void {
+    const entry = run.timers.get(timer);
+    if (entry === undefined) return;
+    run.timers.delete(timer);
+    this.#deps.timers.clear(entry);
+  }
+
+  #feedEnding(run: LoadedRun, handle: AttemptHandle): void {
+    const { ending } = handle;
+    if (ending === undefined || run.isDropped) return;
+    const at = this.timeFor(run);
+    const { pending } = run;
+    pending.ended.push(handle);
+    const isRecorded =
+      ending.of === "attempt"
+        ? this.feed(run, { type: "attempt-ended", at, task: handle.task, attempt: handle.number, outcome: ending.outcome })
+        : this.feed(run, { type: "look-up-ended", at, task: handle.task, outcome: ending.outcome });
+    if (isRecorded || run.isDropped) return;
+    this.#forget(run, handle);
+    if (run.isQuiet) this.#deps.ports.rested(run);
+  }
+
+  #forget(run: LoadedRun, handle: AttemptHandle): void {
+    if (run.attempts.get(handle.task) === handle) run.attempts.delete(handle.task);
+  }
+
+  /** An attempt of a process that is gone: ends what may be left of it, then lets the effect class decide. */
+  #endAbandoned(
+    run: LoadedRun,
+    lost: { readonly task: number; readonly attempt: number; readonly token: string; readonly function: string },
+  ): void {
+    const feed = (): void => {
+      const error = taskError("runtime", "The process ended while the attempt was under way.");
+      this.feed(run, {
+        type: "attempt-ended",
+        at: this.timeFor(run),
+        task: lost.task,
+        attempt: lost.attempt,
+        outcome: { kind: "unknown", reason: "crash", error },
+      });
+    };
+    const quiesce = this.dispatcher.quiesce(lost.function, lost.token, QUIESCE_TIMEOUT_MS);
+    if (quiesce === undefined) return feed();
+    run.holds += 1;
+    void quiesce.then(() => {
+      run.holds -= 1;
+      if (!run.isDropped && this.mode !== "closed") feed();
+    });
+  }
+}
+
+/** Cut short by our own stop: whatever it says is not an outcome. After the restart it counts as interrupted. */
+function isCutShort(handle: AttemptHandle): boolean {
+  if (handle.abortReason !== "stop" || handle.ending === undefined) return false;
+  const { ending } = handle;
+  if (ending.of === "look-up") return ending.outcome.kind === "failed";
+  return ending.outcome.kind === "unknown" || (ending.outcome.kind === "failed" && !ending.outcome.began);
+}
+
+function toIncoming(run: LoadedRun, command: EmitEvent, acceptedAtMs: number): IncomingEvent {
+  const { event } = command;
+  return { tenant: run.tenant, source: event.source, id: event.id, type: event.type, acceptedAtMs, body: JSON.stringify(event) };
+}
+
+function childStart(run: LoadedRun, command: StartChild): Json {
+  const { task, workflow, input, depth, resume } = command;
+  return { type: "child-start", fromRunId: run.runId, task, workflow, input, depth, resume };
+}

@@ -1,0 +1,180 @@
+import { deserializeState, ENGINE_VERSION, replay, type RunRecord, summarize } from "@tutti/engine";
+import { AppError } from "@tutti/model";
+import type { RunHistory, RunRow, RunRowChange, Store } from "@tutti/store";
+import type { Clock, TimerQueue } from "./clock.ts";
+import { LoadedRun } from "./loaded-run.ts";
+import { isRowStale } from "./run-commit.ts";
+import type { PoisonWatch } from "./poison-watch.ts";
+import type { ProgramCache } from "./program-cache.ts";
+import type { RunDriver } from "./run-driver.ts";
+import type { WakeUps } from "./wake-ups.ts";
+
+/** A run at rest stays in memory this long: an answer that comes soon needs no load. */
+const IDLE_MS = 5000;
+const IDLE_SWEEP_MS = 1000;
+/** Runs at rest in memory at most; the longest idle go first. */
+const IDLE_RUNS_MAX = 1000;
+
+export interface RegistryDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  readonly programs: ProgramCache;
+  readonly driver: RunDriver;
+  readonly poison: PoisonWatch;
+  readonly wakeUps: WakeUps;
+}
+
+/** The runs in memory: each at most once, loaded on demand, unloaded when nothing is under way. */
+export class RunRegistry {
+  readonly #deps: RegistryDeps;
+  readonly #runs = new Map<string, LoadedRun>();
+  readonly #loading = new Map<string, Promise<LoadedRun>>();
+  /** Runs at rest, the longest idle first. */
+  readonly #idle = new Map<string, LoadedRun>();
+  #isSweeping = false;
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  /** The run when it is in memory and sound. */
+  peek(runId: string): LoadedRun | undefined {
+    const run = this.#runs.get(runId);
+    return run === undefined || run.isDropped ? undefined : run;
+  }
+
+  /**
+   * The run in memory, loaded when it is not; it goes on with what was outstanding.
+   *
+   * @throws AppError `run-not-found`, `store-damaged`, `history-mismatch`, or whatever the store fails with.
+   */
+  async use(runId: string): Promise<LoadedRun> {
+    for (;;) {
+      const run = this.#runs.get(runId);
+      if (run === undefined) return this.#loadOnce(runId);
+      if (!run.isDropped) {
+        this.#idle.delete(runId);
+        return run;
+      }
+      // Its last commit is on its way; what is loaded before that would be behind at once.
+      await new Promise<void>((resolve) => run.goneWaiters.push(resolve));
+    }
+  }
+
+  /** Takes in a run that was just created. */
+  add(run: LoadedRun): void {
+    this.#runs.set(run.runId, run);
+  }
+
+  /** Takes a run out of memory. */
+  remove(run: LoadedRun): void {
+    if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
+    if (this.#idle.get(run.runId) === run) this.#idle.delete(run.runId);
+    this.#deps.driver.release(run);
+  }
+
+  removeAll(): void {
+    for (const run of this.#runs.values()) this.remove(run);
+  }
+
+  /** Nothing of the run is under way: it is unloaded now when it is final, soon when it waits. */
+  rested(run: LoadedRun): void {
+    if (run.isDropped || !run.isQuiet) return;
+    const summary = summarize(run.state);
+    if (summary.status === "completed" || summary.status === "cancelled") {
+      if (run.row.status === summary.status) this.remove(run);
+      else this.#writeRow(run);
+      return;
+    }
+    if (!summary.isParked) return;
+    // The row is how a parked run is found again, so it must say what the state says.
+    if (isRowStale(run)) return this.#writeRow(run);
+    run.idleSinceMs = this.#deps.clock.nowMs();
+    this.#idle.delete(run.runId);
+    this.#idle.set(run.runId, run);
+    const oldest = this.#idle.size > IDLE_RUNS_MAX ? this.#idle.values().next().value : undefined;
+    if (oldest !== undefined) this.#unload(oldest);
+    this.#scheduleSweep();
+  }
+
+  #writeRow(run: LoadedRun): void {
+    run.needsRow = true;
+    this.#deps.driver.commits.add(run);
+  }
+
+  #scheduleSweep(): void {
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    this.#deps.timers.schedule(this.#deps.clock.nowMs() + IDLE_SWEEP_MS, () => this.#sweep());
+  }
+
+  #sweep(): void {
+    this.#isSweeping = false;
+    const before = this.#deps.clock.nowMs() - IDLE_MS;
+    for (const run of this.#idle.values()) {
+      if ((run.idleSinceMs ?? 0) > before) break;
+      this.#unload(run);
+    }
+    if (this.#idle.size > 0) this.#scheduleSweep();
+  }
+
+  #unload(run: LoadedRun): void {
+    this.#idle.delete(run.runId);
+    if (!run.isQuiet || run.isDropped) return;
+    this.remove(run);
+    if (run.row.wakeAtMs !== undefined) this.#deps.wakeUps.expect(run.row.wakeAtMs);
+  }
+
+  async #loadOnce(runId: string): Promise<LoadedRun> {
+    const underWay = this.#loading.get(runId);
+    if (underWay !== undefined) return underWay;
+    const loading = this.#deps.poison.firstLoad(runId, () => this.#load(runId)).finally(() => this.#loading.delete(runId));
+    this.#loading.set(runId, loading);
+    return loading;
+  }
+
+  async #load(runId: string): Promise<LoadedRun> {
+    const { store, programs, driver } = this.#deps;
+    let history = await store.loadRecords(runId, { withSnapshot: true });
+    // A snapshot is a cache: one of another engine is not read, the records are.
+    if (history.snapshot !== undefined && history.snapshot.engineVersion !== ENGINE_VERSION)
+      history = await store.loadRecords(runId, { withSnapshot: false });
+    const { context, definition } = await programs.ofDigest(history.row.digest, runId);
+    // Bodies are what this engine or an earlier one wrote; `replay` checks that they fit.
+    const records = history.records.map((record) => JSON.parse(record.body) as RunRecord);
+    const from = history.snapshot === undefined ? undefined : deserializeState(history.snapshot.body);
+    const state = replay(records, context, from);
+    const { parent } = state;
+    const run = new LoadedRun({
+      state,
+      tenant: history.row.tenant,
+      context,
+      baseDirectory: definition.baseDirectory,
+      parent,
+      row: rowOf(history.row),
+      seq: history.row.seq,
+    });
+    run.startPosition = history.row.startPosition;
+    run.tailRecords = records.length;
+    run.tailBytes = bytesOf(history);
+    run.snapshotBytes = history.snapshot?.body.length ?? 0;
+    if (driver.mode === "closed") throw new AppError("stopping", "The process is stopping.");
+    this.#runs.set(runId, run);
+    driver.resume(run);
+    return run;
+  }
+}
+
+function rowOf(row: RunRow): RunRowChange {
+  const { runId: _, seq: __, startPosition: ___, ...rest } = row;
+  return rest;
+}
+
+function bytesOf(history: RunHistory): number {
+  return history.records.reduce((sum, record) => sum + record.body.length, 0);
+}

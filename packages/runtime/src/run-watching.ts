@@ -1,0 +1,153 @@
+import type { RunRecord, RunView } from "@tutti/engine";
+import { viewRun } from "@tutti/engine";
+import type { RunRow, Store } from "@tutti/store";
+import type { Env } from "./env.ts";
+import type { RunHistoryReader } from "./run-history.ts";
+import type { WaitUntil } from "./runtime.ts";
+
+/** A view is folded from all records, so a live one is folded at most this often. */
+const VIEW_EVERY_MS = 100;
+const CHILDREN_MAX = 1000;
+
+const FINAL: ReadonlySet<string> = new Set(["completed", "cancelled"]);
+const AT_REST: ReadonlySet<string> = new Set(["completed", "cancelled", "faulted", "quarantined", "suspended"]);
+
+/** Tells who waits for a run that something of it was committed. */
+export class RunChanges {
+  readonly #byRun = new Map<string, Set<() => void>>();
+  readonly #any = new Set<() => void>();
+
+  announce(runId: string): void {
+    const listeners = this.#byRun.get(runId);
+    if (listeners !== undefined) for (const listener of listeners) listener();
+    if (this.#any.size > 0) for (const listener of this.#any) listener();
+  }
+
+  /** Calls back after every change of the run, or of any run, until the returned function is called. */
+  listen(runId: string | undefined, listener: () => void): () => void {
+    if (runId === undefined) {
+      this.#any.add(listener);
+      return () => this.#any.delete(listener);
+    }
+    const listeners = this.#byRun.get(runId) ?? new Set();
+    this.#byRun.set(runId, listeners);
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#byRun.delete(runId);
+    };
+  }
+}
+
+/** A flag that is raised by a listener and waited for by a loop; raised twice before the loop looks, it counts once. */
+class Bell {
+  #isRung = false;
+  #wake: (() => void) | undefined;
+
+  readonly ring = (): void => {
+    this.#isRung = true;
+    this.#wake?.();
+  };
+
+  /** Rejects with the signal's reason. */
+  async heard(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (!this.#isRung) {
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        signal.addEventListener("abort", wake, { once: true });
+        this.#wake = wake;
+      });
+      signal.throwIfAborted();
+    }
+    this.#isRung = false;
+    this.#wake = undefined;
+  }
+}
+
+export interface WatchingDeps {
+  readonly env: Env;
+  readonly store: Store;
+  readonly history: RunHistoryReader;
+  readonly changes: RunChanges;
+  /** Whether this process still has something under way for the run: an attempt, a commit, a message. */
+  readonly isBusy: (runId: string) => boolean;
+}
+
+/** The run now and after every commit that changed it; several commits in a short time make one view. */
+export async function* watchRun(deps: WatchingDeps, runId: string, signal: AbortSignal): AsyncGenerator<RunView> {
+  const bell = new Bell();
+  const row = await deps.history.row(runId);
+  const context = await deps.history.context(row);
+  const stopListening = deps.changes.listen(runId, bell.ring);
+  const records: RunRecord[] = [];
+  try {
+    for (;;) {
+      await deps.history.append(runId, records);
+      const view = viewRun(records, context);
+      yield view;
+      if (FINAL.has(view.status) || signal.aborted) return;
+      const foldedAtMs = deps.env.monotonicMs();
+      try {
+        await bell.heard(signal);
+      } catch {
+        // The watcher has gone: the end of the sequence, not a failure.
+        return;
+      }
+      const pauseMs = foldedAtMs + VIEW_EVERY_MS - deps.env.monotonicMs();
+      if (pauseMs > 0) await pause(deps.env, pauseMs, signal);
+    }
+  } finally {
+    stopListening();
+  }
+}
+
+export async function waitForRun(
+  deps: WatchingDeps,
+  wish: { readonly runId: string; readonly until: WaitUntil; readonly signal: AbortSignal },
+): Promise<RunRow> {
+  const { runId, until, signal } = wish;
+  const bell = new Bell();
+  // A run that waits for its child rests when the child does, so `parked` listens to all.
+  const stopListening = deps.changes.listen(until === "parked" ? undefined : runId, bell.ring);
+  try {
+    for (;;) {
+      const row = await deps.history.row(runId);
+      if (FINAL.has(row.status)) return row;
+      if (until !== "final" && AT_REST.has(row.status) && !deps.isBusy(runId)) return row;
+      if (until === "parked" && (await isParked(deps, row))) return row;
+      await bell.heard(signal);
+    }
+  } finally {
+    stopListening();
+  }
+}
+
+/** Nothing moves in the run nor in the runs it waits for. */
+async function isParked(deps: WatchingDeps, row: RunRow): Promise<boolean> {
+  if (AT_REST.has(row.status)) return !deps.isBusy(row.runId);
+  if (row.status === "running" || deps.isBusy(row.runId)) return false;
+  const children = await deps.store.listRuns({
+    tenant: row.tenant,
+    parentRunId: row.runId,
+    status: ["running", "waiting"],
+    limit: CHILDREN_MAX,
+  });
+  for (const child of children.runs) if (!(await isParked(deps, child))) return false;
+  return true;
+}
+
+async function pause(env: Env, ms: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const finish = (): void => {
+      timer.clear();
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    const timer = env.setTimer(ms, finish);
+    signal.addEventListener("abort", finish, { once: true });
+  });
+}

@@ -1,0 +1,161 @@
+import type { Connector } from "@tutti/connector-kit";
+import type { RunView } from "@tutti/engine";
+import type { Json, JsonObject } from "@tutti/model";
+import { createFaultyStore, createMemoryStore, type FaultDecision, MemoryDisk, type RunRow, type Store } from "@tutti/store";
+import { type Bank, type BankOptions, createBank, VirtualClock } from "@tutti/testkit";
+import type { CrashPointName, Env } from "./env.ts";
+import type { LogLine, Runtime, WaitUntil } from "./runtime.ts";
+import { createRuntime, type RuntimeDeps } from "./runtime-service.ts";
+
+/** Virtual time that a run of a test may take at most. */
+const PATIENCE_MS = 60 * 60 * 1000;
+
+export interface WorldOptions {
+  readonly bank?: BankOptions;
+  readonly connectors?: readonly Connector[];
+  readonly drive?: RuntimeDeps["drive"];
+  readonly faults?: FaultDecision;
+  readonly secrets?: Readonly<Record<string, Json>>;
+  /** Asked at every crash point of the process that lives now; true is kill -9. */
+  readonly crashAt?: (name: CrashPointName, detail: Readonly<Record<string, Json>>) => boolean;
+}
+
+/**
+ * A runtime on virtual time with a disk and a bank that outlive it: tests kill and start the process as often as they like. `reports` holds
+ * what the process would have written to its own log.
+ */
+export class World {
+  readonly clock = new VirtualClock();
+  readonly disk = new MemoryDisk();
+  readonly bank: Bank;
+  readonly reports: string[] = [];
+  readonly logLines: LogLine[] = [];
+  options: WorldOptions;
+  #process: { isAlive: boolean } = { isAlive: false };
+  #runtime: Runtime | undefined;
+  #ids = 0;
+
+  constructor(options: WorldOptions = {}) {
+    this.options = options;
+    this.bank = createBank({ nowMs: () => this.clock.wallClockMs(), sleep: (ms, signal) => this.clock.sleep(ms, signal), ...options.bank });
+  }
+
+  get runtime(): Runtime {
+    if (this.#runtime === undefined) throw new Error("The world's process is not started.");
+    return this.#runtime;
+  }
+
+  get isAlive(): boolean {
+    return this.#process.isAlive;
+  }
+
+  /** Starts a process on the disk as the last one left it. */
+  async start(): Promise<Runtime> {
+    const process = { isAlive: true };
+    this.#process = process;
+    const memory = createMemoryStore(this.disk);
+    const store: Store = this.options.faults === undefined ? memory : createFaultyStore(memory, this.options.faults);
+    const runtime = createRuntime({
+      store,
+      connectors: [this.bank.connector, ...(this.options.connectors ?? [])],
+      env: this.#env(process),
+      drive: this.options.drive ?? "all",
+      version: "test",
+    });
+    this.#runtime = runtime;
+    await this.settle(runtime.start());
+    return runtime;
+  }
+
+  /** kill -9: nothing that the process had in memory happens any more. */
+  kill(): void {
+    this.#process.isAlive = false;
+    this.disk.crash();
+  }
+
+  async restart(): Promise<Runtime> {
+    if (this.isAlive) this.kill();
+    return this.start();
+  }
+
+  /** Lets virtual time pass as far as `work` needs it. */
+  async settle<T>(work: Promise<T>): Promise<T> {
+    let isOver = false;
+    const watched = work.finally(() => {
+      isOver = true;
+    });
+    // Handled below; a rejection before that must not count as unhandled.
+    watched.catch(() => undefined);
+    const untilMs = this.clock.monotonicMs() + PATIENCE_MS;
+    await this.clock.advance(0);
+    while (!isOver && this.isAlive && this.clock.monotonicMs() < untilMs) {
+      if (!(await this.clock.advanceToNext())) break;
+    }
+    for (let turn = 0; turn < 20 && !isOver; turn += 1) await this.clock.advance(0);
+    if (!isOver) throw new Error(this.isAlive ? "The world waited an hour in vain." : "The world's process has died.");
+    return watched;
+  }
+
+  async publish(tasks: readonly JsonObject[], more: JsonObject = {}): Promise<void> {
+    const { document = {}, ...rest } = more;
+    const head = { dsl: "1.0.3", namespace: "test", name: "sample", version: "1.0.0", ...(document as JsonObject) };
+    await this.runtime.publish({ text: JSON.stringify({ document: head, do: tasks, ...rest }) });
+  }
+
+  async begin(input: Json = {}, more: { readonly name?: string; readonly startKey?: string } = {}): Promise<string> {
+    const started = await this.settle(
+      this.runtime.startRun({
+        namespace: "test",
+        name: more.name ?? "sample",
+        version: "latest",
+        input,
+        actor: "tester",
+        ...(more.startKey === undefined ? {} : { startKey: more.startKey }),
+      }),
+    );
+    return started.runId;
+  }
+
+  async wait(runId: string, until: WaitUntil = "rest"): Promise<RunRow> {
+    return this.settle(this.runtime.waitFor(runId, until, new AbortController().signal));
+  }
+
+  /** Runs a workflow to its rest and shows it. */
+  async run(tasks: readonly JsonObject[], input: Json = {}): Promise<RunView> {
+    await this.publish(tasks);
+    const runId = await this.begin(input);
+    await this.wait(runId, "parked");
+    return this.runtime.show(runId);
+  }
+
+  async operate(runId: string, action: Parameters<Runtime["operate"]>[0]["action"]): Promise<RunView> {
+    return this.settle(this.runtime.operate({ runId, actor: "tester", reason: "test", action }));
+  }
+
+  #env(process: { isAlive: boolean }): Env {
+    const { clock } = this;
+    return {
+      wallClockMs: () => clock.wallClockMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      setTimer: (delayMs, callback) => clock.setTimer(delayMs, () => process.isAlive && callback()),
+      defer: (callback) => void setImmediate(() => process.isAlive && callback()),
+      randomId: () => (this.#ids += 1).toString(36).padStart(16, "0"),
+      secret: async (name) => this.options.secrets?.[name],
+      logs: {
+        append: (line) => {
+          if (process.isAlive) this.logLines.push(line);
+        },
+        read: async function* (this: void) {},
+      },
+      crashPoint: (name, detail) => {
+        if (!process.isAlive) throw new Error("The process is dead.");
+        if (this.options.crashAt?.(name, detail) !== true) return;
+        this.kill();
+        throw new Error(`Killed at ${name}.`);
+      },
+      report: (message, cause) => {
+        if (process.isAlive) this.reports.push(cause instanceof Error ? `${message} ${cause.message}` : message);
+      },
+    };
+  }
+}

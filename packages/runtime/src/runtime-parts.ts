@@ -1,0 +1,258 @@
+import { AppError } from "@tutti/model";
+import type { AttemptHandle } from "./attempt-handle.ts";
+import { Clock, TimerQueue } from "./clock.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { EventsIn } from "./events-in.ts";
+import { FunctionTable } from "./function-table.ts";
+import { GroupCommit } from "./group-commit.ts";
+import type { LoadedRun, PendingCommit } from "./loaded-run.ts";
+import { Mailbox } from "./mailbox.ts";
+import { PoisonWatch } from "./poison-watch.ts";
+import { ProgramCache } from "./program-cache.ts";
+import { Redactor } from "./redactor.ts";
+import { RunDriver } from "./run-driver.ts";
+import { RunHistoryReader } from "./run-history.ts";
+import { RunRegistry } from "./run-registry.ts";
+import { RunStarter } from "./run-starter.ts";
+import { RunChanges } from "./run-watching.ts";
+import type { RuntimeDeps } from "./runtime-service.ts";
+import { SecretBook } from "./secrets.ts";
+import { WakeUps } from "./wake-ups.ts";
+
+/** Pauses between tries to load a run again while the store fails. */
+const RELOAD_BACKOFF_MS = [0, 50, 200, 1000, 5000] as const;
+/** A run whose facts the engine can't take this often in a row is set aside instead of being loaded for ever. */
+const BREAKS_MAX = 3;
+
+/** The parts of a started runtime, wired. */
+export interface RuntimeParts {
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  readonly functions: FunctionTable;
+  readonly programs: ProgramCache;
+  readonly history: RunHistoryReader;
+  readonly changes: RunChanges;
+  readonly driver: RunDriver;
+  readonly commits: GroupCommit;
+  readonly dispatcher: Dispatcher;
+  readonly registry: RunRegistry;
+  readonly starter: RunStarter;
+  readonly mailbox: Mailbox;
+  readonly events: EventsIn;
+  readonly wakeUps: WakeUps;
+  readonly poison: PoisonWatch;
+  /** Runs that this process was asked to drive; unused when it drives all. */
+  readonly driven: Set<string>;
+  readonly isBusy: (runId: string) => boolean;
+  /** Takes up a run that exists, or may exist: loads it, hands over its messages. Failures are reported. */
+  readonly takeUp: (runId: string) => Promise<void>;
+}
+
+export function assemble(deps: RuntimeDeps): RuntimeParts {
+  return new Assembly(deps);
+}
+
+/** Wires the parts and answers for what falls between them: lost runs, broken runs, log lines that wait for a commit. */
+class Assembly implements RuntimeParts {
+  readonly clock: Clock;
+  readonly timers: TimerQueue;
+  readonly functions: FunctionTable;
+  readonly programs: ProgramCache;
+  readonly history: RunHistoryReader;
+  readonly changes = new RunChanges();
+  readonly driver: RunDriver;
+  readonly commits: GroupCommit;
+  readonly dispatcher: Dispatcher;
+  readonly registry: RunRegistry;
+  readonly starter: RunStarter;
+  readonly mailbox: Mailbox;
+  readonly events: EventsIn;
+  readonly wakeUps: WakeUps;
+  readonly poison: PoisonWatch;
+  readonly driven = new Set<string>();
+  readonly #deps: RuntimeDeps;
+  /** How often in a row a run's facts could not be taken. */
+  readonly #breaks = new Map<string, number>();
+
+  constructor(deps: RuntimeDeps) {
+    this.#deps = deps;
+    const { store, env } = deps;
+    this.clock = new Clock(env);
+    this.timers = new TimerQueue(env, this.clock);
+    this.functions = new FunctionTable(deps.connectors);
+    this.programs = new ProgramCache({ store, functions: this.functions, version: deps.version });
+    this.history = new RunHistoryReader(store, this.programs);
+    const redactor = new Redactor();
+    const { clock, timers } = this;
+    const drivesAll = deps.drive === "all";
+    const isDriven = (runId: string): boolean => drivesAll || this.driven.has(runId);
+    const adoptRun = (runId: string): void => {
+      if (!drivesAll) this.driven.add(runId);
+    };
+    this.driver = new RunDriver({
+      env,
+      clock,
+      timers,
+      ports: {
+        readBacklog: (run, command) => this.events.readBacklog(run, command),
+        eventsAccepted: () => this.events.accepted(),
+        deliver: (messages) => this.mailbox.deliver(messages),
+        deliverWaiting: (run) => this.mailbox.deliverWaiting(run),
+        messageTaken: (position) => this.mailbox.taken(position),
+        changed: (run) => this.#changed(run),
+        rested: (run) => this.registry.rested(run),
+        lost: (run, pendings, error) => void this.#recover(run, pendings, error),
+        broken: (run, error) => this.#broken(run, error),
+        guard: (run, step) => this.poison.guard(run, step),
+      },
+    });
+    this.commits = new GroupCommit({ store, env, listener: this.driver });
+    this.dispatcher = new Dispatcher({
+      env,
+      functions: this.functions,
+      secrets: new SecretBook(env, redactor),
+      redactor,
+      appendLog: (handle, stream, text) => this.#appendLog(handle, stream, text),
+      ended: (handle) => this.driver.ended(handle),
+    });
+    this.driver.connect(this.commits, this.dispatcher);
+    this.wakeUps = new WakeUps({ store, env, clock, timers, wake: (runId) => this.registry.use(runId) });
+    this.poison = new PoisonWatch({
+      store,
+      env,
+      quarantine: (run, reason) => this.#quarantine(run, reason),
+      quarantineUnread: (runId, reason) => this.#quarantineUnread(runId, reason),
+    });
+    const { driver, programs, poison, wakeUps } = this;
+    this.registry = new RunRegistry({ store, clock, timers, programs, driver, poison, wakeUps });
+    const { registry } = this;
+    const exists = async (runId: string): Promise<boolean> =>
+      registry.peek(runId) !== undefined || (await store.loadRun(runId)) !== undefined;
+    this.starter = new RunStarter({ env, nowMs: () => clock.nowMs(), programs, driver, registry, exists, adoptRun });
+    this.mailbox = new Mailbox({ store, env, driver, registry, starter: this.starter, isDriven, adoptRun });
+    this.events = new EventsIn({ store, env, clock, timers, driver, registry, isDriven, drivesAll });
+  }
+
+  readonly isBusy = (runId: string): boolean => {
+    const run = this.registry.peek(runId);
+    return (run !== undefined && !run.isQuiet) || this.mailbox.concerns(runId);
+  };
+
+  readonly takeUp = async (runId: string): Promise<void> => {
+    try {
+      if (this.mailbox.concerns(runId)) await this.mailbox.deliverTo(runId);
+      else await this.registry.use(runId);
+    } catch (error) {
+      this.#deps.env.report(`The run ${runId} can't be loaded; everything else goes on.`, error);
+    }
+  };
+
+  #changed(run: LoadedRun): void {
+    if (this.#breaks.size > 0) this.#breaks.delete(run.runId);
+    if (run.heldLogs.length > 0) this.#releaseLogs(run);
+    this.changes.announce(run.runId);
+  }
+
+  /** A `read` attempt may have begun before the records that caused it are stored: its lines wait for them. */
+  #appendLog(handle: AttemptHandle, stream: "stdout" | "stderr" | "info", text: string): void {
+    const line = {
+      atMs: this.clock.nowMs(),
+      runId: handle.runId,
+      task: handle.task,
+      path: handle.taskPath,
+      attempt: handle.number,
+      stream,
+      text,
+    };
+    const { run } = handle;
+    if (run !== undefined && run.seq < handle.visibleFromSeq) run.heldLogs.push({ fromSeq: handle.visibleFromSeq, line });
+    else this.#deps.env.logs.append(line);
+  }
+
+  #releaseLogs(run: LoadedRun): void {
+    const held = run.heldLogs;
+    run.heldLogs = held.filter((one) => one.fromSeq > run.seq);
+    for (const one of held) if (one.fromSeq <= run.seq) this.#deps.env.logs.append(one.line);
+  }
+
+  /** Loads a lost run again and answers who waited for it from what is stored. */
+  async #recover(run: LoadedRun, pendings: readonly PendingCommit[], error: unknown): Promise<void> {
+    const { runId } = run;
+    this.registry.remove(run);
+    const acknowledgements = pendings.flatMap((pending) => pending.acknowledgements ?? []);
+    const isRefused = error instanceof AppError && error.code === "store-full";
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        if (!(run.isRowStored || (await this.#deps.store.loadRun(runId)) !== undefined)) {
+          // Its start was not stored, so there is nothing to go on with.
+          for (const one of acknowledgements) one.reject(error);
+          return;
+        }
+        for (const one of acknowledgements.splice(0)) {
+          if (!isRefused && (await this.history.hasRecord(runId, one.seq, one.record))) one.resolve();
+          else one.reject(error);
+        }
+        if (this.driver.mode !== "closed") await this.registry.use(runId);
+        this.changes.announce(runId);
+        return;
+      } catch (failure) {
+        if (this.driver.mode !== "open" || isPermanent(failure)) {
+          this.#deps.env.report(`The run ${runId} can't be loaded again.`, failure);
+          for (const one of acknowledgements) one.reject(error);
+          return;
+        }
+        const pauseMs = RELOAD_BACKOFF_MS[Math.min(attempt, RELOAD_BACKOFF_MS.length - 1)] ?? 0;
+        await new Promise<void>((resolve) => void this.#deps.env.setTimer(pauseMs, resolve));
+      }
+    }
+  }
+
+  #broken(run: LoadedRun, error: unknown): void {
+    const { runId } = run;
+    const breaks = (this.#breaks.get(runId) ?? 0) + 1;
+    this.#breaks.set(runId, breaks);
+    this.#deps.env.report(`The run ${runId} could not take a fact (${breaks} in a row); it is loaded again.`, error);
+    if (breaks > BREAKS_MAX) {
+      const reason = error instanceof Error ? error.message : String(error);
+      void this.#quarantineUnread(runId, `Its facts could not be taken: ${reason}`).catch((failure: unknown) =>
+        this.#deps.env.report(`The run ${runId} could not be quarantined.`, failure),
+      );
+    }
+    this.commits.drop(run, error);
+  }
+
+  #quarantine(run: LoadedRun, reason: string): void {
+    this.driver.feed(run, { type: "operator", at: this.driver.timeFor(run), actor: "system", reason, action: { kind: "quarantine" } });
+  }
+
+  async #quarantineUnread(runId: string, reason: string): Promise<void> {
+    const row = await this.#deps.store.loadRun(runId);
+    if (row === undefined) return;
+    const { seq, startPosition: _, runId: __, ...rest } = row;
+    const none: readonly never[] = [];
+    await this.#deps.store.commit({
+      runs: [
+        {
+          runId,
+          expectedSeq: seq,
+          records: none,
+          row: { ...rest, status: "quarantined", isOutstanding: false, wakeAtMs: undefined, reason, updatedAtMs: this.clock.nowMs() },
+          snapshot: undefined,
+          events: none,
+          subscribe: none,
+          unsubscribe: none,
+          acquire: none,
+          release: none,
+          send: none,
+          take: none,
+        },
+      ],
+    });
+    this.#deps.env.report(`The run ${runId} is quarantined: ${reason}`, undefined);
+  }
+}
+
+/** Trying again would not help. */
+function isPermanent(failure: unknown): boolean {
+  return failure instanceof AppError && ["not-found", "damaged", "usage", "refused"].includes(failure.kind);
+}

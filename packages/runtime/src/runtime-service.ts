@@ -1,0 +1,457 @@
+import { hash } from "node:crypto";
+import type { Connector } from "@tutti/connector-kit";
+import type { OperatorActed, RunView } from "@tutti/engine";
+import { AppError, type CloudEvent, CloudEventSchema, DEFAULT_TENANT, type Json, jsonEqual, PAYLOAD_BYTES_MAX } from "@tutti/model";
+import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
+import { crashDetail } from "./crash-detail.ts";
+import type { Env } from "./env.ts";
+import type { LoadedRun } from "./loaded-run.ts";
+import { toOperatorAction } from "./operations.ts";
+import { checkValue } from "./output-check.ts";
+import { describeUnsupported } from "./run-starter.ts";
+import { waitForRun, watchRun } from "./run-watching.ts";
+import type { DocumentSource, LogLine, OperateRequest, Runtime, RuntimeReport, StartRunRequest, WaitUntil } from "./runtime.ts";
+import { assemble, type RuntimeParts } from "./runtime-parts.ts";
+
+/** After `stop`, attempts in flight have this long to end by themselves. */
+export const STOP_GRACE_MS = 10_000;
+/** What must be stored after that is given this long; a store that does not answer is left as it is, as in a crash. */
+const STOP_COMMIT_MS = 10_000;
+const RUNNABLE_PAGE = 500;
+/** Runs loaded at the same time after a clean stop. */
+const LOAD_AT_ONCE = 16;
+const RUN_IDS_SHOWN_MAX = 5;
+const CHILDREN_MAX = 1000;
+const RECORDS_MAX = 10_000;
+const STATUS_PAGE = 1000;
+
+export interface RuntimeDeps {
+  readonly store: Store;
+  readonly connectors: readonly Connector[];
+  readonly env: Env;
+  /** `all`: every run, timer and event. `asked`: only runs that were started, operated on or driven through this process, and their children. */
+  readonly drive: "all" | "asked";
+  /** Version of Tutti; `$runtime.version`. */
+  readonly version: string;
+  readonly limits?: RuntimeLimits;
+}
+export interface RuntimeLimits {
+  readonly stopGraceMs?: number;
+}
+
+export function createRuntime(deps: RuntimeDeps): Runtime {
+  return new RuntimeService(deps);
+}
+
+class RuntimeService implements Runtime {
+  readonly #deps: RuntimeDeps;
+  #parts: RuntimeParts | undefined;
+  #phase: "new" | "started" | "stopping" | "stopped" = "new";
+  #stopping: Promise<void> | undefined;
+
+  constructor(deps: RuntimeDeps) {
+    this.#deps = deps;
+  }
+
+  async start(): Promise<void> {
+    if (this.#phase !== "new") return;
+    const { store, drive } = this.#deps;
+    await store.start();
+    const parts = assemble(this.#deps);
+    this.#parts = parts;
+    this.#phase = "started";
+    await parts.mailbox.start();
+    const runnable = drive === "all" ? await this.#runnable() : [];
+    if (!store.stoppedCleanly) await parts.poison.start(runnable);
+    await parts.events.start();
+    if (drive !== "all") return;
+    await this.#loadAll([...new Set([...runnable, ...parts.mailbox.receivers()])]);
+    await parts.wakeUps.start();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#phase === "new" || this.#phase === "stopped") {
+      this.#phase = "stopped";
+      return;
+    }
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async publish(document: DocumentSource): ReturnType<Runtime["publish"]> {
+    const { programs, clock } = this.#open();
+    return programs.publish(document, clock.nowMs());
+  }
+
+  async listDefinitions(): Promise<readonly Omit<DefinitionRow, "text">[]> {
+    this.#open();
+    return this.#deps.store.listDefinitions();
+  }
+
+  async loadDefinition(namespace: string, name: string, version: string): Promise<DefinitionRow> {
+    this.#open();
+    const row = await this.#deps.store.loadDefinition({ namespace, name, version });
+    if (row !== undefined) return row;
+    throw new AppError("definition-not-found", `There is no workflow ${namespace}/${name} ${version}.`, {
+      details: { namespace, name, version },
+    });
+  }
+
+  async startRun(request: StartRunRequest): Promise<{ readonly runId: string; readonly created: boolean }> {
+    const parts = this.#writable();
+    const program = await parts.programs.get(request.namespace, request.name, request.version);
+    const label = `${program.definition.namespace}/${program.definition.name} ${program.definition.version}`;
+    const unsupported = describeUnsupported(program);
+    if (unsupported !== undefined) throw new AppError("definition-unsupported", `${label} can't be run: ${unsupported}.`);
+    const input = await this.#inputOf(request);
+    const problem = program.context.program.input.schema?.(input);
+    if (problem !== undefined)
+      throw new AppError("input-invalid", `The input of ${label} does not fit its schema: ${problem}`, { details: { problem } });
+    const runId = request.startKey === undefined ? `run_${this.#deps.env.randomId()}` : runIdOfKey(request.startKey);
+    if (request.startKey !== undefined) {
+      const known = await this.#deps.store.loadRun(runId);
+      if (known !== undefined) return this.#sameStart(known, request, input);
+    }
+    try {
+      await parts.starter.create({
+        runId,
+        program,
+        input,
+        labels: request.labels ?? {},
+        actor: request.actor,
+        ...(request.replayOf === undefined ? {} : { replayOf: request.replayOf }),
+      });
+    } catch (error) {
+      // Two starts with one key at the same time: the row decides.
+      const known = request.startKey === undefined || isRefusal(error) ? undefined : await this.#deps.store.loadRun(runId);
+      if (known === undefined) throw error;
+      return this.#sameStart(known, request, input);
+    }
+    this.#acknowledge("run", runId);
+    return { runId, created: true };
+  }
+
+  async operate(request: OperateRequest): Promise<RunView> {
+    const parts = this.#writable();
+    const { runId } = request;
+    const row = await parts.history.row(runId);
+    const needsRecords = !["pause", "cancel", "kill"].includes(request.action.kind);
+    parts.driven.add(runId);
+    const run = await parts.registry.use(runId);
+    await run.stored();
+    const records = needsRecords ? await parts.history.records(runId) : [];
+    const action = toOperatorAction(request.action, records, await parts.history.context(row));
+    checkAction(request.action);
+    // The run may have been loaded again while its records were read.
+    await this.#commitOperation(await parts.registry.use(runId), { actor: request.actor, reason: request.reason, action });
+    await this.#driveChildren(runId);
+    this.#acknowledge("operation", runId);
+    return parts.history.view(runId);
+  }
+
+  async drive(runId: string): Promise<void> {
+    const parts = this.#writable();
+    await parts.history.row(runId);
+    parts.driven.add(runId);
+    await parts.registry.use(runId);
+    await this.#driveChildren(runId);
+  }
+
+  async acceptEvent(event: CloudEvent): Promise<{ readonly position: number; readonly duplicate: boolean }> {
+    const parts = this.#writable();
+    const checked = CloudEventSchema.safeParse(event);
+    if (!checked.success)
+      throw new AppError(
+        "event-invalid",
+        `The event is no CloudEvent: ${checked.error.issues.map((issue) => `${issue.path.map(String).join(".")}: ${issue.message}`).join("; ")}`,
+      );
+    const value = checkValue(checked.data);
+    if (value.kind !== "plain")
+      throw new AppError(value.kind === "too-large" ? "payload-too-large" : "event-invalid", `The event is refused: ${value.why}.`);
+    const { id, source, type } = checked.data;
+    const accepted = await this.#deps.store.acceptEvent({
+      tenant: DEFAULT_TENANT,
+      source,
+      id,
+      type,
+      acceptedAtMs: parts.clock.nowMs(),
+      body: JSON.stringify(value.value),
+    });
+    parts.events.accepted();
+    this.#acknowledge("event", id);
+    return accepted;
+  }
+
+  async listEvents(limit: number): Promise<readonly StoredEvent[]> {
+    this.#open();
+    return this.#deps.store.listEvents(DEFAULT_TENANT, limit);
+  }
+
+  async show(runId: string, options: { readonly atSeq?: number } = {}): Promise<RunView> {
+    return this.#open().history.view(runId, options.atSeq);
+  }
+
+  async list(query: Omit<RunQuery, "tenant">): Promise<RunPage> {
+    this.#open();
+    return this.#deps.store.listRuns({ ...query, tenant: DEFAULT_TENANT });
+  }
+
+  async resolveRunId(text: string): Promise<string> {
+    const { store } = this.#deps;
+    this.#open();
+    if (text === "@latest") {
+      const [latest] = (await store.listRuns({ tenant: DEFAULT_TENANT, limit: 1 })).runs;
+      if (latest === undefined) throw new AppError("run-not-found", "There is no run yet.");
+      return latest.runId;
+    }
+    if (text === "") throw new AppError("usage", "A run is named by its id, a unique beginning of it, or @latest.");
+    const found = await store.findRunIds(text.startsWith("run_") ? text : `run_${text}`, RUN_IDS_SHOWN_MAX);
+    if (found.includes(text)) return text;
+    if (found.length === 0) throw new AppError("run-not-found", `There is no run ${text}.`, { details: { runId: text } });
+    if (found.length > 1)
+      throw new AppError("run-ambiguous", `"${text}" begins the ids of several runs: ${found.join(", ")}.`, {
+        details: { candidates: [...found] },
+      });
+    return found[0] as string;
+  }
+
+  async loadRow(runId: string): Promise<RunRow> {
+    return this.#open().history.row(runId);
+  }
+
+  async *watch(runId: string, signal: AbortSignal): AsyncGenerator<RunView> {
+    const parts = this.#open();
+    yield* watchRun(
+      { env: this.#deps.env, store: this.#deps.store, history: parts.history, changes: parts.changes, isBusy: parts.isBusy },
+      runId,
+      signal,
+    );
+  }
+
+  async waitFor(runId: string, until: WaitUntil, signal: AbortSignal): Promise<RunRow> {
+    const parts = this.#open();
+    return waitForRun(
+      { env: this.#deps.env, store: this.#deps.store, history: parts.history, changes: parts.changes, isBusy: parts.isBusy },
+      { runId, until, signal },
+    );
+  }
+
+  async records(runId: string, fromSeq: number, limit: number): Promise<readonly { readonly seq: number; readonly record: Json }[]> {
+    await this.#open().history.row(runId);
+    const stored = await this.#deps.store.readRecords(runId, fromSeq, Math.min(limit, RECORDS_MAX));
+    return stored.map(({ seq, body }) => ({ seq, record: JSON.parse(body) as Json }));
+  }
+
+  async *logs(
+    runId: string,
+    options: { readonly task?: string; readonly follow: boolean; readonly signal: AbortSignal },
+  ): AsyncGenerator<LogLine> {
+    const parts = this.#open();
+    await parts.history.row(runId);
+    const ended = new AbortController();
+    const signal = AbortSignal.any([options.signal, ended.signal]);
+    if (options.follow) {
+      // The log has no end of its own: it ends when the run is final.
+      void waitForRun(
+        { env: this.#deps.env, store: this.#deps.store, history: parts.history, changes: parts.changes, isBusy: parts.isBusy },
+        { runId, until: "final", signal: options.signal },
+      ).then(
+        () => ended.abort(),
+        () => ended.abort(),
+      );
+    }
+    const { task } = options;
+    const end = task === undefined || task.startsWith("/") ? task : `/${task}`;
+    for await (const line of this.#deps.env.logs.read(runId, { follow: options.follow, signal })) {
+      if (end === undefined || line.path.endsWith(end) || String(line.task) === task) yield line;
+    }
+  }
+
+  async diagnose(): Promise<RuntimeReport> {
+    const parts = this.#open();
+    const runsByStatus: Record<string, number> = {};
+    let cursor: string | undefined;
+    do {
+      const page: RunPage = await this.#deps.store.listRuns({
+        tenant: DEFAULT_TENANT,
+        limit: STATUS_PAGE,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      for (const row of page.runs) runsByStatus[row.status] = (runsByStatus[row.status] ?? 0) + 1;
+      cursor = page.next;
+    } while (cursor !== undefined);
+    return {
+      store: await this.#deps.store.check(),
+      runsByStatus,
+      loadedRuns: parts.registry.size,
+      attemptsInFlight: parts.dispatcher.inFlight,
+      functions: parts.functions.list(),
+      stoppedCleanly: this.#deps.store.stoppedCleanly,
+    };
+  }
+
+  #open(): RuntimeParts {
+    if (this.#parts === undefined || this.#phase === "stopped")
+      throw new AppError("stopping", "The runtime is not started, or it has stopped.");
+    return this.#parts;
+  }
+
+  #writable(): RuntimeParts {
+    const parts = this.#open();
+    if (this.#phase === "stopping") throw new AppError("stopping", "The process is stopping and takes no new work.");
+    if (parts.commits.isFull) throw new AppError("store-full", "The store is full; nothing new is taken until there is space.");
+    return parts;
+  }
+
+  /** Runs that were under way when the last process ended. */
+  async #runnable(): Promise<readonly string[]> {
+    const runIds: string[] = [];
+    for (;;) {
+      const page = await this.#deps.store.listRunnable(runIds.at(-1), RUNNABLE_PAGE);
+      runIds.push(...page);
+      if (page.length < RUNNABLE_PAGE) return runIds;
+    }
+  }
+
+  async #loadAll(runIds: readonly string[]): Promise<void> {
+    const parts = this.#open();
+    const left = runIds.values();
+    const worker = async (): Promise<void> => {
+      for (const runId of left) {
+        if (this.#phase !== "started") return;
+        await parts.takeUp(runId);
+      }
+    };
+    await Promise.all(Array.from({ length: LOAD_AT_ONCE }, worker));
+  }
+
+  async #driveChildren(runId: string): Promise<void> {
+    if (this.#deps.drive === "all") return;
+    const parts = this.#open();
+    if (parts.mailbox.concerns(runId)) await parts.mailbox.deliverTo(runId);
+    const children = await this.#deps.store.listRuns({
+      tenant: DEFAULT_TENANT,
+      parentRunId: runId,
+      status: ["running", "waiting"],
+      limit: CHILDREN_MAX,
+    });
+    for (const child of children.runs) {
+      if (parts.driven.has(child.runId)) continue;
+      parts.driven.add(child.runId);
+      await parts.takeUp(child.runId);
+      await this.#driveChildren(child.runId);
+    }
+  }
+
+  async #inputOf(request: StartRunRequest): Promise<Json> {
+    let { input } = request;
+    if (request.replayOf !== undefined && input === null) {
+      const [first] = await this.#open().history.records(request.replayOf, 1);
+      if (first?.type === "run-started") ({ input } = first);
+    }
+    const checked = checkValue(input);
+    if (checked.kind === "plain") return checked.value;
+    throw new AppError(checked.kind === "too-large" ? "payload-too-large" : "input-invalid", `The input is refused: ${checked.why}.`, {
+      details: { limit: PAYLOAD_BYTES_MAX },
+    });
+  }
+
+  /** The answer to a second start with the same key. */
+  async #sameStart(known: RunRow, request: StartRunRequest, input: Json): Promise<{ readonly runId: string; readonly created: boolean }> {
+    const { runId } = known;
+    const [first] = await this.#open().history.records(runId, 1);
+    const isSame =
+      first?.type === "run-started" &&
+      known.namespace === request.namespace &&
+      known.name === request.name &&
+      jsonEqual(first.input, input);
+    if (isSame) return { runId, created: false };
+    throw new AppError("run-exists", `The start key belongs to run ${runId}, which was started with something else.`, {
+      details: { runId },
+    });
+  }
+
+  async #commitOperation(run: LoadedRun, operation: Pick<OperatorActed, "actor" | "reason" | "action">): Promise<void> {
+    const { driver } = this.#open();
+    const fact: OperatorActed = { type: "operator", at: driver.timeFor(run), ...operation };
+    const seq = run.seqAhead + 1;
+    if (!driver.feed(run, fact)) {
+      if (run.isDropped) throw new AppError("operation-not-possible", `The run ${run.runId} could not carry this out; it is loaded again.`);
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      (run.pending.acknowledgements ??= []).push({ seq, record: fact, resolve, reject });
+    });
+  }
+
+  #acknowledge(what: string, id: string): void {
+    const { env } = this.#deps;
+    env.crashPoint("acknowledge.before", crashDetail.acknowledge(what, id));
+    env.defer(() => env.crashPoint("acknowledge.after", crashDetail.acknowledge(what, id)));
+  }
+
+  /**
+   * What has been sent may end and is recorded; what follows is left for the next start, except intents of `unsafe` calls: those are carried
+   * out within the grace, since after a restart nobody could tell them from interrupted ones.
+   */
+  async #stop(): Promise<void> {
+    const parts = this.#open();
+    const { env, store } = this.#deps;
+    this.#phase = "stopping";
+    parts.driver.mode = "closing";
+    parts.events.stop();
+    parts.wakeUps.stop();
+    await this.#within(this.#deps.limits?.stopGraceMs ?? STOP_GRACE_MS, async () => {
+      do {
+        await parts.dispatcher.idle();
+        await parts.commits.settled();
+      } while (parts.dispatcher.inFlight > 0);
+    });
+    parts.driver.mode = "closed";
+    for (const handle of parts.dispatcher.list()) parts.dispatcher.abortHandle(handle, "stop");
+    await parts.dispatcher.idle();
+    await this.#within(STOP_COMMIT_MS, () => parts.commits.settled());
+    parts.commits.stop();
+    parts.registry.removeAll();
+    parts.timers.stop();
+    this.#phase = "stopped";
+    try {
+      await store.stop();
+    } catch (error) {
+      env.report("The store could not be stopped in order; the next start recovers.", error);
+    }
+  }
+
+  async #within(limitMs: number, work: () => Promise<void>): Promise<void> {
+    let timer: { clear(): void } | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = this.#deps.env.setTimer(limitMs, resolve);
+    });
+    await Promise.race([work(), limit]);
+    timer?.clear();
+  }
+}
+
+/** The row of this id decides which of two starts with the same key is the first. */
+function runIdOfKey(startKey: string): string {
+  const digest = BigInt(`0x${hash("sha256", `${DEFAULT_TENANT}\0${startKey}`, "hex")}`);
+  return `run_${digest.toString(36).padStart(16, "0").slice(-16)}`;
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof AppError && error.code === "store-full";
+}
+
+/** Values that an operator brings obey the same limits as those of connectors. */
+function checkAction(action: OperateRequest["action"]): void {
+  const values: (Json | undefined)[] = [];
+  if (action.kind === "resume") values.push(action.setInput, ...Object.values(action.outputs ?? {}));
+  if (action.kind === "skip") values.push(action.output);
+  if (action.kind === "settle" && action.verdict.kind === "done") values.push(action.verdict.output);
+  for (const value of values) {
+    if (value === undefined) continue;
+    const checked = checkValue(value);
+    if (checked.kind !== "plain")
+      throw new AppError(checked.kind === "too-large" ? "payload-too-large" : "usage", `A value is refused: ${checked.why}.`);
+  }
+}

@@ -1,0 +1,35 @@
+import { AppError, type Json, type JsonObject } from "@tutti/model";
+import type { Env } from "./env.ts";
+import type { Redactor } from "./redactor.ts";
+
+const NO_SECRETS: JsonObject = Object.freeze({});
+
+/** Resolves secrets at dispatch and has their values masked from then on. Values are not kept: a rotated secret counts at once. */
+export class SecretBook {
+  readonly #env: Env;
+  readonly #redactor: Redactor;
+
+  constructor(env: Env, redactor: Redactor) {
+    this.#env = env;
+    this.#redactor = redactor;
+  }
+
+  /**
+   * The values by name.
+   *
+   * @throws AppError `secret-not-found` naming the first that is missing.
+   */
+  async resolveAll(names: readonly string[]): Promise<JsonObject> {
+    if (names.length === 0) return NO_SECRETS;
+    const entries: [string, Json][] = [];
+    for (const name of names) entries.push([name, await this.resolve(name)]);
+    return Object.fromEntries(entries);
+  }
+
+  async resolve(name: string): Promise<Json> {
+    const value = await this.#env.secret(name);
+    if (value === undefined) throw new AppError("secret-not-found", `There is no secret "${name}".`, { details: { secret: name } });
+    this.#redactor.register(value);
+    return value;
+  }
+}
