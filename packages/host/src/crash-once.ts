@@ -26,7 +26,9 @@ function positionsOf(name: string, detail: Readonly<Record<string, Json>>): stri
   if (name === "attempt.after") return [words([run, name, detail["path"]])];
   if (name !== "commit.after" || !Array.isArray(detail["records"])) return [];
   return (detail["records"] as readonly Json[]).map((record) =>
-    isJsonObject(record) ? words([run, record["type"], record["task"], record["timer"], record["path"], record["outcome"], record["action"]]) : "",
+    isJsonObject(record)
+      ? words([run, record["type"], record["task"], record["timer"], record["path"], record["outcome"], record["action"]])
+      : "",
   );
 }
 

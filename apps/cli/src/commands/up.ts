@@ -1,0 +1,127 @@
+import { openHost, type Host, type RunChange, TUTTI_VERSION } from "@tutti/host";
+import { AppError } from "@tutti/model";
+import { type Cli, newCommand } from "../cli.ts";
+import { EXIT } from "../exit-code.ts";
+import { Interrupts } from "../interrupts.ts";
+import type { Io } from "../io.ts";
+import { formatClock } from "../render/duration.ts";
+import { paintRun, type Style } from "../render/style.ts";
+import { oneLine } from "../render/text.ts";
+import { type CommonOptions, dataDirectoryOf, styleFor, withCommonOptions } from "../session.ts";
+
+/** How often `--until-idle` looks whether anything can still move. */
+const IDLE_LOOK_MS = 100;
+/** How often a starting `up` looks whether the process that drives single runs is done. */
+const OWNER_LOOK_MS = 500;
+
+interface UpOptions extends CommonOptions {
+  readonly untilIdle?: boolean;
+}
+
+/** `tutti up`: owns the data directory and drives all runs and timers until it is stopped. */
+export function up(cli: Cli): ReturnType<typeof newCommand> {
+  const command = newCommand("up", "drive all runs and timers until stopped").option(
+    "--until-idle",
+    "end when no run can move by itself any more",
+  );
+  return withCommonOptions(command).action((options: UpOptions) => cli.act(() => driveAll(cli.io, options)));
+}
+
+async function driveAll(io: Io, options: UpOptions): Promise<number> {
+  const directory = dataDirectoryOf(io, options);
+  const isJson = options.json === true;
+  const style = styleFor(io, options);
+  const interrupts = new Interrupts(() => io.error("Stopping: attempts in flight may end first. Ctrl-C again ends at once.\n"));
+  try {
+    const host = await openWhenFree(io, options, interrupts.signal);
+    if (host === undefined) return EXIT.interrupted;
+    const unsubscribe = host.onRunChange((change) =>
+      io.out(`${isJson ? JSON.stringify(changeJson(change)) : renderChange(change, style)}\n`),
+    );
+    try {
+      if (!isJson) io.error(`Tutti ${TUTTI_VERSION} drives all runs of ${directory.path} (process ${process.pid}). Ctrl-C stops.\n`);
+      await (options.untilIdle ? untilIdle(host, interrupts.signal) : aborted(interrupts.signal));
+    } finally {
+      await host.stop();
+      unsubscribe();
+    }
+    if (!isJson)
+      io.error(interrupts.signal.aborted ? "Stopped; runs go on with the next `tutti up`.\n" : "Nothing moves by itself any more.\n");
+    // Being stopped is the normal end of a server.
+    return EXIT.ok;
+  } finally {
+    interrupts.stop();
+  }
+}
+
+/** Waits while a command drives a run of its own; refuses when another `tutti up` is there. */
+async function openWhenFree(io: Io, options: UpOptions, signal: AbortSignal): Promise<Host | undefined> {
+  const directory = dataDirectoryOf(io, options);
+  const { connectOnly } = await import("@tutti/host");
+  let isTold = false;
+  while (!signal.aborted) {
+    try {
+      return await openHost({
+        directory,
+        drive: "all",
+        environment: io.environment,
+        report: (message, cause) => io.error(`${message}: ${cause instanceof Error ? cause.message : String(cause)}\n`),
+      });
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== "store-in-use") throw error;
+      const owner = await connectOnly(directory, io.environment);
+      const hello = owner?.hello;
+      owner?.close();
+      if (hello?.drive === "all") {
+        throw new AppError("store-in-use", `Process ${hello.pid} drives all runs of ${directory.path} already.`, {
+          cause: error,
+          details: { pid: hello.pid },
+          hint: "Stop it first, or name another directory with --data.",
+        });
+      }
+      if (!isTold && hello !== undefined) io.error(`Process ${hello.pid} drives a run; waiting until it is done.\n`);
+      isTold = true;
+      await pause(OWNER_LOOK_MS, signal);
+    }
+  }
+  return undefined;
+}
+
+async function untilIdle(host: Host, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !(await host.isIdle())) await pause(IDLE_LOOK_MS, signal);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+  });
+}
+
+function renderChange(change: RunChange, style: Style): string {
+  const why = change.reason === undefined ? "" : `  ${style.dim(oneLine(change.reason))}`;
+  return `${style.dim(formatClock(change.atMs))}  ${change.runId}  ${oneLine(change.workflow)}  ${paintRun(style, change.status)(change.status)}${why}`;
+}
+
+function changeJson(change: RunChange): object {
+  return {
+    at: new Date(change.atMs).toISOString(),
+    runId: change.runId,
+    workflow: change.workflow,
+    status: change.status,
+    inDoubt: change.inDoubt,
+    reason: change.reason ?? null,
+  };
+}

@@ -1,0 +1,148 @@
+import { AppError } from "@tutti/model";
+import { EXIT, exitCodeOfRun } from "./exit-code.ts";
+import { runJson } from "./json/run-json.ts";
+import { ChangeLines } from "./render/change-lines.ts";
+import { formatDuration } from "./render/duration.ts";
+import { LiveRegion } from "./render/live-region.ts";
+import { nextSteps } from "./render/next-steps.ts";
+import { renderOutcome } from "./render/run-detail.ts";
+import { renderRunHead, renderTree } from "./render/run-tree.ts";
+import { isAtRest, type RunView } from "./run-status.ts";
+import type { Session } from "./session.ts";
+
+/** Lines of the terminal that the live view leaves free: its own head, the gap, and the line of the prompt. */
+const LINES_KEPT_FREE = 4;
+
+export interface FollowOptions {
+  /** What ends the following: the run is at rest, or nothing moves it on by itself. */
+  readonly until: "rest" | "parked";
+  readonly timeoutMs: number | undefined;
+  /** Whether a run that is not completed makes the command fail, even when it only waits. */
+  readonly mirrors: boolean;
+}
+
+/**
+ * Shows a run while it moves, until it rests or parks, and says at the end how it stands and what to do: a live tree on a terminal, a line
+ * per change in a pipe, one JSON object with `--json`.
+ *
+ * @returns the exit code.
+ */
+export async function followRun(session: Session, runId: string, options: FollowOptions): Promise<number> {
+  const { service, interrupts } = session;
+  const timeout = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs);
+  const ended = new AbortController();
+  const signal = AbortSignal.any([interrupts.signal, ended.signal, ...(timeout === undefined ? [] : [timeout])]);
+  const shown = show(session, runId, signal);
+  let isOver = false;
+  try {
+    await service.waitFor(runId, options.until, signal);
+    isOver = true;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    ended.abort();
+    await shown;
+  }
+  if (!isOver && timeout?.aborted && !interrupts.signal.aborted) throw timedOut(session, runId, options.timeoutMs ?? 0);
+  const view = await service.show(runId);
+  if (!isOver) return interrupted(session, view);
+  report(session, view);
+  if (view.status === "completed") return EXIT.ok;
+  if (isAtRest(view.status) && view.status !== "suspended") return exitCodeOfRun(view.status);
+  return options.mirrors || view.waits.some((wait) => wait.kind === "settle") ? EXIT.runFailed : EXIT.ok;
+}
+
+/** Follows with the view that fits the output until the signal. Never rejects: what ends the run's following is `waitFor`. */
+async function show(session: Session, runId: string, signal: AbortSignal): Promise<void> {
+  if (session.isJson) return;
+  const follow = session.io.isTerminal ? showLive : showLines;
+  try {
+    await follow(session, runId, signal);
+  } catch (error) {
+    if (!signal.aborted) session.io.error(`The view of the run ended: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
+
+async function showLive(session: Session, runId: string, signal: AbortSignal): Promise<void> {
+  const { io, service, style } = session;
+  let view = await service.show(runId);
+  const region = new LiveRegion(
+    (text) => io.out(text),
+    () => {
+      const { columns, rows } = io.size();
+      // The last column stays empty: some terminals wrap when it is written.
+      const options = { style, columns: columns - 1, nowMs: io.now(), linesMax: Math.max(3, rows - LINES_KEPT_FREE) };
+      return [renderRunHead(view, options), ...renderTree(view, options)];
+    },
+  );
+  region.start();
+  try {
+    for await (const next of service.watch(runId, signal)) {
+      view = next;
+      region.changed();
+    }
+  } finally {
+    // The last frame is the state at the end, not the one the watch happened to see last.
+    view = await service.show(runId).catch(() => view);
+    region.stop();
+  }
+}
+
+async function showLines(session: Session, runId: string, signal: AbortSignal): Promise<void> {
+  const { io, service } = session;
+  const changes = new ChangeLines();
+  const say = (view: RunView): void => {
+    for (const line of changes.next(view)) io.out(`${line}\n`);
+  };
+  try {
+    for await (const view of service.watch(runId, signal)) say(view);
+  } finally {
+    await service.show(runId).then(say, () => undefined);
+  }
+}
+
+/** How the run stands at the end, and what can be done. */
+function report(session: Session, view: RunView): void {
+  if (session.isJson) {
+    session.io.out(`${JSON.stringify(runJson(view))}\n`);
+    return;
+  }
+  const isDriven = isDrivenElsewhere(session);
+  const steps = view.status === "completed" ? [] : nextSteps(view, session.tutti, isDriven);
+  const text = renderOutcome(
+    view,
+    { style: session.style, columns: session.io.size().columns, nowMs: session.io.now(), linesMax: undefined },
+    steps,
+  );
+  const parked = !isAtRest(view.status) && !isDriven ? "The run waits; no process drives it from here on.\n" : "";
+  if (text !== "" || parked !== "") session.io.out(`\n${parked}${text}`);
+}
+
+/** Whether another process moves the run on after this one ends. */
+export function isDrivenElsewhere(session: Session): boolean {
+  return session.service.owner.where === "elsewhere" && session.service.owner.drive === "all";
+}
+
+function interrupted(session: Session, view: RunView): number {
+  const { io, tutti } = session;
+  if (session.isJson) io.out(`${JSON.stringify(runJson(view))}\n`);
+  else if (session.service.owner.where === "elsewhere")
+    io.error(`\nNo longer watching. The run goes on in process ${session.service.owner.pid}: ${tutti} run watch ${view.runId}\n`);
+  else {
+    io.error(
+      `\nStopping: what is in flight may end (again Ctrl-C ends at once). The run stays; go on with\n  ${tutti} run resume ${view.runId}    this run only\n  ${tutti} up    all runs\n`,
+    );
+  }
+  return EXIT.interrupted;
+}
+
+function timedOut(session: Session, runId: string, timeoutMs: number): AppError {
+  const goesOn = session.service.owner.where === "elsewhere" ? "It goes on" : "It stays where it is";
+  return new AppError("timed-out", `${runId} is not done after ${formatDuration(timeoutMs)}. ${goesOn}.`, {
+    details: { runId },
+    hint:
+      session.service.owner.where === "elsewhere"
+        ? `\`${session.tutti} run watch ${runId}\` follows it.`
+        : `\`${session.tutti} run resume ${runId}\` goes on with it.`,
+  });
+}

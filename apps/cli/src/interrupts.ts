@@ -1,0 +1,39 @@
+import { EXIT } from "./exit-code.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * The user's wish to end: the first signal asks, the second ends the process at once. What was committed stays either way; the second only
+ * leaves attempts in flight with an unknown outcome.
+ */
+export class Interrupts {
+  readonly #abort = new AbortController();
+  readonly #onFirst: () => void;
+  readonly #handle = (): void => {
+    if (this.#abort.signal.aborted) process.exit(EXIT.interrupted);
+    this.#abort.abort(new Interrupted());
+    this.#onFirst();
+  };
+
+  constructor(onFirst: () => void = () => {}) {
+    this.#onFirst = onFirst;
+    for (const signal of SIGNALS) process.on(signal, this.#handle);
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** From here on signals do what they do by default. */
+  stop(): void {
+    for (const signal of SIGNALS) process.off(signal, this.#handle);
+  }
+}
+
+/** Thrown through what is interrupted; not a failure. */
+export class Interrupted extends Error {
+  constructor() {
+    super("interrupted");
+    this.name = "Interrupted";
+  }
+}

@@ -1,0 +1,171 @@
+import { rmSync } from "node:fs";
+import { httpConnector } from "@tutti/connector-http";
+import type { Connector } from "@tutti/connector-kit";
+import { processConnector } from "@tutti/connector-process";
+import { createRuntime, type Runtime } from "@tutti/runtime";
+import type { Store } from "@tutti/store";
+import { openSqliteStore } from "@tutti/store-sqlite";
+import { type DataDirectory, prepareDataDirectory } from "./data-directory.ts";
+import { createNodeEnv } from "./node-env.ts";
+import { type RunChange, RunChanges } from "./run-changes.ts";
+import type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";
+import { socketPathOf } from "./socket-path.ts";
+import { SocketServer } from "./socket-server.ts";
+import { TUTTI_VERSION } from "./version.ts";
+
+export interface HostOptions {
+  readonly directory: DataDirectory;
+  /** `all` drives every run of the directory; `asked` only those that are started, operated or asked for. */
+  readonly drive: DriveMode;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Failures that no run can be blamed for. */
+  readonly report: (message: string, cause: unknown) => void;
+}
+
+/**
+ * This process as the owner of a data directory: store, connectors and runtime wired together, and the socket on which it answers others.
+ * The only place where implementations are named.
+ */
+export class Host {
+  readonly service: TuttiService;
+  readonly #runtime: Runtime;
+  readonly #store: Store;
+  readonly #socket: SocketServer;
+  readonly #socketPath: string;
+  readonly #flushLogs: () => Promise<void>;
+  readonly #askedByOthers: Set<string>;
+  readonly #changes: RunChanges;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(parts: {
+    readonly runtime: Runtime;
+    readonly store: Store;
+    readonly socket: SocketServer;
+    readonly socketPath: string;
+    readonly flushLogs: () => Promise<void>;
+    readonly askedByOthers: Set<string>;
+    readonly changes: RunChanges;
+    readonly owner: OwnerInfo;
+  }) {
+    this.#runtime = parts.runtime;
+    this.#store = parts.store;
+    this.#socket = parts.socket;
+    this.#socketPath = parts.socketPath;
+    this.#flushLogs = parts.flushLogs;
+    this.#askedByOthers = parts.askedByOthers;
+    this.#changes = parts.changes;
+    this.service = { ...serve(parts.runtime), owner: parts.owner, close: () => this.stop() };
+  }
+
+  /**
+   * Becomes the owner of the data directory and starts.
+   *
+   * @throws AppError `store-in-use` when another process owns it; `file-unreadable`, `store-newer`, `store-damaged`.
+   */
+  static async open(options: HostOptions): Promise<Host> {
+    await prepareDataDirectory(options.directory);
+    const env = createNodeEnv({ directory: options.directory, environment: options.environment, report: options.report });
+    const store = openSqliteStore({ directory: options.directory.path });
+    await store.start();
+    const changes = new RunChanges();
+    changes.observe(store);
+    try {
+      const connectors = await loadConnectors(options.environment);
+      const runtime = createRuntime({ store, connectors, env, drive: options.drive, version: TUTTI_VERSION });
+      const askedByOthers = new Set<string>();
+      const socketPath = socketPathOf(options.directory, options.environment);
+      const socket = new SocketServer({
+        path: socketPath,
+        service: serve(runtime),
+        version: TUTTI_VERSION,
+        drive: options.drive,
+        report: options.report,
+        onRunAsked: (runId) => askedByOthers.add(runId),
+      });
+      // The socket last: whoever connects finds a runtime that has loaded what was outstanding.
+      await runtime.start();
+      await socket.start();
+      const owner: OwnerInfo = { where: "here", pid: process.pid, version: TUTTI_VERSION, drive: options.drive };
+      return new Host({ runtime, store, socket, socketPath, flushLogs: () => env.logs.flush(), askedByOthers, changes, owner });
+    } catch (error) {
+      await store.stop();
+      throw error;
+    }
+  }
+
+  /** Tells of every committed change of how a run stands. @returns ends the telling. */
+  onRunChange(listener: (change: RunChange) => void): () => void {
+    return this.#changes.subscribe(listener);
+  }
+
+  /** Whether no run can move by itself any more: none is running, none has work outstanding, no timer is set. */
+  async isIdle(): Promise<boolean> {
+    const [runnable, wakeAtMs] = await Promise.all([this.#store.listRunnable(undefined, 1), this.#store.nextWakeAt()]);
+    return runnable.length === 0 && wakeAtMs === undefined;
+  }
+
+  /** Whether other processes count on this one: they are connected, or runs they asked for are moving. */
+  async isNeededByOthers(): Promise<boolean> {
+    if (this.#socket.connections > 0) return true;
+    const rows = await Promise.all([...this.#askedByOthers].map((runId) => this.#runtime.loadRow(runId)));
+    return rows.some((row) => row.status === "running");
+  }
+
+  /** Resolves when no other process counts on this one, or with the signal. */
+  async untilUnneeded(signal: AbortSignal): Promise<void> {
+    const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    while (!signal.aborted && (await this.isNeededByOthers())) {
+      const parked = [...this.#askedByOthers].map((runId) => this.#runtime.waitFor(runId, "parked", signal).catch(() => undefined));
+      await Promise.race([aborted, Promise.all([this.#socket.quiet(), ...parked])]);
+    }
+  }
+
+  /** Stops answering, then the runtime, then lets go of the directory. May be called twice. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#socket.stop();
+    await this.#runtime.stop();
+    await this.#flushLogs();
+    rmSync(this.#socketPath, { force: true });
+    // Last: from here on another process may own the directory, and the socket file is its own.
+    await this.#store.stop();
+  }
+}
+
+/** The runtime's methods as own properties, without those that only the owner may call. */
+function serve(runtime: Runtime): Omit<TuttiService, "owner" | "close"> {
+  return {
+    publish: (document) => runtime.publish(document),
+    listDefinitions: () => runtime.listDefinitions(),
+    loadDefinition: (namespace, name, version) => runtime.loadDefinition(namespace, name, version),
+    startRun: (request) => runtime.startRun(request),
+    operate: (request) => runtime.operate(request),
+    drive: (runId) => runtime.drive(runId),
+    acceptEvent: (event) => runtime.acceptEvent(event),
+    listEvents: (limit) => runtime.listEvents(limit),
+    show: (runId, options) => runtime.show(runId, options),
+    list: (query) => runtime.list(query),
+    resolveRunId: (text) => runtime.resolveRunId(text),
+    loadRow: (runId) => runtime.loadRow(runId),
+    watch: (runId, signal) => runtime.watch(runId, signal),
+    waitFor: (runId, until, signal) => runtime.waitFor(runId, until, signal),
+    records: (runId, fromSeq, limit) => runtime.records(runId, fromSeq, limit),
+    logs: (runId, options) => runtime.logs(runId, options),
+    diagnose: () => runtime.diagnose(),
+  };
+}
+
+/** The built-in connectors; for tests through the real command line also the bank of counted effects, kept in the file that TUTTI_TEST_BANK names. */
+async function loadConnectors(environment: Readonly<Record<string, string | undefined>>): Promise<readonly Connector[]> {
+  const connectors: Connector[] = [httpConnector({}), processConnector({})];
+  const bankPath = environment["TUTTI_TEST_BANK"];
+  if (bankPath) {
+    const { createBank } = await import("@tutti/testkit");
+    connectors.push(createBank({ path: bankPath }).connector);
+  }
+  return connectors;
+}

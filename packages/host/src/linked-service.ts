@@ -1,0 +1,159 @@
+import { AppError } from "@tutti/model";
+import type { LogLine } from "@tutti/runtime";
+import type { RunView } from "@tutti/engine";
+import { connectOrOpen, type Link } from "./connect.ts";
+import type { Host, HostOptions } from "./host.ts";
+import { ConnectionLost } from "./socket-client.ts";
+import { REPEATABLE_CALLS, type StreamCall, type UnaryCall } from "./service-calls.ts";
+import type { OwnerInfo, TuttiService } from "./service.ts";
+
+/** Owners may come and go while a command runs; more often than this in one call means that something takes them down. */
+const RELINKS_MAX = 5;
+
+/**
+ * The service of a `tutti` command: through whoever owns the data directory now. When that process ends, the next one is found, or this
+ * process becomes the owner and goes on with the runs it had asked for, so a command that waits for a run does not care who drives it.
+ */
+export class LinkedService implements TuttiService {
+  readonly #options: HostOptions;
+  /** Runs this process asked somebody to drive: whoever owns the directory next is asked again. */
+  readonly #asked = new Set<string>();
+  #link: Link;
+  #relinking: Promise<Link> | undefined;
+  #isClosed = false;
+
+  private constructor(options: HostOptions, link: Link) {
+    this.#options = options;
+    this.#link = link;
+  }
+
+  /** @throws AppError `owner-unreachable` and what opening the store throws. */
+  static async open(options: HostOptions): Promise<LinkedService> {
+    return new LinkedService(options, await connectOrOpen(options));
+  }
+
+  get owner(): OwnerInfo {
+    return this.#link.kind === "here" ? this.#link.host.service.owner : { where: "elsewhere", ...this.#link.client.hello };
+  }
+
+  /** The host, when this process owns the directory. */
+  get host(): Host | undefined {
+    return this.#link.kind === "here" ? this.#link.host : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#link.kind === "here") await this.#link.host.stop();
+    else this.#link.client.close();
+  }
+
+  publish: TuttiService["publish"] = (document) => this.#call("publish", document, (service) => service.publish(document));
+  listDefinitions: TuttiService["listDefinitions"] = () => this.#call("listDefinitions", {}, (service) => service.listDefinitions());
+  loadDefinition: TuttiService["loadDefinition"] = (namespace, name, version) =>
+    this.#call("loadDefinition", { namespace, name, version }, (service) => service.loadDefinition(namespace, name, version));
+  startRun: TuttiService["startRun"] = async (request) => {
+    const started = await this.#call("startRun", request, (service) => service.startRun(request));
+    this.#asked.add(started.runId);
+    return started;
+  };
+  operate: TuttiService["operate"] = async (request) => {
+    const view = await this.#call("operate", request, (service) => service.operate(request));
+    this.#asked.add(request.runId);
+    return view;
+  };
+  drive: TuttiService["drive"] = async (runId) => {
+    this.#asked.add(runId);
+    await this.#call("drive", { runId }, (service) => service.drive(runId));
+  };
+  acceptEvent: TuttiService["acceptEvent"] = (event) => this.#call("acceptEvent", { event }, (service) => service.acceptEvent(event));
+  listEvents: TuttiService["listEvents"] = (limit) => this.#call("listEvents", { limit }, (service) => service.listEvents(limit));
+  show: TuttiService["show"] = (runId, options) => this.#call("show", { runId, ...options }, (service) => service.show(runId, options));
+  list: TuttiService["list"] = (query) => this.#call("list", query, (service) => service.list(query));
+  resolveRunId: TuttiService["resolveRunId"] = (text) => this.#call("resolveRunId", { text }, (service) => service.resolveRunId(text));
+  loadRow: TuttiService["loadRow"] = (runId) => this.#call("loadRow", { runId }, (service) => service.loadRow(runId));
+  waitFor: TuttiService["waitFor"] = (runId, until, signal) =>
+    this.#call("waitFor", { runId, until }, (service) => service.waitFor(runId, until, signal), signal);
+  records: TuttiService["records"] = (runId, fromSeq, limit) =>
+    this.#call("records", { runId, fromSeq, limit }, (service) => service.records(runId, fromSeq, limit));
+  diagnose: TuttiService["diagnose"] = () => this.#call("diagnose", {}, (service) => service.diagnose());
+
+  watch: TuttiService["watch"] = (runId, signal) =>
+    this.#stream<RunView>("watch", { runId }, signal, (service) => service.watch(runId, signal), false);
+  logs: TuttiService["logs"] = (runId, options) => {
+    const { signal, ...given } = options;
+    return this.#stream<LogLine>("logs", { runId, ...given }, signal, (service) => service.logs(runId, options), true);
+  };
+
+  async #call<Result>(
+    call: UnaryCall,
+    given: object,
+    here: (service: TuttiService) => Promise<Result>,
+    signal?: AbortSignal,
+  ): Promise<Result> {
+    for (let relinks = 0; ; relinks++) {
+      const link = this.#link;
+      try {
+        if (link.kind === "here") return await here(link.host.service);
+        // The owner is the same program; what it answers is what its runtime returned.
+        return (await link.client.call(call, given, signal)) as Result;
+      } catch (error) {
+        await this.#relinkAfter(error, link, relinks, call);
+      }
+    }
+  }
+
+  /** Goes on over a change of owner. `counted` streams begin at the beginning each time: what was seen is left out. */
+  async *#stream<Value>(
+    call: StreamCall,
+    given: object,
+    signal: AbortSignal,
+    here: (service: TuttiService) => AsyncIterable<Value>,
+    isCounted: boolean,
+  ): AsyncGenerator<Value, void> {
+    let seen = 0;
+    for (let relinks = 0; ; relinks++) {
+      const link = this.#link;
+      try {
+        let position = 0;
+        const source = link.kind === "here" ? here(link.host.service) : link.client.stream(call, given, signal);
+        for await (const value of source) {
+          if (isCounted && position++ < seen) continue;
+          seen++;
+          // As in `#call`: the same program answers.
+          yield value as Awaited<Value>;
+        }
+        return;
+      } catch (error) {
+        await this.#relinkAfter(error, link, relinks, call);
+      }
+    }
+  }
+
+  /** Returns when the call may run again on a new link; else throws what the user should read. */
+  async #relinkAfter(error: unknown, link: Link, relinks: number, call: UnaryCall | StreamCall): Promise<void> {
+    const isLost = error instanceof ConnectionLost;
+    const wasRefused = error instanceof AppError && error.code === "stopping";
+    if (link.kind === "here" || this.#isClosed || (!isLost && !wasRefused)) throw error;
+    const isRepeatable = wasRefused || call === "watch" || call === "logs" || REPEATABLE_CALLS.has(call);
+    if (!isRepeatable || relinks >= RELINKS_MAX) {
+      throw new AppError(
+        "owner-unreachable",
+        "The process that owns the data directory went away before it answered: whether the command took effect is not known.",
+        {
+          cause: error,
+          hint: "Look first: `tutti run list` and `tutti run show RUN`.",
+        },
+      );
+    }
+    if (this.#link === link) await this.#relink();
+  }
+
+  async #relink(): Promise<void> {
+    this.#relinking ??= connectOrOpen(this.#options).finally(() => (this.#relinking = undefined));
+    this.#link = await this.#relinking;
+    for (const runId of this.#asked) {
+      if (this.#link.kind === "here") await this.#link.host.service.drive(runId);
+      else await this.#link.client.call("drive", { runId });
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import type { JsonObject } from "@tutti/model";
+import * as read from "./call-arguments.ts";
+import type { TuttiService } from "./service.ts";
+
+type Served = Omit<TuttiService, "owner" | "close">;
+
+/** Calls that are answered once. The signal ends with the request: cancelled, or its connection closed. */
+export const UNARY_CALLS = {
+  publish: (service, given) => service.publish(read.documentSource(given)),
+  listDefinitions: (service) => service.listDefinitions(),
+  loadDefinition: (service, given) =>
+    service.loadDefinition(read.text(given, "namespace"), read.text(given, "name"), read.text(given, "version")),
+  startRun: (service, given) => service.startRun(read.startRunRequest(given)),
+  operate: (service, given) => service.operate(read.operateRequest(given)),
+  drive: (service, given) => service.drive(read.text(given, "runId")),
+  acceptEvent: (service, given) => service.acceptEvent(read.cloudEvent(read.object(given, "event"))),
+  listEvents: (service, given) => service.listEvents(read.count(given, "limit")),
+  show: (service, given) => service.show(read.text(given, "runId"), { atSeq: read.optionalCount(given, "atSeq") }),
+  list: (service, given) => service.list(read.runQuery(given)),
+  resolveRunId: (service, given) => service.resolveRunId(read.text(given, "text")),
+  loadRow: (service, given) => service.loadRow(read.text(given, "runId")),
+  waitFor: (service, given, signal) => service.waitFor(read.text(given, "runId"), read.waitUntil(given), signal),
+  records: (service, given) => service.records(read.text(given, "runId"), read.count(given, "fromSeq"), read.count(given, "limit")),
+  diagnose: (service) => service.diagnose(),
+} as const satisfies Partial<Record<keyof Served, (service: Served, given: JsonObject, signal: AbortSignal) => Promise<unknown>>>;
+
+/** Calls that are answered by a stream. */
+export const STREAM_CALLS = {
+  watch: (service, given, signal) => service.watch(read.text(given, "runId"), signal),
+  logs: (service, given, signal) =>
+    service.logs(read.text(given, "runId"), { task: read.optionalText(given, "task"), follow: read.flag(given, "follow"), signal }),
+} as const satisfies Partial<Record<keyof Served, (service: Served, given: JsonObject, signal: AbortSignal) => AsyncIterable<unknown>>>;
+
+export type UnaryCall = keyof typeof UNARY_CALLS;
+export type StreamCall = keyof typeof STREAM_CALLS;
+
+/** Every method of the service is in one of the tables: a new one fails to compile here until it can be called over the socket, too. */
+export type Unserved = Exclude<keyof Served, UnaryCall | StreamCall>;
+const nothingIsMissing: [Unserved] extends [never] ? true : Unserved = true;
+void nothingIsMissing;
+
+/** Calls that may run again when the connection broke before their answer came: they change nothing, or the same thing twice is once. */
+export const REPEATABLE_CALLS: ReadonlySet<UnaryCall> = new Set<UnaryCall>([
+  "publish",
+  "listDefinitions",
+  "loadDefinition",
+  "drive",
+  "acceptEvent",
+  "listEvents",
+  "show",
+  "list",
+  "resolveRunId",
+  "loadRow",
+  "waitFor",
+  "records",
+  "diagnose",
+]);
+
+export function isUnaryCall(name: string): name is UnaryCall {
+  return Object.hasOwn(UNARY_CALLS, name);
+}
+
+export function isStreamCall(name: string): name is StreamCall {
+  return Object.hasOwn(STREAM_CALLS, name);
+}
