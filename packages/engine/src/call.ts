@@ -184,6 +184,8 @@ export function attemptEnded(machine: Machine, fact: AttemptEnded): boolean {
   const { outcome } = fact;
   const { aborting } = call;
   call.aborting = undefined;
+  // The attempt is over: whatever ends the task now has no attempt to stop.
+  machine.setPhase(task, "active");
   switch (outcome.kind) {
     case "completed":
       machine.complete(task, outcome.output);
@@ -218,7 +220,7 @@ function unknownOutcome(
   const isFailure = reason === "timeout" || reason === "connection";
   if (call.effect === "unsafe") {
     const detail = { ...error, effect: "unknown" } as TaskError;
-    if (isFailure && findCatcher(machine, task, detail, { mayRetry: false }) !== undefined) machine.fail(task, detail, true);
+    if (isFailure && findCatcher(machine, task, detail, { mayRetry: false }).kind !== "nobody") machine.fail(task, detail, true);
     else {
       task.error = error;
       machine.setPhase(task, "in-doubt");
@@ -242,6 +244,7 @@ export function lookUpEnded(machine: Machine, fact: LookUpEnded): boolean {
   const task = machine.task(fact.task);
   if (task === undefined || task.phase !== "looking-up") return false;
   machine.record(fact);
+  machine.setPhase(task, "active");
   const { outcome } = fact;
   if (outcome.kind === "found") machine.complete(task, outcome.output);
   else if (outcome.kind === "absent") effectAbsent(machine, task);
@@ -331,8 +334,10 @@ function isEffectOpen(task: Task, call: CallState): boolean {
     case "in-doubt":
       return true;
     case "looking-up":
+      return true;
     case "active":
-      return call.effect !== "read";
+      // Its own tasks are looking for the effect.
+      return task.frame !== undefined;
     case "waiting":
     case "held":
       return call.mustLookUp && call.unknowns + call.lookUps > 0;

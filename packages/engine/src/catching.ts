@@ -15,7 +15,9 @@ export type Catcher =
   | { readonly kind: "retry"; readonly task: Task; readonly delayMs: number; readonly error: TaskError }
   | { readonly kind: "handle"; readonly task: Task; readonly clause: CatchClause; readonly error: TaskError }
   /** The error happened in the tasks that look an effect up: the look-up failed, nothing more. */
-  | { readonly kind: "look-up"; readonly task: Task; readonly error: TaskError };
+  | { readonly kind: "look-up"; readonly task: Task; readonly error: TaskError }
+  /** Nobody takes it. The error may be another by now: that of a `catch` whose own condition failed. */
+  | { readonly kind: "nobody"; readonly error: TaskError };
 
 /**
  * The nearest enclosing `try` that takes the error, from the inside out. A `catch` whose only answer is a retry takes nothing once its
@@ -26,7 +28,7 @@ export function findCatcher(
   task: Task,
   error: TaskError,
   options: { readonly mayRetry: boolean; readonly inside?: boolean },
-): Catcher | undefined {
+): Catcher {
   let current = error;
   for (let outer = options.inside === true ? task : machine.task(task.parent); outer !== undefined; outer = machine.task(outer.parent)) {
     const { frame } = outer;
@@ -43,7 +45,7 @@ export function findCatcher(
       current = { ...cause.error, instance: node.pointer } as TaskError;
     }
   }
-  return undefined;
+  return { kind: "nobody", error: current };
 }
 
 function catches(machine: Machine, task: Task, node: TryNode, error: TaskError, mayRetry: boolean): Catcher | undefined {

@@ -12,10 +12,9 @@ export function failTask(machine: Machine, work: Extract<Work, { kind: "fail" }>
   const task = machine.task(work.task);
   if (task === undefined) return;
   const error = withInstance(machine, task, work.error);
-  const catcher =
-    task.id === RUN_FRAME ? undefined : findCatcher(machine, task, error, { mayRetry: !work.effectUnknown, inside: work.inside });
-  if (catcher === undefined) {
-    fault(machine, task, error);
+  const catcher = findCatcher(machine, task, error, { mayRetry: !work.effectUnknown, inside: work.inside });
+  if (catcher.kind === "nobody") {
+    fault(machine, task, catcher.error);
     return;
   }
   const { task: scope } = catcher;

@@ -103,7 +103,7 @@ function resume(machine: Machine, action: Extract<OperatorAction, { kind: "resum
     return;
   }
   const outputs = action.outputs ?? {};
-  for (const task of [...state.tasks.values()]) {
+  for (const task of state.tasks.values()) {
     if (task.id === RUN_FRAME && task.phase !== "failed") continue;
     const path = task.id === RUN_FRAME ? "/" : machine.node(task).path;
     if (Object.hasOwn(outputs, path) && (task.phase === "failed" || task.phase === "held" || task.phase === "in-doubt")) {

@@ -52,7 +52,7 @@ function mismatch(index: number, what: string): AppError {
   });
 }
 
-/** The state as text; `deserializeState` gives an equal state. Two equal states give equal texts. */
+/** The state as text; `deserializeState` gives an equal state. */
 export function serializeState(state: RunState): string {
   return JSON.stringify({
     ...state,
