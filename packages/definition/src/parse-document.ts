@@ -185,7 +185,7 @@ class Reader {
     if (typeof value === "number" && Number.isFinite(value)) return value;
     return this.#report(
       "yaml-value",
-      `\`${node.source ?? String(value)}\` has no counterpart in JSON.`,
+      `\`${node.source ?? typeof value}\` has no counterpart in JSON.`,
       pointer,
       start(node),
       "Put it in quotes to make it a string.",

@@ -17,6 +17,11 @@ export function compileSchemaCheck(schema: Json): SchemaCheck {
     const run = new Run();
     const isValid = check(value, undefined, run, undefined);
     if (run.exhausted !== undefined) return run.exhausted;
-    return isValid ? undefined : run.errors.join("; ");
+    return isValid
+      ? undefined
+      : run
+          .problems()
+          .map(({ place, message }) => `${place === "" ? "the value" : place} ${message}`)
+          .join("; ");
   };
 }

@@ -10,10 +10,10 @@ export interface LintReport {
 
 /** Checks a workflow document. Needs no data directory; the checker is loaded on first use. */
 export async function lint(text: string, options: { readonly file: string }): Promise<LintReport> {
-  const { lintWorkflow, parseDocument } = await import("@tutti/definition");
+  const { lintDocument, parseDocument } = await import("@tutti/definition");
   const parsed = parseDocument(text, options);
-  const findings = parsed.json === undefined ? parsed.findings : lintWorkflow(parsed);
-  return { findings: findings.toSorted((left, right) => left.line - right.line || left.column - right.column), name: nameOf(parsed) };
+  const findings = parsed.json === undefined ? parsed.findings : lintDocument(parsed);
+  return { findings: lintDocument(parsed, options), name: nameOf(parsed) };
 }
 
 /**

@@ -57,13 +57,15 @@ function oneOf(schema: JsonObject, sub: CompileSub, pointer: string): Check | un
     checks &&
     ((value, place, run, evaluated) => {
       let fitting = 0;
+      const { unknowns } = run;
       for (const check of checks) {
         const seen = evaluated && new Evaluated();
         if (!run.attempt(check, value, place, seen)) continue;
         fitting++;
         if (seen) evaluated?.add(seen);
       }
-      if (fitting === 1) return true;
+      // With a value that is not known, several may fit of which one will be left.
+      if (fitting === 1 || (fitting > 1 && run.unknowns > unknowns)) return true;
       return run.fail(
         place,
         fitting === 0 ? "fits none of the alternatives of `oneOf`" : `fits ${fitting} alternatives of \`oneOf\`, but may fit only one`,
@@ -75,7 +77,10 @@ function oneOf(schema: JsonObject, sub: CompileSub, pointer: string): Check | un
 function not(schema: JsonObject, sub: CompileSub): Check | undefined {
   if (!Object.hasOwn(schema, "not")) return undefined;
   const check = sub("not");
-  return (value, place, run) => !run.attempt(check, value, place, undefined) || run.fail(place, "is what `not` forbids");
+  return (value, place, run) => {
+    const { unknowns } = run;
+    return !run.attempt(check, value, place, undefined) || run.unknowns > unknowns || run.fail(place, "is what `not` forbids");
+  };
 }
 
 function conditional(schema: JsonObject, sub: CompileSub): Check | undefined {
@@ -177,8 +182,8 @@ function items(schema: JsonObject, sub: CompileSub, pointer: string): Check | un
 function contains(schema: JsonObject, sub: CompileSub): Check | undefined {
   if (!Object.hasOwn(schema, "contains")) return undefined;
   const check = sub("contains");
-  const atLeast = ownProperty(schema, "minContains") ?? 1;
-  const atMost = ownProperty(schema, "maxContains") ?? Number.POSITIVE_INFINITY;
+  const atLeast = Number(ownProperty(schema, "minContains") ?? 1);
+  const atMost = Number(ownProperty(schema, "maxContains") ?? Number.POSITIVE_INFINITY);
   return (value, place, run, evaluated) => {
     if (!isArray(value)) return true;
     let fitting = 0;
@@ -187,8 +192,8 @@ function contains(schema: JsonObject, sub: CompileSub): Check | undefined {
       fitting++;
       evaluated?.items.add(index);
     }
-    if (fitting < Number(atLeast)) return run.fail(place, `must contain at least ${String(atLeast)} fitting items, but has ${fitting}`);
-    return fitting <= Number(atMost) || run.fail(place, `must contain at most ${String(atMost)} fitting items, but has ${fitting}`);
+    if (fitting < atLeast) return run.fail(place, `must contain at least ${atLeast} fitting items, but has ${fitting}`);
+    return fitting <= atMost || run.fail(place, `must contain at most ${atMost} fitting items, but has ${fitting}`);
   };
 }
 

@@ -2,7 +2,7 @@ import { isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/mo
 import { joinPointer, pointerSegments } from "../json-pointer.ts";
 import { APPLICATORS, type CompileSub } from "./applicators.ts";
 import { ASSERTIONS } from "./assertions.ts";
-import { type Check, Evaluated, isArray, isObject } from "./evaluation.ts";
+import { type Check, Evaluated, isArray, isObject, UNKNOWN_VALUE } from "./evaluation.ts";
 import { SchemaError } from "./schema-error.ts";
 
 /** Nesting of a schema; hand-written ones stay below 20. */
@@ -41,7 +41,7 @@ class Compiler {
   constructor(root: Json) {
     this.#root = root;
     const dialect = isJsonObject(root) ? (ownProperty(root, "$schema") ?? "https://json-schema.org/draft/2020-12/schema") : "";
-    const known = DIALECTS.get(String(dialect).replace(/#$/, ""));
+    const known = typeof dialect === "string" ? DIALECTS.get(dialect.replace(/#$/, "")) : undefined;
     if (isJsonObject(root) && known === undefined) {
       throw new SchemaError(`The dialect ${JSON.stringify(dialect)} is not supported; leave \`$schema\` out for 2020-12.`, "/$schema");
     }
@@ -57,11 +57,9 @@ class Compiler {
     if (typeof schema === "boolean")
       return this.#remember(pointer, schema ? () => true : (_value, place, run) => run.fail(place, "is not allowed here"));
     if (!isJsonObject(schema)) throw new SchemaError("A schema is an object or a boolean.", pointer);
-    // Taken by references to this schema from within it, before its own check is there.
-    let own: Check | undefined;
-    this.#remember(pointer, (value, place, run, evaluated) => own === undefined || own(value, place, run, evaluated));
-    own = this.#compileObject(pointer, schema, depth);
-    return this.#remember(pointer, own);
+    // Ends the compilation of references to this schema from within it; they find the real check when they run.
+    this.#remember(pointer, () => true);
+    return this.#remember(pointer, this.#compileObject(pointer, schema, depth));
   }
 
   #remember(pointer: string, check: Check): Check {
@@ -92,6 +90,10 @@ class Compiler {
     }
     const tracks = this.#tracksEvaluated;
     return (value, place, run, outer) => {
+      if (value === UNKNOWN_VALUE) {
+        run.unknowns++;
+        return true;
+      }
       if (!run.enter()) return false;
       // What a schema looked at counts for its parent only when it holds; the parent's own list is not for this schema's `unevaluated…`.
       const evaluated = tracks ? new Evaluated() : undefined;

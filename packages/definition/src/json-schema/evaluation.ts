@@ -1,4 +1,5 @@
-import { type Json, type JsonObject } from "@tutti/model";
+import type { Json, JsonObject } from "@tutti/model";
+import { joinPointer } from "../json-pointer.ts";
 
 /**
  * Work of one validation, in visited pairs of schema and value. Schemas come from users, and combined references and alternatives can take
@@ -16,6 +17,12 @@ export interface Place {
   readonly key: string | number;
 }
 
+/**
+ * Stands for a value that is not known yet, such as what an expression will give: every schema holds for it. Told by identity, so that no
+ * data is taken for it.
+ */
+export const UNKNOWN_VALUE: Json = Object.freeze({});
+
 /** Which parts of an object or array some keyword has looked at: what `unevaluatedProperties` and `unevaluatedItems` ask. */
 export class Evaluated {
   readonly keys = new Set<string>();
@@ -32,7 +39,9 @@ export type Check = (value: Json, place: Place | undefined, run: Run, evaluated:
 
 /** One validation of one value. */
 export class Run {
-  readonly errors: string[] = [];
+  readonly #errors: { readonly place: Place | undefined; readonly message: string }[] = [];
+  /** How often an unknown value was met. */
+  unknowns = 0;
   #steps = 0;
   #depth = 0;
   #isExhausted = false;
@@ -46,16 +55,21 @@ export class Run {
 
   /** Reports an error and returns false, so that a check can end with it. */
   fail(place: Place | undefined, message: string): false {
-    if (this.errors.length < ERRORS_MAX) this.errors.push(`${placeText(place)} ${message}`);
+    if (this.#errors.length < ERRORS_MAX) this.#errors.push({ place, message });
     return false;
   }
 
   /** Runs a check that may fail without failing the whole: its errors are dropped. */
   attempt(check: Check, value: Json, place: Place | undefined, evaluated: Evaluated | undefined): boolean {
-    const known = this.errors.length;
+    const known = this.#errors.length;
     const isValid = check(value, place, this, evaluated);
-    this.errors.length = known;
+    this.#errors.length = known;
     return isValid;
+  }
+
+  /** The errors with their places as JSON pointers. */
+  problems(): { readonly place: string; readonly message: string }[] {
+    return this.#errors.map(({ place, message }) => ({ place: pointerOf(place), message }));
   }
 
   /** Counts the entering of a schema; false when the limits are reached. */
@@ -69,10 +83,10 @@ export class Run {
   }
 }
 
-function placeText(place: Place | undefined): string {
-  const keys: string[] = [];
-  for (let at = place; at !== undefined; at = at.parent) keys.push(String(at.key).replaceAll("~", "~0").replaceAll("/", "~1"));
-  return keys.length === 0 ? "the value" : `/${keys.toReversed().join("/")}`;
+function pointerOf(place: Place | undefined): string {
+  const keys: (string | number)[] = [];
+  for (let at = place; at !== undefined; at = at.parent) keys.push(at.key);
+  return joinPointer("", ...keys.toReversed());
 }
 
 /** The type of a value in the words of JSON Schema; whole numbers are "integer". */

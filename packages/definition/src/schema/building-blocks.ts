@@ -17,7 +17,7 @@ export function open<const Shape extends z.core.$ZodShape>(shape: Shape): z.ZodO
 
 const NameMap = z.core.$constructor<z.ZodObject>("TuttiNameMap", (instance, definition) => {
   z.ZodObject.init(instance, definition as z.core.$ZodObjectDef as never);
-  const parse = instance._zod.parse;
+  const parse = instance._zod.parse.bind(instance._zod);
   instance._zod.parse = (payload, context) => {
     if (!hasKey(payload.value, "__proto__")) return parse(payload, context);
     payload.issues.push({

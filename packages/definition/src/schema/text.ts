@@ -79,12 +79,11 @@ const DurationFields = notEmpty(
     milliseconds: Integer.optional(),
   }),
 );
-const DurationText = z
-  .string()
-  .regex(ISO_DURATION, { error: "must be a duration: `{ seconds: 30 }`, ISO 8601 `PT30S`, or an expression `${ … }`" });
+const DURATION_FORMS = "must be a duration: `{ seconds: 30 }`, ISO 8601 `PT30S`, or an expression `${ … }`";
+const DurationText = z.string().regex(ISO_DURATION, { error: DURATION_FORMS });
 export const Duration = choice([DurationFields, RuntimeExpression, DurationText], (value) => {
-  if (isWrappedExpression(value)) return 1;
-  return typeof value === "string" ? 2 : 0;
+  if (typeof value === "string") return isWrappedExpression(value) ? 1 : 2;
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? 0 : DURATION_FORMS;
 });
 
 const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[t\s](\d\d):(\d\d):(\d\d(?:\.\d+)?)(z|([+-])(\d\d)(?::?(\d\d))?)$/iu;
