@@ -1,3 +1,4 @@
+import { closeSync, fstatSync, openSync, statfsSync, writeSync } from "node:fs";
 import type { Connection } from "./connection.ts";
 
 /** Log pages (4 KiB) not yet written back that start a checkpoint: 8 MiB are written back in some ten milliseconds and keep the log small. */
@@ -8,6 +9,32 @@ export interface LogState {
   readonly frames: number;
   /** Pages of it that are in the database file already. When all are, the next commit starts the log file from its beginning again. */
   readonly written: number;
+}
+
+/** A frame of the log: a page and its header. */
+const FRAME_BYTES = 4096 + 24;
+/** Commits go on while a checkpoint runs, so the log grows somewhat past its threshold. */
+const LOG_BYTES = (CHECKPOINT_FRAMES + CHECKPOINT_FRAMES / 4) * FRAME_BYTES;
+
+/** On a small or nearly full disk space is worth more than speed: the log grows as it needs to. */
+const FREE_SPACE_FACTOR = 16;
+
+/**
+ * Fills the log file with zeros up to the size it will need. A sync of a file that does not grow writes no metadata: measured 0.28 ms instead of
+ * 0.38 ms per commit. SQLite reads a log up to the first frame without the present salt, so zeros end it.
+ *
+ * Only before the first commit of a process that owns the directory: nobody else may be writing to the file.
+ */
+export function growLog(databasePath: string): void {
+  const disk = statfsSync(databasePath);
+  if (disk.bavail * disk.bsize < LOG_BYTES * FREE_SPACE_FACTOR) return;
+  const file = openSync(`${databasePath}-wal`, "r+");
+  try {
+    const { size } = fstatSync(file);
+    if (size < LOG_BYTES) writeSync(file, Buffer.alloc(LOG_BYTES - size), 0, LOG_BYTES - size, size);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Writes the log back as far as it stands now. Blocks neither readers nor writers; what they add meanwhile stays in the log. */

@@ -61,7 +61,7 @@ function headOf(row: Record<string, unknown>): Omit<DefinitionRow, "text"> {
     name: String(row["name"]),
     version: String(row["version"]),
     digest: String(row["digest"]),
-    baseDirectory: row["base_directory"] === null ? undefined : String(row["base_directory"]),
+    baseDirectory: typeof row["base_directory"] === "string" ? row["base_directory"] : undefined,
     publishedAtMs: Number(row["published_at"]),
   };
 }

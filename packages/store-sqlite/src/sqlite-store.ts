@@ -18,6 +18,7 @@ import type {
   Subscriber,
 } from "@tutti/store";
 import { type CommitPolicy, createCommitPolicy } from "./commit-policy.ts";
+import { growLog } from "./checkpoint.ts";
 import { Connection } from "./connection.ts";
 import { listDefinitions, loadDefinition, loadDefinitionByDigest } from "./definitions.ts";
 import { errorOf, readErrorOf } from "./errors.ts";
@@ -89,6 +90,7 @@ export class SqliteStore implements Store {
       this.#stoppedCleanly = readSetting(connection, "stopped-cleanly") === 1;
       this.#open = { lock, connection, index: new RunIndex(connection), writer, suspects: new Suspects(directory) };
       await this.#write({ kind: "set", name: "stopped-cleanly", value: 0 });
+      growLog(path);
     } catch (error) {
       this.#open = undefined;
       connection?.close();

@@ -60,7 +60,7 @@ export class WorkerClient {
       this.#waiting.shift()?.(reply);
       if (this.#waiting.length === 0) worker.unref();
     });
-    worker.on("error", (error) => this.#fail(worker, error.message));
+    worker.on("error", (error: unknown) => this.#fail(worker, error instanceof Error ? error.message : String(error)));
     worker.on("exit", () => this.#fail(worker, "it ended"));
     return worker;
   }

@@ -1,8 +1,8 @@
-import { describe } from "vitest";
+import { describe, test as vitestTest } from "vitest";
 import { describeCommits } from "./conformance/commits.ts";
 import { describeDefinitions } from "./conformance/definitions.ts";
 import { describeEvents } from "./conformance/events.ts";
-import { type OpenStore, testOn } from "./conformance/fixtures.ts";
+import type { OpenStore, StoreTest } from "./conformance/fixtures.ts";
 import { describeLifeCycle } from "./conformance/life-cycle.ts";
 import { describeLists } from "./conformance/lists.ts";
 import { describeSlots } from "./conformance/slots.ts";
@@ -33,4 +33,18 @@ export function describeStore(name: string, open: OpenStore): void {
       describeLifeCycle(test);
     });
   });
+}
+
+/** A test with a fresh store that is closed whatever happens. */
+function testOn(open: OpenStore): StoreTest {
+  return (name, body) => {
+    vitestTest(`${name}`, async () => {
+      const under = await open();
+      try {
+        await body(under);
+      } finally {
+        await under.close();
+      }
+    });
+  };
 }

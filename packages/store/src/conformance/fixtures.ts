@@ -1,4 +1,3 @@
-import { test } from "vitest";
 import type { IncomingEvent, RunCommit, RunRow, RunRowChange, RunVerdict, Store } from "../store.ts";
 
 /** A started store on a place of its own. */
@@ -12,20 +11,6 @@ export interface StoreUnderTest {
 }
 export type OpenStore = () => Promise<StoreUnderTest>;
 export type StoreTest = (name: string, body: (under: StoreUnderTest) => Promise<void>) => void;
-
-/** A test with a fresh store that is closed whatever happens. */
-export function testOn(open: OpenStore): StoreTest {
-  return (name, body) => {
-    test(`${name}`, async () => {
-      const under = await open();
-      try {
-        await body(under);
-      } finally {
-        await under.close();
-      }
-    });
-  };
-}
 
 export const TENANT = "default";
 /** Some moment: the store never asks for the time. */
