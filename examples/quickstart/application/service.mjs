@@ -1,8 +1,10 @@
 // The application that the quickstart deploys: answers on a local port with a greeting and the version it was deployed from.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { join } from "node:path";
 
-const { port, greeting, commit } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const directory = process.argv[2];
+const { port, greeting, commit } = JSON.parse(readFileSync(join(directory, "settings.json"), "utf8"));
 
 const server = createServer((request, response) => {
   const answers = { "/": { greeting, commit }, "/health": { status: "healthy", pid: process.pid } };
@@ -16,5 +18,5 @@ server.on("error", (error) => {
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 });
-server.listen(port, "127.0.0.1");
+server.listen(port, "127.0.0.1", () => writeFileSync(join(directory, "service.pid"), String(process.pid)));
 process.on("SIGTERM", () => server.close(() => process.exit(0)));
