@@ -12,7 +12,6 @@ export interface LintReport {
 export async function lint(text: string, options: { readonly file: string }): Promise<LintReport> {
   const { lintDocument, parseDocument } = await import("@tutti/definition");
   const parsed = parseDocument(text, options);
-  const findings = parsed.json === undefined ? parsed.findings : lintDocument(parsed);
   return { findings: lintDocument(parsed, options), name: nameOf(parsed) };
 }
 
