@@ -1,6 +1,7 @@
 import { type Connector, ConnectorError, type ConnectorFunction, resolveFunction, z } from "@tutti/connector-kit";
+import type { FunctionInterface } from "@tutti/definition";
 import type { FunctionCatalog, FunctionTraits } from "@tutti/engine";
-import type { EffectClass, JsonObject } from "@tutti/model";
+import type { EffectClass, Json, JsonObject } from "@tutti/model";
 import type { AttemptHandle } from "./attempt-handle.ts";
 
 /** Attempts of one function at the same time when its connector names no bound: each may hold a socket and a body. */
@@ -44,6 +45,7 @@ export class FunctionEntry {
 export class FunctionTable implements FunctionCatalog {
   readonly #connectors: readonly Connector[];
   readonly #entries = new Map<string, FunctionEntry>();
+  #interfaces: ReadonlyMap<string, FunctionInterface> | undefined;
 
   constructor(connectors: readonly Connector[]) {
     this.#connectors = connectors;
@@ -68,6 +70,12 @@ export class FunctionTable implements FunctionCatalog {
     return [...this.#entries.values()]
       .filter((entry) => !(entry.name.includes("@") && this.#entries.has(entry.name.slice(0, entry.name.indexOf("@")))))
       .map((entry) => ({ name: entry.name, connector: entry.connector.name, version: entry.connector.version }));
+  }
+
+  /** What the linter may know of each function. */
+  interfaces(): ReadonlyMap<string, FunctionInterface> {
+    this.#interfaces ??= new Map([...this.#entries].map(([name, entry]) => [name, interfaceOf(entry.declared)]));
+    return this.#interfaces;
   }
 
   describe(name: string, input: JsonObject): FunctionTraits | undefined {
@@ -97,6 +105,16 @@ function effectOf(declared: ConnectorFunction, input: JsonObject): EffectClass {
     return declared.effect(input);
   } catch {
     return "unsafe";
+  }
+}
+
+/** Arguments whose schema has no JSON form are checked at dispatch only. */
+function interfaceOf(declared: ConnectorFunction): FunctionInterface {
+  try {
+    // A JSON Schema is plain data.
+    return { inputSchema: z.toJSONSchema(declared.input, { io: "input", unrepresentable: "any" }) as unknown as Json };
+  } catch {
+    return {};
   }
 }
 

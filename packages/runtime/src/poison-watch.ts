@@ -5,6 +5,8 @@ import type { LoadedRun } from "./loaded-run.ts";
 /** Crashes in a row that are blamed on a run before it is set aside. */
 export const CRASHES_MAX = 3;
 
+const MARK_SEPARATOR = "@";
+
 export interface PoisonDeps {
   readonly store: Store;
   readonly env: Env;
@@ -20,8 +22,10 @@ export interface PoisonDeps {
  */
 export class PoisonWatch {
   readonly #deps: PoisonDeps;
-  /** Runs that have not yet stored anything since the unclean stop, with the crashes blamed on them. */
-  readonly #unproven = new Map<string, number>();
+  /** Runs that have not yet stored anything since the unclean stop. */
+  readonly #unproven = new Set<string>();
+  /** Crashes in a row by mark. */
+  #crashes: ReadonlyMap<string, number> = new Map();
   #turn: Promise<void> = Promise.resolve();
   #isOn = false;
 
@@ -31,16 +35,18 @@ export class PoisonWatch {
 
   /** `runIds`: what was under way when the process died. */
   async start(runIds: readonly string[]): Promise<void> {
-    const suspects = new Map((await this.#deps.store.readSuspects()).map((one) => [one.runId, one.crashes]));
-    for (const runId of [...runIds, ...suspects.keys()]) this.#unproven.set(runId, suspects.get(runId) ?? 0);
+    const suspects = await this.#deps.store.readSuspects();
+    this.#crashes = new Map(suspects.map((one) => [one.runId, one.crashes]));
+    for (const runId of runIds) this.#unproven.add(runId);
+    for (const { runId } of suspects) this.#unproven.add(runId.slice(0, runId.lastIndexOf(MARK_SEPARATOR)));
     this.#isOn = this.#unproven.size > 0;
   }
 
   /** Loads a run; alone and marked when it is unproven. */
   async firstLoad(runId: string, load: () => Promise<LoadedRun>): Promise<LoadedRun> {
-    const crashes = this.#isOn ? this.#unproven.get(runId) : undefined;
-    if (crashes === undefined) return load();
-    return this.#alone(runId, async () => {
+    if (!this.#isOn || !this.#unproven.has(runId)) return load();
+    return this.#alone(runId, undefined, async (mark) => {
+      const crashes = this.#crashes.get(mark) ?? 0;
       const reason = `It took the process down ${crashes} times in a row.`;
       if (crashes > CRASHES_MAX) {
         this.#unproven.delete(runId);
@@ -67,7 +73,7 @@ export class PoisonWatch {
       return;
     }
     run.holds += 1;
-    void this.#alone(run.runId, async () => {
+    void this.#alone(run.runId, run.seq, async () => {
       run.holds -= 1;
       step();
       await run.stored();
@@ -76,8 +82,8 @@ export class PoisonWatch {
     }).catch((error: unknown) => this.#deps.env.report(`The first step of run ${run.runId} after the restart failed.`, error));
   }
 
-  /** One after the other, each with its id in the store. */
-  async #alone<T>(runId: string, step: () => Promise<T>): Promise<T> {
+  /** One after the other, each with its id and position in the store. */
+  async #alone<T>(runId: string, seq: number | undefined, step: (mark: string) => Promise<T>): Promise<T> {
     const before = this.#turn;
     let done: () => void = () => undefined;
     this.#turn = new Promise((resolve) => {
@@ -85,8 +91,10 @@ export class PoisonWatch {
     });
     await before;
     try {
-      await this.#deps.store.markSuspect(runId);
-      return await step();
+      // With the number of its records in the mark, a run that stores something before the next crash counts as another suspect: it got on.
+      const mark = `${runId}${MARK_SEPARATOR}${seq ?? (await this.#deps.store.loadRun(runId))?.seq ?? 0}`;
+      await this.#deps.store.markSuspect(mark);
+      return await step(mark);
     } finally {
       await this.#finish();
       done();

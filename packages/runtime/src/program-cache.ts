@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { compileWorkflow, type Finding, parseDocument, type WorkflowProgram } from "@tutti/definition";
+import { compileWorkflow, type Finding, lintDocument, parseDocument, type WorkflowProgram } from "@tutti/definition";
 import type { EngineContext } from "@tutti/engine";
 import { AppError, type Json, type JsonObject } from "@tutti/model";
 import type { DefinitionRow, Store } from "@tutti/store";
@@ -40,7 +40,7 @@ export class ProgramCache {
     source: DocumentSource,
     publishedAtMs: number,
   ): Promise<{ readonly definition: Omit<DefinitionRow, "text">; readonly created: boolean; readonly findings: readonly Finding[] }> {
-    const { program, findings } = compile(source);
+    const { program, findings } = accept(source, this.#functions);
     const { namespace, name, version } = program;
     const definition = {
       namespace,
@@ -89,7 +89,7 @@ export class ProgramCache {
     const known = this.#loaded.get(row.digest);
     if (known !== undefined && known.definition.version === row.version) return this.#touch(row.digest, known);
     const { text, ...definition } = row;
-    const { program } = compile({ text });
+    const program = compileAccepted(text, row);
     const loaded: LoadedProgram = { definition, context: { program, functions: this.#functions, runtime: this.#runtime } };
     this.#loaded.set(row.digest, loaded);
     const oldest = this.#loaded.size > PROGRAMS_MAX ? this.#loaded.keys().next().value : undefined;
@@ -104,12 +104,27 @@ export class ProgramCache {
   }
 }
 
-function compile(source: DocumentSource): { readonly program: WorkflowProgram; readonly findings: readonly Finding[] } {
-  const parsed = parseDocument(source.text, source.file === undefined ? {} : { file: source.file });
-  const { findings } = parsed;
+/** Checks a document with everything the linter knows, and compiles it. */
+function accept(
+  source: DocumentSource,
+  functions: FunctionTable,
+): { readonly program: WorkflowProgram; readonly findings: readonly Finding[] } {
+  const file = source.file === undefined ? {} : { file: source.file };
+  const parsed = parseDocument(source.text, file);
+  const findings = lintDocument(parsed, { ...file, functions: functions.interfaces() });
   const errors = findings.filter((finding) => finding.severity === "error");
   if (parsed.json === undefined || errors.length > 0) throw invalid(source, errors);
   return { program: compileWorkflow(parsed.json), findings };
+}
+
+/** A published text was accepted once; a stricter linter of a later version does not stop its runs. */
+function compileAccepted(text: string, row: DefinitionRow): WorkflowProgram {
+  const { json } = parseDocument(text);
+  if (json !== undefined) return compileWorkflow(json);
+  const { namespace, name, version } = row;
+  throw new AppError("store-damaged", `The definition ${namespace}/${name} ${version} can't be read.`, {
+    details: { namespace, name, version },
+  });
 }
 
 function invalid(source: DocumentSource, errors: readonly Finding[]): AppError {

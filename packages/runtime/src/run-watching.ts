@@ -8,6 +8,8 @@ import type { WaitUntil } from "./runtime.ts";
 /** A view is folded from all records, so a live one is folded at most this often. */
 const VIEW_EVERY_MS = 100;
 const CHILDREN_MAX = 1000;
+/** A timer that is due sooner (the pause before a repeated attempt, a short wait) is something that moves, not a reason to stop driving. */
+const SOON_MS = 60_000;
 
 const FINAL: ReadonlySet<string> = new Set(["completed", "cancelled"]);
 const AT_REST: ReadonlySet<string> = new Set(["completed", "cancelled", "faulted", "quarantined", "suspended"]);
@@ -73,6 +75,7 @@ export interface WatchingDeps {
   readonly store: Store;
   readonly history: RunHistoryReader;
   readonly changes: RunChanges;
+  readonly nowMs: () => number;
   /** Whether this process still has something under way for the run: an attempt, a commit, a message. */
   readonly isBusy: (runId: string) => boolean;
 }
@@ -130,6 +133,7 @@ export async function waitForRun(
 async function isParked(deps: WatchingDeps, row: RunRow): Promise<boolean> {
   if (AT_REST.has(row.status)) return !deps.isBusy(row.runId);
   if (row.status === "running" || deps.isBusy(row.runId)) return false;
+  if (row.wakeAtMs !== undefined && row.wakeAtMs - deps.nowMs() < SOON_MS) return false;
   const children = await deps.store.listRuns({
     tenant: row.tenant,
     parentRunId: row.runId,

@@ -9,7 +9,7 @@ import type { LoadedRun } from "./loaded-run.ts";
 import { toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
 import { describeUnsupported } from "./run-starter.ts";
-import { waitForRun, watchRun } from "./run-watching.ts";
+import { waitForRun, type WatchingDeps, watchRun } from "./run-watching.ts";
 import type { DocumentSource, LogLine, OperateRequest, Runtime, RuntimeReport, StartRunRequest, WaitUntil } from "./runtime.ts";
 import { assemble, type RuntimeParts } from "./runtime-parts.ts";
 
@@ -221,19 +221,12 @@ class RuntimeService implements Runtime {
 
   async *watch(runId: string, signal: AbortSignal): AsyncGenerator<RunView> {
     const parts = this.#open();
-    yield* watchRun(
-      { env: this.#deps.env, store: this.#deps.store, history: parts.history, changes: parts.changes, isBusy: parts.isBusy },
-      runId,
-      signal,
-    );
+    yield* watchRun(this.#watching(parts), runId, signal);
   }
 
   async waitFor(runId: string, until: WaitUntil, signal: AbortSignal): Promise<RunRow> {
     const parts = this.#open();
-    return waitForRun(
-      { env: this.#deps.env, store: this.#deps.store, history: parts.history, changes: parts.changes, isBusy: parts.isBusy },
-      { runId, until, signal },
-    );
+    return waitForRun(this.#watching(parts), { runId, until, signal });
   }
 
   async records(runId: string, fromSeq: number, limit: number): Promise<readonly { readonly seq: number; readonly record: Json }[]> {
@@ -252,10 +245,7 @@ class RuntimeService implements Runtime {
     const signal = AbortSignal.any([options.signal, ended.signal]);
     if (options.follow) {
       // The log has no end of its own: it ends when the run is final.
-      void waitForRun(
-        { env: this.#deps.env, store: this.#deps.store, history: parts.history, changes: parts.changes, isBusy: parts.isBusy },
-        { runId, until: "final", signal: options.signal },
-      ).then(
+      void waitForRun(this.#watching(parts), { runId, until: "final", signal: options.signal }).then(
         () => ended.abort(),
         () => ended.abort(),
       );
@@ -294,6 +284,10 @@ class RuntimeService implements Runtime {
     if (this.#parts === undefined || this.#phase === "stopped")
       throw new AppError("stopping", "The runtime is not started, or it has stopped.");
     return this.#parts;
+  }
+
+  #watching({ history, changes, isBusy, clock }: RuntimeParts): WatchingDeps {
+    return { env: this.#deps.env, store: this.#deps.store, history, changes, isBusy, nowMs: () => clock.nowMs() };
   }
 
   #writable(): RuntimeParts {
