@@ -45,6 +45,7 @@ async function events(session: Session, run: string, options: EventsOptions): Pr
     io.out(`${JSON.stringify({ runId, records })}\n`);
     return EXIT.ok;
   }
+  const paths = pathsOf(records);
   const columns = [
     { title: "SEQ", align: "right" as const },
     { title: "TIME" },
@@ -55,7 +56,7 @@ async function events(session: Session, run: string, options: EventsOptions): Pr
   io.out(
     renderTable(
       columns,
-      records.map(({ seq, record }) => cellsOf(seq, isJsonObject(record) ? record : {})),
+      records.map(({ seq, record }) => cellsOf(seq, isJsonObject(record) ? record : {}, paths)),
       io.size().columns,
       style.dim,
     ),
@@ -63,15 +64,29 @@ async function events(session: Session, run: string, options: EventsOptions): Pr
   return EXIT.ok;
 }
 
-function cellsOf(seq: number, record: JsonObject): readonly string[] {
+function cellsOf(seq: number, record: JsonObject, paths: ReadonlyMap<number, string>): readonly string[] {
   const { type, at, path, task } = record;
-  const where = typeof path === "string" ? path : typeof task === "number" ? `#${task}` : "";
+  const where = typeof path === "string" ? path : typeof task === "number" ? (paths.get(task) ?? `#${task}`) : "";
   return [String(seq), typeof at === "number" ? formatTime(at) : "", textOf(type), oneLine(where), oneLine(whatOf(record))];
+}
+
+/** Records name tasks by number; the intents say which path a number has. */
+function pathsOf(records: readonly { readonly record: Json }[]): ReadonlyMap<number, string> {
+  const paths = new Map<number, string>();
+  for (const { record } of records) {
+    if (!isJsonObject(record)) continue;
+    const { task, path } = record;
+    if (typeof task === "number" && typeof path === "string") paths.set(task, path);
+  }
+  return paths;
 }
 
 /** The telling part of a record: everything but what has a column of its own. */
 function whatOf(record: JsonObject): string {
-  const { outcome, action, actor, reason } = record;
+  const { type, outcome, action, actor, reason, workflow, input } = record;
+  if (type === "run-started" && isJsonObject(workflow)) {
+    return `${textOf(workflow["namespace"])}/${textOf(workflow["name"])}:${textOf(workflow["version"])} by ${textOf(actor)}, input ${textOf(input)}`;
+  }
   if (isJsonObject(action)) return `${textOf(action["kind"])} by ${textOf(actor)}${typeof reason === "string" ? `: ${reason}` : ""}`;
   if (isJsonObject(outcome)) return `${textOf(outcome["kind"])} ${textOf(outcome["output"] ?? outcome["error"])}`.trim();
   const rest = Object.entries(record).filter(([key]) => !["type", "at", "path", "task"].includes(key));

@@ -39,5 +39,5 @@ function renderLine(session: Session, line: LogLine): string {
   const paint = { stdout: (text: string) => text, stderr: style.bad, info: style.dim }[line.stream];
   const name = line.path.slice(line.path.lastIndexOf("/") + 1);
   const attempt = line.attempt > 1 ? `#${line.attempt}` : "";
-  return `${style.dim(formatClock(line.atMs))} ${style.active(oneLine(name) + attempt)} ${paint(visible(line.text))}`;
+  return `${style.dim(formatClock(line.atMs))} ${style.active(oneLine(name) + attempt)} ${style.dim("│")} ${paint(visible(line.text))}`;
 }

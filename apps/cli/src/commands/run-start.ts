@@ -5,9 +5,10 @@ import { AppError, type Json } from "@tutti/model";
 import { type Cli, collect, newCommand } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
 import { followRun } from "../follow.ts";
+import type { Io } from "../io.ts";
 import { printFindings, refuseErrors } from "../lint-report.ts";
 import { parseTimeout, readInputOptions } from "../run-options.ts";
-import { type CommonOptions, type Session, withCommonOptions, withSession } from "../session.ts";
+import { type CommonOptions, type Session, styleFor, withCommonOptions, withSession } from "../session.ts";
 import { baseDirectoryOf, parseLabels, readNamed } from "../values.ts";
 import { parseName, type WorkflowName } from "../workflow-name.ts";
 
@@ -42,14 +43,23 @@ export function runStart(cli: Cli): ReturnType<typeof newCommand> {
         throw new AppError("usage", "--wait and --detach contradict each other.", { hint: "Give one of them." });
       if (workflow === "-" && options.input === "-")
         throw new AppError("usage", "Document and input cannot both come from standard input.");
-      return withSession(cli.io, options, false, (session) => start(session, workflow, options));
+      // What is wrong with files is said before anything is opened or made.
+      const target = isFile(cli.io, workflow) ? await readDocument(cli.io, workflow, options) : parseName(workflow);
+      const input = await readInputOptions(cli.io, options);
+      if (options.dryRun && "text" in target) return sayDryRun(cli.io, target.title, input, options);
+      return withSession(cli.io, options, false, (session) => start(session, target, input, options));
     }),
   );
 }
 
-async function start(session: Session, workflow: string, options: StartOptions): Promise<number> {
-  const input = await readInputOptions(session.io, options);
-  if (options.dryRun) return dryRun(session, workflow, input);
+/** A document that passed the linter, not published yet. */
+interface CheckedDocument {
+  readonly text: string;
+  readonly file: string;
+  readonly title: string;
+}
+
+async function start(session: Session, target: CheckedDocument | WorkflowName, input: Json, options: StartOptions): Promise<number> {
   const { service, io } = session;
   const isElsewhere = service.owner.where === "elsewhere";
   if (options.detach && !isElsewhere) {
@@ -57,13 +67,25 @@ async function start(session: Session, workflow: string, options: StartOptions):
       hint: `Start one (\`${session.tutti} up\`), or leave --detach out.`,
     });
   }
-  const target = await resolveTarget(session, workflow);
+  const name = "text" in target ? await publish(session, target) : target;
+  if (options.dryRun) {
+    const found = await service.loadDefinition(name.namespace, name.name, name.version);
+    return sayDryRun(io, `${found.namespace}/${found.name}:${found.version}`, input, options);
+  }
+  const { namespace, version } = name;
   const labels = parseLabels([...options.label, ...(options.reason === undefined ? [] : [`reason=${options.reason}`])]);
-  const { runId, created } = await service.startRun({ ...target, input, labels, startKey: options.key, actor: session.actor });
+  const { runId, created } = await service.startRun({
+    namespace,
+    name: name.name,
+    version,
+    input,
+    labels,
+    startKey: options.key,
+    actor: session.actor,
+  });
   if (!created) io.error(`The key ${options.key ?? ""} started ${runId} before: no second run.\n`);
   if (isElsewhere && !options.wait) {
-    if (session.isJson) io.out(`${JSON.stringify({ runId, created })}\n`);
-    else io.out(`${runId}\n`);
+    io.out(session.isJson ? `${JSON.stringify({ runId, created })}\n` : `${runId}\n`);
     if (io.isTerminal)
       io.error(session.style.dim(`Driven by process ${service.owner.pid}; follow it: ${session.tutti} run watch ${runId}\n`));
     return EXIT.ok;
@@ -77,44 +99,32 @@ async function start(session: Session, workflow: string, options: StartOptions):
   });
 }
 
-/** Which published version is meant; a file is published first. */
-async function resolveTarget(session: Session, workflow: string): Promise<WorkflowName> {
-  const { io, service } = session;
-  if (!isFile(session, workflow)) return parseName(workflow);
-  const text = await readNamed(io, workflow);
-  const report = await lint(text, { file: workflow });
-  printFindings(io, session.style, [{ file: workflow, findings: report.findings }], { only: ["error", "warning"], isJson: session.isJson });
-  refuseErrors(report.findings, workflow);
-  const { definition } = await service.publish({ text, file: workflow, baseDirectory: baseDirectoryOf(io, workflow) });
-  return { namespace: definition.namespace, name: definition.name, version: definition.version };
+/** @throws AppError `definition-invalid` after the findings were printed. */
+async function readDocument(io: Io, file: string, options: StartOptions): Promise<CheckedDocument> {
+  const text = await readNamed(io, file);
+  const report = await lint(text, { file });
+  printFindings(io, styleFor(io, options), [{ file, findings: report.findings }], {
+    only: ["error", "warning"],
+    isJson: options.json === true,
+  });
+  refuseErrors(report.findings, file);
+  return { text, file, title: report.name ?? file };
 }
 
-function isFile(session: Session, workflow: string): boolean {
+async function publish(session: Session, document: CheckedDocument): Promise<WorkflowName> {
+  const { text, file } = document;
+  const { definition } = await session.service.publish({ text, file, baseDirectory: baseDirectoryOf(session.io, file) });
+  return definition;
+}
+
+function isFile(io: Io, workflow: string): boolean {
   if (workflow === "-" || /\.(ya?ml|json)$/i.test(workflow)) return true;
-  const path = resolve(session.io.currentDirectory, workflow);
+  const path = resolve(io.currentDirectory, workflow);
   return existsSync(path) && statSync(path).isFile();
 }
 
-async function dryRun(session: Session, workflow: string, input: Json): Promise<number> {
-  const { io, service } = session;
-  let name: string;
-  if (isFile(session, workflow)) {
-    const report = await lint(await readNamed(io, workflow), { file: workflow });
-    printFindings(io, session.style, [{ file: workflow, findings: report.findings }], {
-      only: ["error", "warning"],
-      isJson: session.isJson,
-    });
-    refuseErrors(report.findings, workflow);
-    name = report.name ?? workflow;
-  } else {
-    const wanted = parseName(workflow);
-    const found = await service.loadDefinition(wanted.namespace, wanted.name, wanted.version);
-    name = `${found.namespace}/${found.name}:${found.version}`;
-  }
-  io.out(
-    session.isJson
-      ? `${JSON.stringify({ dryRun: true, workflow: name, input })}\n`
-      : `Would start ${name} with the input\n${JSON.stringify(input, undefined, 2)}\nNothing was started.\n`,
-  );
+function sayDryRun(io: Io, workflow: string, input: Json, options: StartOptions): number {
+  const text = `Would start ${workflow} with the input\n${JSON.stringify(input, undefined, 2)}\nNothing was started.\n`;
+  io.out(options.json ? `${JSON.stringify({ dryRun: true, workflow, input })}\n` : text);
   return EXIT.ok;
 }

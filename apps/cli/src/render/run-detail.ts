@@ -58,7 +58,9 @@ function headLines(view: RunView, options: TreeOptions): readonly string[] {
 }
 
 function waitLines(view: RunView, options: TreeOptions): readonly string[] {
-  return view.waits.map((wait) => {
+  // That a faulted run waits for somebody is what the error and the commands say.
+  const waits = view.waits.filter((wait) => wait.kind !== "operator" || view.error === undefined);
+  return waits.map((wait) => {
     const until = wait.untilMs === undefined ? "" : `, until ${formatNear(wait.untilMs, options.nowMs)}`;
     const since = `since ${formatNear(wait.sinceMs, options.nowMs)}${until}`;
     return `  ${options.style.attention(oneLine(wait.path))}  ${oneLine(wait.reason)}  ${options.style.dim(`(${since})`)}`;

@@ -1,4 +1,4 @@
-import type { RunView, TaskStatus, TaskView, WaitView } from "../run-status.ts";
+import { isAtRest, type RunView, type TaskStatus, type TaskView, type WaitView } from "../run-status.ts";
 import { formatDuration, formatElapsed, formatNear } from "./duration.ts";
 import { paintRun, paintTask, type Style, TASK_SIGNS } from "./style.ts";
 import { groupDigits, oneLine, padEnd, padStart, plural, textWidth, truncate } from "./text.ts";
@@ -30,7 +30,7 @@ interface Line {
 /** The first line of every view of a run: which run, of what, how it stands, since when. */
 export function renderRunHead(view: RunView, options: Pick<TreeOptions, "style" | "nowMs" | "columns">): string {
   const { style } = options;
-  const duration = formatDuration((view.endedAtMs ?? Math.max(options.nowMs, view.atMs)) - view.startedAtMs);
+  const duration = formatDuration((view.endedAtMs ?? nowOf(view, options.nowMs)) - view.startedAtMs);
   const workflow = `${view.workflow.namespace}/${view.workflow.name}:${view.workflow.version}`;
   const room = options.columns - textWidth(view.runId) - textWidth(view.status) - textWidth(duration) - 6;
   return `${style.bold(view.runId)}  ${truncate(oneLine(workflow), Math.max(8, room))}  ${paintRun(style, view.status)(view.status)}  ${style.dim(duration)}`;
@@ -39,13 +39,19 @@ export function renderRunHead(view: RunView, options: Pick<TreeOptions, "style" 
 /** The tree of tasks, one line each: sign, name, duration, and what there is to say. */
 export function renderTree(view: RunView, options: TreeOptions): readonly string[] {
   const waits = new Map(view.waits.map((wait) => [wait.task, wait]));
-  const everything = collect(view.tasks, { waits, nowMs: options.nowMs, isFolded: () => false });
+  const nowMs = nowOf(view, options.nowMs);
+  const everything = collect(view.tasks, { waits, nowMs, isFolded: () => false });
   if (options.linesMax === undefined || everything.length <= options.linesMax) return layOut(everything, options);
-  const folded = collect(view.tasks, { waits, nowMs: options.nowMs, isFolded: isFinished });
+  const folded = collect(view.tasks, { waits, nowMs, isFolded: isFinished });
   if (folded.length <= options.linesMax) return layOut(folded, options);
   // The newest lines are the interesting ones: tasks are listed in the order in which they were entered.
   const kept = folded.slice(folded.length - options.linesMax + 1);
   return [options.style.dim(`… ${groupDigits(folded.length - kept.length)} lines above`), ...layOut(kept, options)];
+}
+
+/** For a run at rest time stands still: nothing of it goes on. */
+function nowOf(view: RunView, nowMs: number): number {
+  return isAtRest(view.status) ? view.atMs : Math.max(nowMs, view.atMs);
 }
 
 interface Collecting {
@@ -96,7 +102,8 @@ export function taskNotes(task: TaskView, wait: WaitView | undefined, nowMs: num
   const notes: string[] = [];
   if (task.error !== undefined) notes.push(describeError(task.error));
   if (task.status === "in-doubt") notes.push("in doubt: settle it");
-  else if (wait !== undefined && wait.kind !== "attempt") notes.push(describeWait(wait, nowMs));
+  else if (wait !== undefined && wait.kind !== "attempt" && (wait.kind !== "operator" || task.error === undefined))
+    notes.push(describeWait(wait, nowMs));
   if (task.attempts > 1) notes.push(task.endedAtMs === undefined ? `attempt ${task.attempts}` : `${task.attempts} attempts`);
   if (task.childRunId !== undefined) notes.push(task.childRunId);
   return notes;

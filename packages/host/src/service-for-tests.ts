@@ -1,0 +1,31 @@
+import { AppError } from "@tutti/model";
+import type { TuttiService } from "./service.ts";
+
+type Served = Omit<TuttiService, "owner" | "close">;
+
+/** A service in which every call fails by name, except those given: tests of the socket say what they expect to be called. */
+export function serviceWith(given: Partial<Served>): Served {
+  const refuse = (): never => {
+    throw new AppError("usage", "not expected in this test");
+  };
+  return {
+    publish: refuse,
+    listDefinitions: refuse,
+    loadDefinition: refuse,
+    startRun: refuse,
+    operate: refuse,
+    drive: refuse,
+    acceptEvent: refuse,
+    listEvents: refuse,
+    show: refuse,
+    list: refuse,
+    resolveRunId: refuse,
+    loadRow: refuse,
+    watch: refuse,
+    waitFor: refuse,
+    records: refuse,
+    logs: refuse,
+    diagnose: refuse,
+    ...given,
+  };
+}
