@@ -1,4 +1,4 @@
-import { STANDARD_VARIABLES, type CallNode, type Template, templateNeeds } from "@tutti/definition";
+import { STANDARD_VARIABLES, type CallNode, type Duration, type Template, templateNeeds } from "@tutti/definition";
 import { assert, ATTEMPTS_MAX, type EffectClass, isJsonObject, type Json, type JsonObject, type TaskError, taskError } from "@tutti/model";
 import type { FunctionTraits } from "./context.ts";
 import { findCatcher } from "./catching.ts";
@@ -262,7 +262,8 @@ export function effectAbsent(machine: Machine, task: Task): void {
   const traits = traitsOf(machine, task, node);
   const isUnique = node.effect === undefined ? traits.unique : node.effect.unique;
   const settleMs = node.effect === undefined ? traits.settleMs : Math.max(node.effect.settleMs, traits.settleMs);
-  const countsFromMs = call.intentAtMs + traits.requestTimeoutMs + settleMs;
+  const requestMs = node.timeout === undefined ? traits.requestTimeoutMs : Math.min(traits.requestTimeoutMs, timeoutOf(machine, task, node.timeout));
+  const countsFromMs = call.intentAtMs + requestMs + settleMs;
   call.lookUps = 0;
   task.frame = undefined;
   if (isUnique || call.lookUpAtMs >= countsFromMs) {
@@ -273,6 +274,11 @@ export function effectAbsent(machine: Machine, task: Task): void {
   }
   task.timer = machine.setTimer(task.id, "look-up-again", countsFromMs - machine.now);
   machine.setPhase(task, "waiting");
+}
+
+/** The author's own bound on the task bounds its requests as well. */
+function timeoutOf(machine: Machine, task: Task, timeout: Duration): number {
+  return machine.evaluator.duration(timeout, task.input, task);
 }
 
 export function lookUpFailed(machine: Machine, task: Task, error: TaskError): void {
