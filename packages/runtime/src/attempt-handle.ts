@@ -31,6 +31,8 @@ export class AttemptHandle implements Attempt {
   readonly task: number;
   readonly command: StartAttempt | LookUp;
   readonly entry: FunctionEntry;
+  /** What the workflow names in `use.secrets`. */
+  readonly secretNames: readonly string[];
   /** Number of records that must be stored before anything of this attempt is shown. */
   readonly visibleFromSeq: number;
   run: LoadedRun | undefined;
@@ -41,7 +43,6 @@ export class AttemptHandle implements Attempt {
   beats = 0;
   lastBeatAtMs = 0;
   readonly #secrets: SecretBook;
-  readonly #secretNames: readonly string[];
   readonly #monotonicMs: () => number;
   readonly #makeLog: () => AttemptLog;
   #log: AttemptLog | undefined;
@@ -69,7 +70,7 @@ export class AttemptHandle implements Attempt {
     this.run = run;
     this.visibleFromSeq = run.seqAhead;
     this.#secrets = given.secrets;
-    this.#secretNames = run.context.program.secrets;
+    this.secretNames = run.context.program.secrets;
     this.#monotonicMs = given.monotonicMs;
     this.#makeLog = () => given.makeLog(this);
   }
@@ -110,7 +111,7 @@ export class AttemptHandle implements Attempt {
   }
 
   async secret(name: string): Promise<Json> {
-    if (!this.#secretNames.includes(name)) {
+    if (!this.secretNames.includes(name)) {
       throw new ConnectorError(`The workflow may not use the secret "${name}": name it in use.secrets.`, {
         kind: "authorization",
         outcome: "never-began",

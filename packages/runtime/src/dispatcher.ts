@@ -39,6 +39,7 @@ export class Dispatcher {
   readonly #live = new Set<AttemptHandle>();
   /** Attempts that may change something and whose run was dropped: adopted when the run is loaded again. */
   readonly #orphans = new Map<string, AttemptHandle[]>();
+  readonly #unsent = new Map<string, readonly StartAttempt[]>();
   #idleWaiters: (() => void)[] = [];
 
   constructor(deps: DispatcherDeps) {
@@ -93,7 +94,7 @@ export class Dispatcher {
   orphan(run: LoadedRun): void {
     for (const handle of run.attempts.values()) {
       handle.run = undefined;
-      if (handle.mayChangeSomething && !(handle.phase === "queued")) {
+      if (handle.mayChangeSomething) {
         const list = this.#orphans.get(run.runId);
         if (list === undefined) this.#orphans.set(run.runId, [handle]);
         else list.push(handle);
@@ -115,9 +116,20 @@ export class Dispatcher {
     return handle;
   }
 
+  /** Intents whose commit has an unknown outcome: if they turn out to be stored, it is known that they were never sent. */
+  keepUnsent(runId: string, commands: readonly StartAttempt[]): void {
+    if (commands.length > 0) this.#unsent.set(runId, commands);
+  }
+
+  /** The command of a stored intent that this process has not carried out. */
+  takeUnsent(runId: string, lost: { readonly task: number; readonly attempt: number; readonly token: string }): StartAttempt | undefined {
+    return this.#unsent.get(runId)?.find((one) => one.task === lost.task && one.attempt === lost.attempt && one.token === lost.token);
+  }
+
   /** After the load: what was not adopted has its end in the store already. */
   forgetOrphans(runId: string): void {
     this.#orphans.delete(runId);
+    this.#unsent.delete(runId);
   }
 
   /** Ends what a dead process may have left running under `token`; undefined when the function leaves nothing. Never rejects. */
@@ -157,8 +169,7 @@ export class Dispatcher {
       this.#run(handle, NO_SECRETS);
       return;
     }
-    const names = handle.run?.context.program.secrets ?? [];
-    this.#deps.secrets.resolveAll(names).then(
+    this.#deps.secrets.resolveAll(handle.secretNames).then(
       (secrets) => this.#run(handle, secrets),
       (error: unknown) => this.#settle(handle, this.#endingOfNotBeginning(handle, error)),
     );

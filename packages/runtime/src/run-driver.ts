@@ -121,8 +121,10 @@ export class RunDriver implements CommitListener {
     const abandoned: { readonly task: number; readonly attempt: number; readonly token: string; readonly function: string }[] = [];
     for (const lost of lostAttempts(run.state, run.context)) {
       const handle = this.dispatcher.adopt(run, lost);
-      if (handle === undefined) abandoned.push(lost);
-      else adopted.push(handle);
+      const unsent = handle === undefined && this.mode !== "closed" ? this.dispatcher.takeUnsent(run.runId, lost) : undefined;
+      if (handle !== undefined) adopted.push(handle);
+      else if (unsent !== undefined) this.#carryOut(run, unsent);
+      else abandoned.push(lost);
     }
     this.dispatcher.forgetOrphans(run.runId);
     for (const command of commands) this.#resumeCommand(run, command);
@@ -163,6 +165,8 @@ export class RunDriver implements CommitListener {
 
   lost(run: LoadedRun, pendings: readonly PendingCommit[], error: unknown): void {
     run.isLost = true;
+    const starts = pendings.flatMap((pending) => pending.after).filter((command) => command.type === "start-attempt");
+    this.dispatcher.keepUnsent(run.runId, starts);
     for (const pending of pendings) for (const watcher of pending.watchers ?? []) watcher();
     this.#deps.ports.lost(run, pendings, error);
   }

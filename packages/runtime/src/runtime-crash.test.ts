@@ -56,7 +56,7 @@ async function outcome(
         status: row.status,
         output: view.output,
         tasks: view.tasks.map((task) => [task.name, task.status, task.output]),
-        effects: [...world.bank.effects().values()].toSorted(),
+        effects: [...world.bank.effects().values()].toSorted((a, b) => a - b),
         events: (await world.runtime.listEvents(10)).map((event) => event.id),
       };
     } catch (error) {

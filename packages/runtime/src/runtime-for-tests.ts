@@ -183,15 +183,12 @@ export class World {
 function mortal(connector: Connector, process: { readonly isAlive: boolean }): Connector {
   const never = new Promise<never>(() => undefined);
   const functions = Object.entries(connector.functions).map(([name, declared]): [string, ConnectorFunction] => {
-    const { run, find } = declared;
-    return [
-      name,
-      {
-        ...declared,
-        run: (input, attempt) => (process.isAlive ? run(input, attempt) : never),
-        ...(find === undefined ? {} : { find: (input, attempt) => (process.isAlive ? find(input, attempt) : never) }),
-      },
-    ];
+    const wrapped: ConnectorFunction = {
+      ...declared,
+      run: (input, attempt) => (process.isAlive ? declared.run(input, attempt) : never),
+      find: async (input, attempt) => (process.isAlive ? declared.find?.(input, attempt) : never),
+    };
+    return [name, declared.find === undefined ? { ...wrapped, find: undefined } : wrapped];
   });
   return { ...connector, functions: Object.fromEntries(functions) };
 }

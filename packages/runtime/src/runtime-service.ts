@@ -8,7 +8,7 @@ import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
-import { describeUnsupported } from "./run-starter.ts";
+import { describeUnsupported, type NewRun } from "./run-starter.ts";
 import { waitForRun, type WatchingDeps, watchRun } from "./run-watching.ts";
 import type { DocumentSource, LogLine, OperateRequest, Runtime, RuntimeReport, StartRunRequest, WaitUntil } from "./runtime.ts";
 import { assemble, type RuntimeParts } from "./runtime-parts.ts";
@@ -48,6 +48,8 @@ class RuntimeService implements Runtime {
   #parts: RuntimeParts | undefined;
   #phase: "new" | "started" | "stopping" | "stopped" = "new";
   #stopping: Promise<void> | undefined;
+  /** The last start under way by run id, for starts with a key. */
+  readonly #starts = new Map<string, Promise<void>>();
 
   constructor(deps: RuntimeDeps) {
     this.#deps = deps;
@@ -107,26 +109,16 @@ class RuntimeService implements Runtime {
     const problem = program.context.program.input.schema?.(input);
     if (problem !== undefined)
       throw new AppError("input-invalid", `The input of ${label} does not fit its schema: ${problem}`, { details: { problem } });
-    const runId = request.startKey === undefined ? `run_${this.#deps.env.randomId()}` : runIdOfKey(request.startKey);
-    if (request.startKey !== undefined) {
-      const known = await this.#deps.store.loadRun(runId);
-      if (known !== undefined) return this.#sameStart(known, request, input);
-    }
-    try {
-      await parts.starter.create({
-        runId,
-        program,
-        input,
-        labels: request.labels ?? {},
-        actor: request.actor,
-        ...(request.replayOf === undefined ? {} : { replayOf: request.replayOf }),
-      });
-    } catch (error) {
-      // Two starts with one key at the same time: the row decides.
-      const known = request.startKey === undefined || isRefusal(error) ? undefined : await this.#deps.store.loadRun(runId);
-      if (known === undefined) throw error;
-      return this.#sameStart(known, request, input);
-    }
+    const given = {
+      program,
+      input,
+      labels: request.labels ?? {},
+      actor: request.actor,
+      ...(request.replayOf === undefined ? {} : { replayOf: request.replayOf }),
+    };
+    if (request.startKey !== undefined) return this.#startOnce(runIdOfKey(request.startKey), request, given);
+    const runId = `run_${this.#deps.env.randomId()}`;
+    await parts.starter.create({ runId, ...given });
     this.#acknowledge("run", runId);
     return { runId, created: true };
   }
@@ -350,6 +342,32 @@ class RuntimeService implements Runtime {
     });
   }
 
+  /** Starts with one key take turns; the run's row decides which was the first, also over restarts. */
+  async #startOnce(
+    runId: string,
+    request: StartRunRequest,
+    given: Omit<NewRun, "runId">,
+  ): Promise<{ readonly runId: string; readonly created: boolean }> {
+    const before = this.#starts.get(runId) ?? Promise.resolve();
+    const starting = before.then(async () => {
+      const known = await this.#deps.store.loadRun(runId);
+      if (known !== undefined) return this.#sameStart(known, request, given.input);
+      await this.#open().starter.create({ runId, ...given });
+      this.#acknowledge("run", runId);
+      return { runId, created: true };
+    });
+    // The next one's turn comes whatever became of this one.
+    const turn = starting.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#starts.set(runId, turn);
+    void turn.then(() => {
+      if (this.#starts.get(runId) === turn) this.#starts.delete(runId);
+    });
+    return starting;
+  }
+
   /** The answer to a second start with the same key. */
   async #sameStart(known: RunRow, request: StartRunRequest, input: Json): Promise<{ readonly runId: string; readonly created: boolean }> {
     const { runId } = known;
@@ -430,10 +448,6 @@ class RuntimeService implements Runtime {
 function runIdOfKey(startKey: string): string {
   const digest = BigInt(`0x${hash("sha256", `${DEFAULT_TENANT}\0${startKey}`, "hex")}`);
   return `run_${digest.toString(36).padStart(16, "0").slice(-16)}`;
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof AppError && error.code === "store-full";
 }
 
 /** Values that an operator brings obey the same limits as those of connectors. */

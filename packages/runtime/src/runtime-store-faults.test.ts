@@ -1,0 +1,83 @@
+import type { Fault } from "@tutti/store";
+import { callBank } from "@tutti/testkit";
+import { describe, expect, test } from "vitest";
+import { World } from "./runtime-for-tests.ts";
+
+const CALLS = [
+  callBank("a", "account.transfer:1", { amount: 1 }),
+  callBank("b", "account.open:1", { amount: 1 }),
+  callBank("c", "account.transfer:1", { amount: 1 }),
+];
+
+/** The n-th commit of the world suffers the fault. */
+async function worldWith(nth: number, fault: Fault): Promise<World> {
+  const world = new World({ faults: ({ method, ordinal }) => (method === "commit" && ordinal === nth ? fault : { kind: "none" }) });
+  await world.start();
+  return world;
+}
+
+describe.each(["failed-before", "failed-after"] as const)("a commit that %s", (kind) => {
+  test.each([1, 2, 3, 4, 5, 6, 7])("as number %i loses nothing, repeats nothing and asks nobody", async (nth) => {
+    const world = await worldWith(nth, { kind });
+    await world.publish(CALLS);
+    let runId: string;
+    try {
+      runId = await world.begin();
+    } catch (error) {
+      expect(error).toMatchObject({ code: "commit-outcome-unknown" });
+      expect([nth, kind]).toEqual([1, "failed-before"]);
+      return;
+    }
+    expect(await world.wait(runId)).toMatchObject({ status: "completed", inDoubt: 0 });
+    expect([...world.bank.effects().values()]).toEqual([1, 1, 1]);
+    const records = await world.runtime.records(runId, 1, 100);
+    expect(records.map((record) => record.seq)).toEqual(records.map((_, index) => index + 1));
+  });
+});
+
+test("an operator is told whether the word was stored when the commit's outcome is unknown", async () => {
+  let fault: Fault = { kind: "none" };
+  const world = new World({ faults: ({ method }) => (method === "commit" ? fault : { kind: "none" }) });
+  await world.start();
+  await world.publish([{ rest: { wait: { hours: 1 } } }]);
+  const runId = await world.begin();
+  await world.calm();
+  fault = { kind: "failed-after" };
+  const pausing = world.operate(runId, { kind: "pause" });
+  await world.calm();
+  fault = { kind: "none" };
+  expect((await pausing).status).toBe("suspended");
+});
+
+test("a full store refuses what is new and goes on by itself when there is space", async () => {
+  let isFull = false;
+  const world = new World({ faults: ({ method }) => (isFull && method === "commit" ? { kind: "store-full" } : { kind: "none" }) });
+  await world.start();
+  await world.publish([{ rest: { wait: { seconds: 10 } } }, ...CALLS]);
+  const runId = await world.begin();
+  await world.calm();
+  isFull = true;
+  await expect(world.begin()).rejects.toMatchObject({ code: "store-full" });
+  await world.pass(30_000);
+  expect(world.bank.calls()).toEqual([]);
+  await expect(world.begin()).rejects.toMatchObject({ code: "store-full" });
+  await expect(world.operate(runId, { kind: "cancel" })).rejects.toMatchObject({ code: "store-full" });
+  isFull = false;
+  expect(await world.wait(runId)).toMatchObject({ status: "completed" });
+  expect([...world.bank.effects().values()]).toEqual([1, 1, 1]);
+});
+
+test("a damaged run is named, and the others go on", async () => {
+  const world = new World();
+  await world.start();
+  await world.publish([{ rest: { wait: { minutes: 1 } } }, ...CALLS]);
+  const bad = await world.begin();
+  const good = await world.begin();
+  await world.calm();
+  world.kill();
+  world.disk.damage(bad);
+  await world.restart();
+  expect(await world.wait(good)).toMatchObject({ status: "completed" });
+  await expect(world.runtime.show(bad)).rejects.toMatchObject({ code: "store-damaged" });
+  expect((await world.runtime.diagnose()).store.damage.map((one) => one.runId)).toEqual([bad]);
+});
