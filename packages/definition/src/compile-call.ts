@@ -21,7 +21,11 @@ export class CallCompiler {
 
   callArguments(name: string, given: JsonObject, locals: Locals, pointer: string): Template {
     if (LANGUAGE_CALLS.includes(name)) {
-      if (!SUPPORTED_CALLS.includes(name)) this.#refuse(`call: ${name}`, `${pointer}/call`);
+      if (!SUPPORTED_CALLS.includes(name)) {
+        this.#refuse(`call: ${name}`, `${pointer}/call`);
+        // Never evaluated: arguments of asyncapi contain tasks with variables of their own.
+        return { kind: "literal", value: given };
+      }
       return objectTemplate(given, (value, key) => {
         if (key === "endpoint") return this.#endpoint(value, locals, `${pointer}/with/endpoint`);
         if (key === "document") return this.#resource(value, locals, `${pointer}/with/document`);
