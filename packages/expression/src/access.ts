@@ -41,7 +41,7 @@ export function slice(run: Run, target: Json, from: Json, to: Json): Json {
   if (typeof target === "string") {
     run.string(target.length);
     const isPlain = !hasSurrogates(target);
-    const units = isPlain ? target : [...target];
+    const units = isPlain ? target : Array.from(target);
     const [start, end] = sliceBounds(run, { length: units.length, from, to });
     return isPlain ? target.slice(start, end) : (units.slice(start, end) as string[]).join("");
   }

@@ -1,4 +1,4 @@
-import { type Node, type Pattern, patternVariables } from "./ast.ts";
+import type { Node, Pattern } from "./ast.ts";
 import { positionOf } from "./errors.ts";
 import { parse } from "./parser.ts";
 

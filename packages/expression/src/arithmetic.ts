@@ -93,7 +93,7 @@ function divide(run: Run, left: Json, right: Json): Json {
 export function splitString(run: Run, text: string, separator: string): Json {
   run.string(text.length);
   if (text === "") return [];
-  const parts = separator === "" ? [...text] : text.split(separator);
+  const parts = separator === "" ? Array.from(text) : text.split(separator);
   run.array(parts.length);
   run.spend(parts.length);
   return parts;
@@ -102,17 +102,25 @@ export function splitString(run: Run, text: string, separator: string): Json {
 function remainder(run: Run, left: Json, right: Json): Json {
   if (typeof left !== "number" || typeof right !== "number") throw mismatch(run, left, right, "divided");
   if (Number.isNaN(left) || Number.isNaN(right)) return Number.NaN;
-  const divisor = Math.abs(toInteger(right));
+  const divisor = Math.abs(Math.trunc(right));
   if (divisor === 0) throw mismatch(run, left, right, "divided (remainder) because the divisor is zero");
+  if (Math.abs(left) > Number.MAX_SAFE_INTEGER || divisor > Number.MAX_SAFE_INTEGER)
+    return Number(toInteger(left) % magnitude(toInteger(right)));
   // `+ 0` turns the -0 of a negative dividend into 0.
-  return (toInteger(left) % divisor) + 0;
+  return (Math.trunc(left) % divisor) + 0;
 }
 
+const INTEGER_MAX = 2n ** 63n - 1n;
+const INTEGER_MIN = -(2n ** 63n);
+
 /** C's conversion to a 64-bit integer, saturating as jq's. */
-function toInteger(value: number): number {
-  if (value >= 9_223_372_036_854_775_807) return 9_223_372_036_854_775_807;
-  if (value <= -9_223_372_036_854_775_808) return -9_223_372_036_854_775_808;
-  return Math.trunc(value);
+function toInteger(value: number): bigint {
+  if (value >= 2 ** 63) return INTEGER_MAX;
+  return value <= -(2 ** 63) ? INTEGER_MIN : BigInt(Math.trunc(value));
+}
+
+function magnitude(value: bigint): bigint {
+  return value === INTEGER_MIN ? INTEGER_MAX : value < 0n ? -value : value;
 }
 
 export function negate(run: Run, value: Json): Json {

@@ -16,7 +16,23 @@ export interface StringPart {
 }
 
 // Longest first: `?//=` does not exist, `?//` does.
-const SYMBOLS = ["?//", "//=", "!=", "==", "|=", "+=", "-=", "*=", "/=", "%=", "<=", ">=", "//", "..", ...".?=;,:|+-*/%<>()[]{}"];
+const SYMBOLS = [
+  "?//",
+  "//=",
+  "!=",
+  "==",
+  "|=",
+  "+=",
+  "-=",
+  "*=",
+  "/=",
+  "%=",
+  "<=",
+  ">=",
+  "//",
+  "..",
+  ...Array.from(".?=;,:|+-*/%<>()[]{}"),
+];
 const SIMPLE_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['"', '"'],
   ["\\", "\\"],

@@ -364,8 +364,9 @@ class Parser extends TokenReader {
     if (kind === "number") throw this.error(`Cannot use number (${text}) as object key`, at);
     if (kind === "variable") {
       this.advance();
+      // `{$x: 1}` takes the value of the variable as the key, `{$x}` its name.
+      if (this.accept(":")) return { key: { kind: "variable", name: text, at }, value: this.#objectValue() };
       const key: Node = { kind: "literal", value: text, at };
-      if (this.accept(":")) return { key, value: this.#objectValue() };
       return { key, value: text === "__loc__" ? this.#location(at) : { kind: "variable", name: text, at } };
     }
     const isProgram = this.is("(");

@@ -46,6 +46,7 @@ export class Location {
     if (!this.isPlace) throw run.raise(`Invalid path expression with result ${excerpt(run, this.value, PATH_EXCERPT_LENGTH)}`);
     run.array(this.length);
     const keys: Json[] = Array.from({ length: this.length });
+    // oxlint-disable-next-line typescript/no-this-alias -- the walk up starts here
     let place: Location = this;
     for (let position = this.length - 1; position >= 0; position--) {
       keys[position] = place.#key;

@@ -45,6 +45,31 @@ function escape(letter: string, isInClass: boolean): string {
   return `\\${letter}`;
 }
 
+/**
+ * Splits `A(?=B)` into `A` and `B`, undefined when the pattern does not end in a look-ahead or has alternatives beside it. The
+ * match of `A(?=B)` is that of `(A)B` cut after its first group: the same priorities decide about `A`, in linear time.
+ */
+export function splitTrailingLookAhead(pattern: string): { readonly body: string; readonly ahead: string } | undefined {
+  if (!pattern.includes("(?=")) return undefined;
+  const open: number[] = [];
+  let lastGroup = -1;
+  let isInClass = false;
+  for (let position = 0; position < pattern.length; position++) {
+    const character = pattern[position];
+    if (character === "\\") position++;
+    else if (isInClass) isInClass = character !== "]";
+    else if (character === "[") isInClass = true;
+    else if (character === "|" && open.length === 0) return undefined;
+    else if (character === "(") open.push(position);
+    else if (character === ")") {
+      const start = open.pop();
+      if (open.length === 0) lastGroup = position === pattern.length - 1 ? (start ?? -1) : -1;
+    }
+  }
+  if (lastGroup < 0 || !pattern.startsWith("(?=", lastGroup)) return undefined;
+  return { body: pattern.slice(0, lastGroup), ahead: pattern.slice(lastGroup + 3, -1) };
+}
+
 /** Flag `x`: white space and comments in a pattern mean nothing, except escaped or inside brackets. */
 export function removeExtendedSyntax(pattern: string): string {
   return pattern.replace(

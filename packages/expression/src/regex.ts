@@ -1,9 +1,9 @@
 import type { Json } from "@tutti/model";
-import { MatcherInput, RE2JS } from "re2js";
+import { type Matcher, MatcherInput, RE2JS } from "re2js";
 import { REGEX_CACHE_SIZE } from "./limits.ts";
 import { LruCache } from "./lru-cache.ts";
-import type { Raised, Run } from "./run.ts";
-import { removeExtendedSyntax, translate } from "./regex-syntax.ts";
+import type { Run } from "./run.ts";
+import { removeExtendedSyntax, splitTrailingLookAhead, translate } from "./regex-syntax.ts";
 import { codePointLength, hasSurrogates, newObject } from "./values.ts";
 
 /**
@@ -11,13 +11,19 @@ import { codePointLength, hasSurrogates, newObject } from "./values.ts";
  * match. So the text that it reads is metered, and a search ends when the fuel does.
  */
 export interface Regex {
+  readonly key: string;
   readonly engine: RE2JS;
   readonly names: readonly (string | null)[];
-  /** Fuel for one character that the engine reads. */
-  readonly cost: number;
+  /** Instructions of the compiled program. */
+  readonly size: number;
   readonly isGlobal: boolean;
   readonly skipsEmpty: boolean;
+  /** 1 when the whole match is the first group of the engine's pattern, because a look-ahead follows it. */
+  readonly matchGroup: 0 | 1;
 }
+
+// One character costs the engine at most about 40 ns per instruction; four instructions are one unit of fuel.
+const FUEL_SHIFT = 2;
 
 const regexes = new LruCache<string, Regex>(REGEX_CACHE_SIZE);
 
@@ -34,35 +40,47 @@ export function regex(run: Run, pattern: Json, flags: Json): Regex {
   if (typeof pattern !== "string") throw run.raise(`${describeKind(pattern)} cannot be matched, as it is not a string`);
   if (flags !== null && typeof flags !== "string") throw run.raise(`${JSON.stringify(flags)} is not a string`);
   if (pattern.length > run.limits.regexLength) throw run.limit(`a regular expression has more than ${run.limits.regexLength} characters`);
-  return regexes.getOrCreate(`${flags ?? ""}/${pattern}`, () => build(run, pattern, flags ?? ""));
+  const key = `${flags ?? ""}/${pattern}`;
+  const known = run.regexes?.get(key);
+  if (known !== undefined) return known;
+  // Paid once per evaluation, whether or not another one has compiled it before: fuel must not depend on what a cache holds.
+  run.spend(50 + pattern.length);
+  const compiled = regexes.getOrCreate(key, () => build(run, key, { pattern, flags: flags ?? "" }));
+  run.spend(compiled.size);
+  (run.regexes ??= new Map()).set(key, compiled);
+  return compiled;
 }
 
 function describeKind(pattern: Json): string {
   return `${pattern === null ? "null" : typeof pattern} (${JSON.stringify(pattern)})`;
 }
 
-function build(run: Run, pattern: string, flags: string): Regex {
+function build(run: Run, key: string, { pattern, flags }: { pattern: string; flags: string }): Regex {
   let options = 0;
   for (const flag of flags) {
-    if (!"gimnpslx".includes(flag) || flag === "m") throw run.raise(`${flags} is not a valid modifier string`);
+    if (!"ginpslx".includes(flag)) throw run.raise(`${flags} is not a valid modifier string`);
     if (flag === "i") options |= RE2JS.CASE_INSENSITIVE;
     if (flag === "p") options |= RE2JS.DOTALL;
     if (flag === "l") options |= RE2JS.LONGEST_MATCH;
   }
   if (/\(\?<[=!]/.test(pattern)) options |= RE2JS.LOOKBEHINDS;
-  // Compiling costs about 20 µs per kilobyte of pattern, more when counted repetitions multiply; the size says how much it was.
-  run.spend(50 + pattern.length);
+  const plain = flags.includes("x") ? removeExtendedSyntax(pattern) : pattern;
+  const split = splitTrailingLookAhead(plain);
   try {
-    const engine = RE2JS.compile(translate(flags.includes("x") ? removeExtendedSyntax(pattern) : pattern), options);
+    const engine = RE2JS.compile(
+      split === undefined ? translate(plain) : `(${translate(split.body)})(?:${translate(split.ahead)})`,
+      options,
+    );
     const size = engine.programSize();
-    run.spend(size);
-    return { engine, names: groupNames(engine), cost: 1 + (size >>> 2), isGlobal: flags.includes("g"), skipsEmpty: flags.includes("n") };
+    const matchGroup = split === undefined ? 0 : 1;
+    const names = groupNames(engine).slice(matchGroup);
+    return { key, engine, names, size, matchGroup, isGlobal: flags.includes("g"), skipsEmpty: flags.includes("n") };
   } catch (error) {
     throw invalid(run, pattern, error);
   }
 }
 
-function invalid(run: Run, pattern: string, error: unknown): Raised | unknown {
+function invalid(run: Run, pattern: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof RangeError) return error;
   return run.raise(`${pattern} (at offset 0) is not a valid regex: ${error.message}`);
 }
@@ -109,28 +127,45 @@ class MeteredText {
 
 /** Calls `emit` per match: one, or all with the flag `g`. Empty matches count, also right after another match, as in jq. */
 export function eachMatch(run: Run, text: string, pattern: Regex, emit: (match: Match) => boolean): boolean {
-  const matcher = pattern.engine.matcher(MatcherInput.utf16(new MeteredText(text, run, pattern.cost)));
+  const metered = new MeteredText(text, run, 1 + (pattern.size >>> FUEL_SHIFT));
+  // The engine's type wants a string; it reads nothing but the members above.
+  const matcher = pattern.engine.matcher(MatcherInput.utf16(metered));
   const offsets = new CodePointOffsets(run, text);
   for (let position = 0; position <= text.length;) {
     run.spend(4);
-    if (!matcher.find(position)) return false;
-    const start = matcher.start();
-    const end = matcher.end();
-    const isEmpty = start === end;
-    if (!(isEmpty && pattern.skipsEmpty)) {
-      const place = { start: offsets.at(start), end: offsets.at(end) };
-      const groups = pattern.names.map((name, group) => {
-        if (isEmpty) return { name, ...place };
-        const groupStart = matcher.start(group + 1);
-        return { name, start: groupStart < 0 ? -1 : offsets.at(groupStart), end: groupStart < 0 ? -1 : offsets.at(matcher.end(group + 1)) };
-      });
-      run.spend(2 * groups.length);
-      if (emit({ ...place, groups })) return true;
-    }
+    if (!find(matcher, position, pattern)) return false;
+    const match = currentMatch(run, matcher, pattern, offsets);
+    const end = matcher.end(pattern.matchGroup);
+    const isEmpty = match.start === match.end;
+    if (!(isEmpty && pattern.skipsEmpty) && emit(match)) return true;
     if (!pattern.isGlobal) return false;
     position = isEmpty ? end + ((text.codePointAt(end) ?? 0) > 0xffff ? 2 : 1) : end;
   }
   return false;
+}
+
+function find(matcher: Matcher, position: number, pattern: Regex): boolean {
+  try {
+    return matcher.find(position);
+  } catch (error) {
+    // The fuel ended in the middle of a search; nobody should go on with what the engine left half done.
+    regexes.delete(pattern.key);
+    throw error;
+  }
+}
+
+function currentMatch(run: Run, matcher: Matcher, { names, matchGroup }: Regex, offsets: CodePointOffsets): Match {
+  run.spend(2 * names.length);
+  const start = offsets.at(matcher.start(matchGroup));
+  const end = offsets.at(matcher.end(matchGroup));
+  const groups = names.map((name, position) => {
+    // jq gives every group of an empty match the place of the match.
+    if (start === end) return { name, start, end };
+    const group = position + 1 + matchGroup;
+    const groupStart = matcher.start(group);
+    return groupStart < 0 ? { name, start: -1, end: -1 } : { name, start: offsets.at(groupStart), end: offsets.at(matcher.end(group)) };
+  });
+  return { start, end, groups };
 }
 
 export function testMatch(run: Run, text: string, pattern: Regex): boolean {
@@ -168,7 +203,7 @@ class CodePointOffsets {
 /** Cuts pieces by code point positions. */
 export function codePointSlicer(text: string): (start: number, end: number) => string {
   if (!hasSurrogates(text)) return (start, end) => text.slice(start, end);
-  const characters = [...text];
+  const characters = Array.from(text);
   return (start, end) => characters.slice(start, end).join("");
 }
 

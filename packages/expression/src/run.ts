@@ -1,5 +1,6 @@
 import type { Json } from "@tutti/model";
 import type { Limits } from "./limits.ts";
+import type { Regex } from "./regex.ts";
 
 /**
  * A jq error on its way to a `catch`. Not an `Error`: `tonumber?` over a list raises one per item, and a stack trace costs more
@@ -33,6 +34,8 @@ export class Run {
   readonly nowMs: number | undefined;
   /** Offset in the source of the operation in progress, for error positions. */
   at = 0;
+  /** Regular expressions that this evaluation has compiled and paid for. */
+  regexes: Map<string, Regex> | undefined;
   /** Calls in progress. */
   depth = 0;
   #fuel: number;

@@ -78,6 +78,7 @@ export class Scope {
   }
 
   #find(matches: (binding: Binding) => boolean): { binding: Binding; hops: number } | undefined {
+    // oxlint-disable-next-line typescript/no-this-alias -- the walk up starts here
     for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.#parent) {
       if (scope.#binding !== undefined && matches(scope.#binding)) return { binding: scope.#binding, hops: this.cells - scope.cells };
     }

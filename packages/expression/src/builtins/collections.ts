@@ -120,7 +120,7 @@ function reverse(run: Run, input: Json): Json {
   if (input === null) return [];
   if (typeof input === "string") {
     run.string(input.length);
-    return [...input].toReversed().join("");
+    return Array.from(input).toReversed().join("");
   }
   const items = arrayFor(run, input, "reversed, as it is not an array");
   run.array(items.length);
