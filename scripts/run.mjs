@@ -1,8 +1,7 @@
 // Starts a tool or a file of ours on the pinned Node, installing what is missing first. Runs by itself on any Node ≥ 20 with npm ≥ 10.
 //
-//   node scripts/run.mjs apps/cli/src/main.ts ARGS     a program of ours, hardened
-//   node scripts/run.mjs --plain tests/x/main.ts ARGS  a development program that must be able to compile code from strings
-//   node scripts/run.mjs vitest ARGS                   a tool of node_modules/.bin
+//   node scripts/run.mjs apps/cli/src/main.ts ARGS   a program of ours, hardened
+//   node scripts/run.mjs vitest ARGS                 a tool of node_modules/.bin
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -27,12 +26,10 @@ function main() {
   if (majorOf(process.versions.node) < NODE_MAJOR_MIN) {
     fail(`Node ${process.versions.node} is too old to start Tutti: install Node ${NODE_MAJOR_MIN} or later and run the command again.`);
   }
-  const argv = process.argv.slice(2);
-  const isPlain = argv[0] === "--plain";
-  const [target, ...rest] = isPlain ? argv.slice(1) : argv;
-  if (target === undefined) fail("usage: node scripts/run.mjs [--plain] FILE.ts|TOOL [ARGUMENT...]");
+  const [target, ...rest] = process.argv.slice(2);
+  if (target === undefined) fail("usage: node scripts/run.mjs FILE.ts|TOOL [ARGUMENT...]");
   if (!isInstalled()) install();
-  start(pinnedNode(), [...commandFor(target, isPlain), ...rest], directoryFor(target));
+  start(pinnedNode(), [...commandFor(target), ...rest], directoryFor(target));
 }
 
 /** Hands over to the program: same terminal, its exit code becomes ours, signals reach it. */
@@ -59,11 +56,11 @@ function directoryFor(target) {
   return process.cwd() === root ? (process.env.INIT_CWD ?? root) : process.cwd();
 }
 
-function commandFor(target, isPlain) {
+function commandFor(target) {
   if (/\.(ts|mjs)$/.test(target)) {
     const file = join(root, target);
     if (!existsSync(file)) fail(`There is no file ${target} in ${root}.`);
-    return [...(isPlain ? [] : HARDENED), ...QUIET, file];
+    return [...HARDENED, ...QUIET, file];
   }
   const shim = join(root, "node_modules/.bin", target);
   if (!existsSync(shim)) fail(`There is no tool named ${target} in node_modules/.bin.`);

@@ -23,7 +23,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 5 },
   {
     name: "conformance",
-    command: ["--plain", "tests/conformance/main.ts"],
+    command: ["tests/conformance/main.ts"],
     needs: ["main", "ctk", "examples", "schema-agreement", "linter", "jq"].map((part) => `tests/conformance/${part}.ts`),
     minutesMax: 4,
   },

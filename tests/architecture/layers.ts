@@ -14,8 +14,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "store-sqlite": ["model", "store"],
   // The bank is a connector, and fakes speak to connectors.
   testkit: ["model", "connector-kit"],
-  // The only place where implementations are named and wired.
-  host: ["model", "expression", "definition", "engine", "store", "store-sqlite", "connector-kit", "runtime", "connectors/*"],
+  // The only place where implementations are named and wired; `testkit` for its bank, which is loaded only when a test asks for it.
+  host: ["testkit", "model", "expression", "definition", "engine", "store", "store-sqlite", "connector-kit", "runtime", "connectors/*"],
   "connectors/*": ["connector-kit", "model"],
   "apps/cli": ["model", "host"],
 };

@@ -81,7 +81,7 @@ function readSources(folder: string): readonly SourceFile[] {
         path,
         text,
         imports: importsOf(text),
-        isTest: /\.test\.ts$|\/conformance(\/[^/]+)?\.ts$/.test(path),
+        isTest: /(\.test|-for-tests)\.ts$|\/conformance(\/[^/]+)?\.ts$/.test(path),
       };
     });
 }
