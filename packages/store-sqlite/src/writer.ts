@@ -9,6 +9,8 @@ import type { WriteJob, WriteResult } from "./write-job.ts";
 
 /** Writes that share one transaction when they have queued up behind a slow one. */
 const JOBS_PER_TRANSACTION = 64;
+/** Log pages not yet written back at which commits wait for the checkpoint: 32 MiB. */
+const LOG_FRAMES_MAX = 4 * CHECKPOINT_FRAMES;
 /** Transactions between two looks at the length of the log. */
 const TRANSACTIONS_PER_LOG_LOOK = 32;
 
@@ -41,11 +43,14 @@ export class Writer {
   readonly #housekeeper: WorkerClient;
   readonly #queue: QueuedWrite[] = [];
   #isBusy = false;
+  /** No transaction begins: a checkpoint has the turn. */
+  #isHeld = false;
   #isPumpScheduled = false;
   #failure: Error | undefined;
   #transactions = 0;
   #checkpointing: Promise<void> | undefined;
-  #idle: PromiseWithResolvers<void> | undefined;
+  /** Resolved when no transaction is under way. */
+  #still: PromiseWithResolvers<void> | undefined;
 
   constructor(deps: { readonly path: string; readonly connection: Connection; readonly policy: CommitPolicy }) {
     this.#connection = deps.connection;
@@ -72,7 +77,7 @@ export class Writer {
 
   /** Waits for what was queued, then ends the threads. */
   async stop(): Promise<void> {
-    if (this.#isBusy || this.#queue.length > 0) await (this.#idle ??= Promise.withResolvers<void>()).promise;
+    while (this.#isBusy || this.#queue.length > 0) await (this.#still ??= Promise.withResolvers<void>()).promise;
     await this.#checkpointing;
     await Promise.all([this.#worker.close(), this.#housekeeper.close()]);
   }
@@ -88,11 +93,10 @@ export class Writer {
   }
 
   #pump(): void {
-    while (!this.#isBusy && this.#queue.length > 0) this.#transact(this.#queue.splice(0, JOBS_PER_TRANSACTION));
-    if (!this.#isBusy) {
-      this.#idle?.resolve();
-      this.#idle = undefined;
-    }
+    while (!this.#isBusy && !this.#isHeld && this.#queue.length > 0) this.#transact(this.#queue.splice(0, JOBS_PER_TRANSACTION));
+    if (this.#isBusy) return;
+    this.#still?.resolve();
+    this.#still = undefined;
   }
 
   #transact(queued: readonly QueuedWrite[]): void {
@@ -166,8 +170,13 @@ export class Writer {
   }
 
   #lookAtLog(): void {
-    if (this.#checkpointing !== undefined || this.#failure !== undefined) return;
+    if (this.#failure !== undefined) return;
     const { frames, written } = readLogState(this.#connection);
+    if (this.#checkpointing !== undefined) {
+      // The disk takes commits faster than it writes them back: they wait, so that the log stays bounded.
+      this.#isHeld = frames - written > LOG_FRAMES_MAX;
+      return;
+    }
     if (frames - written < CHECKPOINT_FRAMES) return;
     this.#checkpointing = this.#checkpoint().finally(() => {
       this.#checkpointing = undefined;
@@ -179,24 +188,20 @@ export class Writer {
    * is written back to its end starts again from its beginning, so without the second pass it would grow as long as there is load.
    */
   async #checkpoint(): Promise<void> {
-    if (!(await this.#writeBack())) return;
-    await this.#turn();
-    this.#isBusy = true;
-    await this.#writeBack();
-    this.#isBusy = false;
+    const isRemainderLeft = await this.#writeBack();
+    this.#isHeld = true;
+    while (this.#isBusy) await (this.#still ??= Promise.withResolvers<void>()).promise;
+    if (isRemainderLeft) await this.#writeBack();
+    this.#isHeld = false;
     this.#pump();
   }
 
+  /** Gives whether commits can have added something since. */
   async #writeBack(): Promise<boolean> {
     const reply = await this.#housekeeper.request({ kind: "checkpoint" });
-    if (reply.ok) return reply.value.written < reply.value.frames;
+    if (reply.ok) return true;
     // A full disk or a lock leaves the log as it was: it is tried again at the next look.
     if (reply.failure.kind === "disk-failed" || reply.failure.kind === "damaged") this.#failStop(errorOf(reply.failure));
     return false;
-  }
-
-  /** Resolves when no transaction is under way. */
-  async #turn(): Promise<void> {
-    while (this.#isBusy) await (this.#idle ??= Promise.withResolvers<void>()).promise;
   }
 }
