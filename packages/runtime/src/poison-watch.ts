@@ -1,3 +1,4 @@
+import { AppError } from "@tutti/model";
 import type { Store } from "@tutti/store";
 import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
@@ -51,6 +52,7 @@ export class PoisonWatch {
       if (crashes > CRASHES_MAX) {
         this.#unproven.delete(runId);
         await this.#deps.quarantineUnread(runId, reason);
+        throw new AppError("operation-not-possible", `The run ${runId} is quarantined. ${reason}`, { details: { runId } });
       }
       const run = await load().catch((error: unknown) => {
         this.#unproven.delete(runId);

@@ -36,6 +36,8 @@ export interface DriverPorts {
   changed(run: LoadedRun): void;
   /** Nothing of the run is under way in this process. */
   rested(run: LoadedRun): void;
+  /** The same of a run that somebody has just loaded, and is about to use. */
+  loadedAtRest(run: LoadedRun): void;
   /** The run left memory with these wishes unanswered; it must be loaded again. */
   lost(run: LoadedRun, pendings: readonly PendingCommit[], error: unknown): void;
   /** The engine could not take a fact. */
@@ -114,6 +116,11 @@ export class RunDriver implements CommitListener {
     (run.pending.send ??= []).push({ toRunId: run.parent.runId, body });
   }
 
+  /** Sets a run aside until an operator resumes it. */
+  quarantine(run: LoadedRun, reason: string): void {
+    this.feed(run, { type: "operator", at: this.timeFor(run), actor: "system", reason, action: { kind: "quarantine" } });
+  }
+
   /** Goes on with a run that was just loaded. */
   resume(run: LoadedRun): void {
     const commands = outstandingCommands(run.state, run.context);
@@ -131,7 +138,7 @@ export class RunDriver implements CommitListener {
     for (const handle of adopted) if (handle.phase === "settled") this.#feedEnding(run, handle);
     for (const lost of abandoned) this.#endAbandoned(run, lost);
     if (!run.isDropped) this.#deps.ports.deliverWaiting(run);
-    if (!run.isDropped && run.isQuiet) this.#deps.ports.rested(run);
+    if (!run.isDropped && run.isQuiet) this.#deps.ports.loadedAtRest(run);
   }
 
   /** An attempt or look-up has ended. While its run is being loaded again, the ending waits for it in the handle. */

@@ -51,12 +51,13 @@ export class RunRegistry {
   /**
    * The run in memory, loaded when it is not; it goes on with what was outstanding.
    *
-   * @throws AppError `run-not-found`, `store-damaged`, `history-mismatch`, or whatever the store fails with.
+   * @throws AppError `run-not-found`, `store-damaged`, `history-mismatch`, `operation-not-possible` for a quarantined run unless an operator
+   * asks, or whatever the store fails with.
    */
-  async use(runId: string): Promise<LoadedRun> {
+  async use(runId: string, isOperator = false): Promise<LoadedRun> {
     for (;;) {
       const run = this.#runs.get(runId);
-      if (run === undefined) return this.#loadOnce(runId);
+      if (run === undefined) return this.#loadOnce(runId, isOperator);
       if (!run.isDropped) {
         this.#idle.delete(runId);
         return run;
@@ -91,7 +92,11 @@ export class RunRegistry {
       else this.#writeRow(run);
       return;
     }
-    if (!summary.isParked) return;
+    if (summary.isParked) this.keepIdle(run);
+  }
+
+  /** Keeps a run that is at rest for a while: it is unloaded when nobody has used it. */
+  keepIdle(run: LoadedRun): void {
     // The row is how a parked run is found again, so it must say what the state says.
     if (isRowStale(run)) return this.#writeRow(run);
     run.idleSinceMs = this.#deps.clock.nowMs();
@@ -130,17 +135,20 @@ export class RunRegistry {
     if (run.row.wakeAtMs !== undefined) this.#deps.wakeUps.expect(run.row.wakeAtMs);
   }
 
-  async #loadOnce(runId: string): Promise<LoadedRun> {
+  async #loadOnce(runId: string, isOperator: boolean): Promise<LoadedRun> {
     const underWay = this.#loading.get(runId);
     if (underWay !== undefined) return underWay;
-    const loading = this.#deps.poison.firstLoad(runId, () => this.#load(runId)).finally(() => this.#loading.delete(runId));
+    const loading = this.#deps.poison.firstLoad(runId, () => this.#load(runId, isOperator)).finally(() => this.#loading.delete(runId));
     this.#loading.set(runId, loading);
     return loading;
   }
 
-  async #load(runId: string): Promise<LoadedRun> {
+  async #load(runId: string, isOperator: boolean): Promise<LoadedRun> {
     const { store, programs, driver } = this.#deps;
     let history = await store.loadRecords(runId, { withSnapshot: true });
+    const isQuarantined = history.row.status === "quarantined";
+    if (isQuarantined && !isOperator)
+      throw new AppError("operation-not-possible", `The run ${runId} is quarantined: ${history.row.reason ?? ""}`, { details: { runId } });
     // A snapshot is a cache: one of another engine is not read, the records are.
     if (history.snapshot !== undefined && history.snapshot.engineVersion !== ENGINE_VERSION)
       history = await store.loadRecords(runId, { withSnapshot: false });
@@ -165,6 +173,8 @@ export class RunRegistry {
     run.snapshotBytes = history.snapshot?.body.length ?? 0;
     if (driver.mode === "closed") throw new AppError("stopping", "The process is stopping.");
     this.#runs.set(runId, run);
+    // Set aside without being read: now it is, so its history says it too, and the operator's word decides.
+    if (isQuarantined && summarize(state).status !== "quarantined") driver.quarantine(run, history.row.reason ?? "");
     driver.resume(run);
     return run;
   }

@@ -101,6 +101,7 @@ class Assembly implements RuntimeParts {
         messageTaken: (position) => this.mailbox.taken(position),
         changed: (run) => this.#changed(run),
         rested: (run) => this.registry.rested(run),
+        loadedAtRest: (run) => this.registry.keepIdle(run),
         lost: (run, pendings, error) => void this.#recover(run, pendings, error),
         broken: (run, error) => this.#broken(run, error),
         guard: (run, step) => this.poison.guard(run, step),
@@ -120,7 +121,7 @@ class Assembly implements RuntimeParts {
     this.poison = new PoisonWatch({
       store,
       env,
-      quarantine: (run, reason) => this.#quarantine(run, reason),
+      quarantine: (run, reason) => this.driver.quarantine(run, reason),
       quarantineUnread: (runId, reason) => this.#quarantineUnread(runId, reason),
     });
     const { driver, programs, poison, wakeUps } = this;
@@ -219,10 +220,6 @@ class Assembly implements RuntimeParts {
       );
     }
     this.commits.drop(run, error);
-  }
-
-  #quarantine(run: LoadedRun, reason: string): void {
-    this.driver.feed(run, { type: "operator", at: this.driver.timeFor(run), actor: "system", reason, action: { kind: "quarantine" } });
   }
 
   async #quarantineUnread(runId: string, reason: string): Promise<void> {

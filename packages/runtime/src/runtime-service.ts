@@ -129,13 +129,13 @@ class RuntimeService implements Runtime {
     const row = await parts.history.row(runId);
     const needsRecords = !["pause", "cancel", "kill"].includes(request.action.kind);
     parts.driven.add(runId);
-    const run = await parts.registry.use(runId);
+    const run = await parts.registry.use(runId, true);
     await run.stored();
     const records = needsRecords ? await parts.history.records(runId) : [];
     const action = toOperatorAction(request.action, records, await parts.history.context(row));
     checkAction(request.action);
     // The run may have been loaded again while its records were read.
-    await this.#commitOperation(await parts.registry.use(runId), { actor: request.actor, reason: request.reason, action });
+    await this.#commitOperation(await parts.registry.use(runId, true), { actor: request.actor, reason: request.reason, action });
     await this.#driveChildren(runId);
     this.#acknowledge("operation", runId);
     return parts.history.view(runId);
@@ -143,7 +143,8 @@ class RuntimeService implements Runtime {
 
   async drive(runId: string): Promise<void> {
     const parts = this.#writable();
-    await parts.history.row(runId);
+    const row = await parts.history.row(runId);
+    if (row.status === "quarantined") return;
     parts.driven.add(runId);
     await parts.registry.use(runId);
     await this.#driveChildren(runId);
