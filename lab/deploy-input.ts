@@ -29,9 +29,10 @@ export async function deployInput(options: DeployInputOptions) {
     UserKnownHostsFile: join(options.workDirectory, "known_hosts"),
     StrictHostKeyChecking: "accept-new",
     BatchMode: "yes",
-    ConnectTimeout: "5",
+    // Covers the exchange of keys, which a server that is emulated on a busy machine is slow at.
+    ConnectTimeout: "30",
     // A server that went away is noticed after this times three, not after the kernel's quarter of an hour.
-    ServerAliveInterval: "5",
+    ServerAliveInterval: "15",
     LogLevel: "ERROR",
   };
   await writeFile(

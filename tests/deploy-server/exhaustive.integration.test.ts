@@ -5,15 +5,15 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { differencesFromOneDeployment } from "../../examples/deploy-server/inventory.ts";
 import { type Fault, FaultPlan, FAULTS } from "../../examples/deploy-server/fakes/fault.ts";
-import { controlDocument } from "../../lab/control-document.ts";
+import { controlDocument, withTicketEffect } from "../../lab/control-document.ts";
 import { type CaseResult, DOCUMENT_FILE, type FakeDeployment, impatientDocument, prepare, runCase } from "./fake-deployment.ts";
 
 /** Cases at a time: most of one is waiting for small processes, on two cores. */
-const CASES_AT_A_TIME = 4;
+const CASES_AT_A_TIME = 6;
 const SUITE_LIMIT_MS = 900_000;
 const RUN_PROCESS = fileURLToPath(new URL("run-process.ts", import.meta.url));
 /** A deployment of fewer requests or records would mean that the cases below test nothing. */
-const REQUESTS_MIN = 30;
+const REQUESTS_MIN = 25;
 const RECORDS_MIN = 30;
 
 test("an undisturbed deployment completes, each effect once", { timeout: SUITE_LIMIT_MS }, async () => {
@@ -52,6 +52,19 @@ test("one run killed at each position as it is first reached: it completes, each
   const { result, kills } = await walkCase(deployment);
   expect(disturbances(deployment, result)).toEqual([]);
   expect(kills).toBeGreaterThan(RECORDS_MIN);
+  await deployment.close();
+});
+
+test("an interrupted unsafe task ends in doubt, and settle lets the run go on to its end", { timeout: SUITE_LIMIT_MS }, async () => {
+  const deployment = await prepare({ document: impatientDocument(withTicketEffect(readFileSync(DOCUMENT_FILE, "utf8"), "unsafe")) });
+  // The first attempt looks at names, the second opens the ticket.
+  const killed = await runProcess(deployment, { TUTTI_CRASH_POINT: "attempt.after:2" });
+  expect(killed.signal).toBe("SIGKILL");
+  const doubtful = await runCase(deployment.caseFile, deployment.environment);
+  expect(doubtful.inDoubt).toEqual(["/do/begin/try/openTicket"]);
+  const [ticket] = deployment.world.tickets.tickets;
+  const settled = await runCase(deployment.caseFile, deployment.environment, { task: "openTicket", output: { id: ticket?.id ?? "" } });
+  expect(disturbances(deployment, settled)).toEqual([]);
   await deployment.close();
 });
 

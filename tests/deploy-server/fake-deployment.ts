@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openHost, resolveDataDirectory } from "@tutti/host";
+import type { Json } from "@tutti/model";
 import type { FaultPlan } from "../../examples/deploy-server/fakes/fault.ts";
 import { FAKE_DNS_KEY, FAKE_LOGIN, FakeWorld } from "../../examples/deploy-server/fakes/fake-world.ts";
 
@@ -14,7 +15,7 @@ export const DOCUMENT_FILE = fileURLToPath(new URL("../../examples/deploy-server
  */
 export function impatientDocument(text: string = readFileSync(DOCUMENT_FILE, "utf8")): string {
   return text
-    .replaceAll(/after: \{ seconds: \d+ \}/g, "after: { seconds: 4 }")
+    .replaceAll(/after: \{ (?:seconds|minutes): \d+ \}/g, "after: { seconds: 6 }")
     .replaceAll("delay: { seconds: 2 }", "delay: { milliseconds: 50 }");
 }
 
@@ -60,8 +61,14 @@ export interface CaseResult {
 /**
  * Runs the case in this process until it is at rest or needs a person. The start has a key: done again, after a crash, it finds the run it
  * started before.
+ *
+ * @param settlement what a person says first about a task in doubt.
  */
-export async function runCase(caseFile: string, environment: Readonly<Record<string, string | undefined>>): Promise<CaseResult> {
+export async function runCase(
+  caseFile: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  settlement?: { readonly task: string; readonly output: Json },
+): Promise<CaseResult> {
   const { document, input } = JSON.parse(readFileSync(caseFile, "utf8")) as { document: string; input: object };
   const directory = resolveDataDirectory({ flag: undefined, environment, currentDirectory: "/" });
   const host = await openHost({
@@ -75,7 +82,16 @@ export async function runCase(caseFile: string, environment: Readonly<Record<str
     const { definition } = await service.publish({ text: document });
     const { namespace, name, version } = definition;
     // What was parsed from JSON is JSON.
-    const { runId } = await service.startRun({ namespace, name, version, input: input as never, actor: "test", startKey: "case" });
+    const { runId } = await service.startRun({ namespace, name, version, input: input as never, actor: "test", startKey: caseFile });
+    if (settlement !== undefined) {
+      const { task, output } = settlement;
+      await service.operate({
+        runId,
+        actor: "test",
+        reason: "seen in the ticket system",
+        action: { kind: "settle", task, verdict: { kind: "done", output } },
+      });
+    }
     await service.waitFor(runId, "rest", AbortSignal.timeout(CASE_LIMIT_MS));
     const view = await service.show(runId);
     const inDoubt = view.waits.filter((wait) => wait.kind === "settle").map((wait) => wait.path);

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type EffectLedger, failed, succeeded, type ToolAnswer } from "./fault.ts";
 
 interface Volume {
@@ -75,10 +75,7 @@ export class FakeHypervisor {
       case "vol-path":
         return this.#ofVolume(operands[0] ?? "", (volume) => `${volume.path}\n`);
       case "vol-upload":
-        return this.#ofVolume(operands[0] ?? "", (volume) => {
-          volume.content = readFileSync(operands[1] ?? "", "utf8");
-          return "";
-        });
+        return this.#upload(operands[0] ?? "", operands[1] ?? "");
       default:
         return failed(`error: unknown command: '${command ?? ""}'`);
     }
@@ -92,7 +89,17 @@ export class FakeHypervisor {
     return succeeded();
   }
 
+  #upload(name: string, file: string): ToolAnswer {
+    const volume = this.volumes.get(name);
+    if (volume === undefined) return failed(`error: failed to get vol '${name}'`);
+    // The file of a sender that was ended in between is gone.
+    if (!existsSync(file)) return failed(`error: cannot open ${file}: No such file or directory`);
+    volume.content = readFileSync(file, "utf8");
+    return succeeded();
+  }
+
   #define(file: string): ToolAnswer {
+    if (!existsSync(file)) return failed(`error: Failed to open file '${file}': No such file or directory`);
     const xml = readFileSync(file, "utf8");
     const name = /<name>(.*?)<\/name>/.exec(xml)?.[1];
     const uuid = /<uuid>(.*?)<\/uuid>/.exec(xml)?.[1];
