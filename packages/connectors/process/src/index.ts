@@ -1,1 +1,2 @@
-export {};
+export { processConnector, type ProcessConnectorOptions } from "./process-connector.ts";
+export { SCRIPT_LANGUAGES } from "./interpreter.ts";

@@ -1,0 +1,153 @@
+import { readFileSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Token } from "@tutti/model";
+import { TOKEN_VARIABLE } from "./child-environment.ts";
+
+/** Time for a process to put its things in order after TERM; then it is killed. */
+export const TERM_GRACE_MS = 2000;
+/** A killed process is gone at once, unless it hangs in the kernel (a dead network disk). */
+const KILL_WAIT_MS = 5000;
+const POLL_MS = 20;
+/**
+ * A process that forks and ends, again and again, can slip through one look at /proc. Two looks in a row that saw everything and found nothing
+ * are believed; on a machine so busy that every look misses somebody, six.
+ */
+const QUIET_ENOUGH = 6;
+const CONCLUSIVE_WEIGHT = 3;
+
+/** A process as /proc shows it. */
+interface SeenProcess {
+  readonly pid: number;
+  /** In clock ticks since boot: with the pid it names one process, also when the pid is used again. */
+  readonly startTime: string;
+  readonly group: number;
+}
+
+/**
+ * Ends every process that carries this token in its environment, and removes the files it was started from.
+ *
+ * Finds processes by /proc, so also grandchildren and those that left their process group. A child that was given a fresh environment
+ * (`env -i`) is not found. Where there is no /proc nothing is done.
+ *
+ * @throws Error when processes survive KILL, or too much happens on the machine to be sure that none is left: the outcome of its attempt can't be decided yet.
+ */
+export async function endProcessesOf(token: Token): Promise<void> {
+  const asked = await endAll(token, "SIGTERM", TERM_GRACE_MS);
+  const { left, isQuiet } = asked.isQuiet ? asked : await endAll(token, "SIGKILL", KILL_WAIT_MS);
+  if (!isQuiet) throw new Error(`Processes of ${token} do not end (last seen: ${left.map(({ pid }) => pid).join(", ") || "none"}).`);
+  await removeLeftFiles(token);
+}
+
+interface Ended {
+  /** Nothing is left for certain; otherwise time ran out. */
+  readonly isQuiet: boolean;
+  /** Whom the last look saw. */
+  readonly left: readonly SeenProcess[];
+}
+
+/** Signals until none is left, also those that are started meanwhile, or until `withinMs` have passed. */
+async function endAll(token: Token, signal: "SIGTERM" | "SIGKILL", withinMs: number): Promise<Ended> {
+  const deadlineMs = performance.now() + withinMs;
+  const asked = new Set<string>();
+  const end = (seen: SeenProcess): void => {
+    if (signal === "SIGKILL") return kill(seen);
+    // TERM comes once: many programs take a second one as "at once, and never mind the files".
+    const name = `${seen.pid}/${seen.startTime}`;
+    if (!asked.has(name)) send(seen.pid, signal);
+    asked.add(name);
+  };
+  const empty = new Set<number>();
+  let quiet = 0;
+  for (;;) {
+    const { found, isConclusive } = await scan(token, { end, empty, atOnce: signal === "SIGKILL" });
+    quiet = found.length > 0 ? 0 : quiet + (isConclusive ? CONCLUSIVE_WEIGHT : 1);
+    if (quiet >= QUIET_ENOUGH || performance.now() > deadlineMs) return { isQuiet: quiet >= QUIET_ENOUGH, left: found };
+    await sleep(POLL_MS);
+  }
+}
+
+/** Kills a process with its group: the kernel lets no member fork past that. An attempt's group holds nothing but its own processes. */
+function kill({ pid, group }: SeenProcess): void {
+  if (group > 1 && group !== readProcess(process.pid)?.group) send(-group, "SIGKILL");
+  send(pid, "SIGKILL");
+}
+
+function send(target: number, signal: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(target, signal);
+  } catch (error) {
+    // ESRCH: it has ended by itself. EPERM: it became another user's; the caller finds it still there.
+    if (!(error instanceof Error && "code" in error && (error.code === "ESRCH" || error.code === "EPERM"))) throw error;
+  }
+}
+
+interface Scan {
+  readonly found: readonly SeenProcess[];
+  /** False when a process ended between being listed and being read: it may have been one of these and have started the next. */
+  readonly isConclusive: boolean;
+}
+
+/**
+ * Looks at all processes, the newest first, and calls `end` with each that carries the token in the moment it is seen. `empty` remembers over
+ * several looks whose environment was empty: kernel threads and old zombies always are, another one has just ended. `atOnce` reads without
+ * letting go of the thread (some ms), so that what forks and ends quickly is still there when it is killed.
+ */
+async function scan(
+  token: Token,
+  how: { readonly end: (seen: SeenProcess) => void; readonly empty: Set<number>; readonly atOnce: boolean },
+): Promise<Scan> {
+  const entries = await readdir("/proc").catch(() => []);
+  const pids = entries.map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid);
+  const found: SeenProcess[] = [];
+  let isConclusive = true;
+  const look = async (pid: number): Promise<void> => {
+    const path = `/proc/${pid}/environ`;
+    try {
+      const environment = how.atOnce ? readFileSync(path, "latin1") : await readFile(path, "latin1");
+      if (environment === "" && !how.empty.has(pid)) {
+        how.empty.add(pid);
+        isConclusive = false;
+      }
+      if (!`\0${environment}`.includes(`\0${TOKEN_VARIABLE}=${token}\0`)) return;
+    } catch (error) {
+      // Other users' processes can't be read, and are no children of ours.
+      if (!(error instanceof Error && "code" in error && error.code === "EACCES")) isConclusive = false;
+      return;
+    }
+    const seen = readProcess(pid);
+    if (seen === undefined) isConclusive = false;
+    else {
+      found.push(seen);
+      how.end(seen);
+    }
+  };
+  await Promise.all(pids.toReversed().map(look));
+  return { found, isConclusive };
+}
+
+/** Read without waiting: between this and the signal nothing else of ours runs, so that the pid hardly can have changed hands. */
+function readProcess(pid: number): SeenProcess | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // proc(5); the name in field 2 may contain spaces and parentheses, so count from its end: fields 3 and up.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { pid, group: Number(fields[2]), startTime: fields[19] ?? "" };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The beginning of the names of an attempt's directories; what is random follows. */
+export function directoryPrefix(token: Token): string {
+  return `tutti-${token}-`;
+}
+
+async function removeLeftFiles(token: Token): Promise<void> {
+  const entries = await readdir(tmpdir()).catch(() => []);
+  for (const entry of entries) {
+    if (entry.startsWith(directoryPrefix(token))) await rm(join(tmpdir(), entry), { recursive: true, force: true });
+  }
+}

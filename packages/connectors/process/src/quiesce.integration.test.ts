@@ -1,0 +1,73 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Token } from "@tutti/model";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { endProcessesOf } from "./left-processes.ts";
+
+let directory: string;
+const token = Token.parse(`tok_${`a${process.pid}`.padStart(32, "0")}`);
+const other = Token.parse(`tok_${`b${process.pid}`.padStart(32, "0")}`);
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "quiesce-test-"));
+});
+afterEach(async () => {
+  await endProcessesOf(token);
+  await endProcessesOf(other);
+  rmSync(directory, { recursive: true });
+});
+
+function processesOf(marked: Token): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, "latin1").includes(`TUTTI_TOKEN=${marked}\0`);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Starts a process that runs a shell task, kills it with -9 once the task is under way, and returns when it is dead. */
+async function killOwnerDuring(command: string, marked: Token): Promise<void> {
+  const program = join(directory, `${marked}.mjs`);
+  writeFileSync(
+    program,
+    `import { processConnector } from ${JSON.stringify(import.meta.resolve("./index.ts"))};
+     import { attemptForTests } from ${JSON.stringify(import.meta.resolve("@tutti/connector-kit"))};
+     const attempt = attemptForTests({ token: ${JSON.stringify(marked)} });
+     const log = attempt.log;
+     attempt.log = (stream, text) => { log(stream, text); process.stdout.write(text + "\\n"); };
+     await processConnector().functions["run.shell"].run({ shell: { command: ${JSON.stringify(command)} } }, attempt);`,
+  );
+  const owner = spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(owner.stdout, "data");
+  owner.kill("SIGKILL");
+  await once(owner, "close");
+}
+
+test("what a killed owner left running is ended, with its files; others' processes and files are not touched", async () => {
+  await killOwnerDuring("setsid sleep 100 & bash -c 'trap \"\" TERM; while :; do sleep 0.05; done' & echo up; wait", token);
+  await killOwnerDuring("echo up; sleep 100", other);
+  // The control: killing the owner alone leaves all of it running.
+  expect(processesOf(token).length).toBeGreaterThanOrEqual(3);
+  expect(readdirSync(tmpdir()).filter((name) => name.includes(token))).toHaveLength(1);
+
+  await endProcessesOf(token);
+  expect(processesOf(token)).toEqual([]);
+  expect(readdirSync(tmpdir()).filter((name) => name.includes(token))).toEqual([]);
+  expect(processesOf(other).length).toBeGreaterThan(0);
+  expect(readdirSync(tmpdir()).filter((name) => name.includes(other))).toHaveLength(1);
+});
+
+test("a process that forks on while it is being ended does not get away", async () => {
+  await killOwnerDuring('echo up; f() { sleep 0.05; f & }; trap "" TERM; f; wait', token);
+  await endProcessesOf(token);
+  expect(processesOf(token)).toEqual([]);
+});
+
+test("with nothing left it returns at once", async () => {
+  await endProcessesOf(Token.parse(`tok_${"f".repeat(32)}`));
+});
