@@ -86,11 +86,15 @@ async function withSmallDisk(use: (disk: string) => Promise<void>): Promise<void
     mount(disk);
     await use(disk);
   } finally {
-    const { status, stderr } = spawnSync("umount", [disk], { encoding: "utf8" });
-    // A mount that stays would fill the machine's memory, and the next test would test nothing.
-    if (status !== 0) throw new Error(`The small disk could not be unmounted: ${stderr}`);
-    rmSync(disk, { recursive: true });
+    unmount(disk);
   }
+}
+
+/** @throws when the mount stays: it would take the machine's memory, and the next test would test nothing. */
+function unmount(disk: string): void {
+  const { status, stderr } = spawnSync("umount", [disk], { encoding: "utf8" });
+  if (status !== 0) throw new Error(`The small disk could not be unmounted: ${stderr}`);
+  rmSync(disk, { recursive: true });
 }
 
 function mount(disk: string): boolean {
