@@ -71,6 +71,8 @@ describe("requests", () => {
     ["a relative URL", { endpoint: "/pets" }, "no absolute URL"],
     ["another protocol", { endpoint: "ftp://host/x" }, "not called by HTTP"],
     ["a header with a line break", { headers: { a: "b\r\nc: d" } }, 'header "a"'],
+    ["a header of the connection", { method: "post", body: "abcdef", headers: { "Content-Length": "3" } }, 'header "Content-Length"'],
+    ["another host than the URL's", { headers: { host: "shop.example" } }, 'header "host"'],
     ["an unknown member", { bodi: 1 }, "bodi"],
     ["an authentication that nobody resolved", { endpoint: { uri: "http://a/", authentication: { use: "petStore" } } }, "does not fit"],
   ])("%s is refused before anything is sent", async (_, input, message) => {

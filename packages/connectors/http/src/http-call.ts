@@ -33,6 +33,23 @@ const MASK = "***";
 /** Methods that the fetch standard never sends. */
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
 
+/**
+ * Headers that belong to the connection or follow from the request. fetch drops some of them silently and hangs on others, so a document
+ * that sets one is told.
+ */
+const CONNECTION_HEADERS = new Set([
+  "host",
+  "content-length",
+  "transfer-encoding",
+  "connection",
+  "keep-alive",
+  "upgrade",
+  "expect",
+  "te",
+  "trailer",
+]);
+const USER_AGENT = "tutti";
+
 /** Builds the request of an `http` call. */
 export function prepareHttpCall(input: HttpInput): PreparedRequest {
   const { uri, authentication } = typeof input.endpoint === "string" ? { uri: input.endpoint, authentication: undefined } : input.endpoint;
@@ -85,8 +102,9 @@ export function parseUrl(text: string): URL {
 }
 
 export function buildHeaders(given: Readonly<Record<string, string | number | boolean>>): Headers {
-  const headers = new Headers();
+  const headers = new Headers({ "user-agent": USER_AGENT });
   for (const [name, value] of Object.entries(given)) {
+    if (CONNECTION_HEADERS.has(name.toLowerCase())) throw invalid(`The header "${name}" follows from the request and can't be set.`);
     try {
       headers.set(name, String(value));
     } catch {

@@ -41,11 +41,11 @@ export const Oauth2Settings = z.object({
 export type Oauth2Settings = z.infer<typeof Oauth2Settings>;
 
 /**
- * An authentication policy with exactly one scheme. A policy named in `use.authentications` is put in its place before the call: the names
- * belong to the document, which a connector does not see.
+ * An authentication policy with exactly one scheme; other members are ignored, as the language has it. A policy named in `use.authentications`
+ * is put in its place before the call: the names belong to the document, which a connector does not see.
  */
 export const Authentication = z
-  .strictObject({
+  .object({
     basic: z.union([SecretReference, BasicCredentials]).optional(),
     bearer: z.union([SecretReference, BearerCredentials]).optional(),
     oauth2: z.union([SecretReference, Oauth2Settings]).optional(),
