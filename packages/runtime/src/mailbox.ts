@@ -3,7 +3,7 @@ import { AppError, isJsonObject, type Json, type JsonObject } from "@tutti/model
 import type { RunMessage, Store } from "@tutti/store";
 import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
-import type { RunDriver } from "./run-driver.ts";
+import { isQuarantined, type RunDriver } from "./run-driver.ts";
 import type { RunRegistry } from "./run-registry.ts";
 import type { ChildOrder, RunStarter } from "./run-starter.ts";
 
@@ -90,7 +90,8 @@ export class Mailbox {
   /** Hands over what waits for a run that is in memory. */
   deliverWaiting(run: LoadedRun): void {
     const waiting = this.#waiting.get(run.runId);
-    if (waiting === undefined || this.#deps.driver.mode !== "open") return;
+    // A quarantined run takes nothing: its messages wait until an operator has resumed it.
+    if (waiting === undefined || this.#deps.driver.mode !== "open" || isQuarantined(run)) return;
     // A copy: what a message leads to may take or add others.
     for (const message of waiting.slice()) {
       if (run.isDropped) return;

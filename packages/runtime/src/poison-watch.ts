@@ -11,8 +11,6 @@ const MARK_SEPARATOR = "@";
 export interface PoisonDeps {
   readonly store: Store;
   readonly env: Env;
-  /** Sets the run aside through its own history. */
-  readonly quarantine: (run: LoadedRun, reason: string) => void;
   /** Sets the run aside without touching its history: even loading it ended the process. */
   readonly quarantineUnread: (runId: string, reason: string) => Promise<void>;
 }
@@ -43,9 +41,9 @@ export class PoisonWatch {
     this.#isOn = this.#unproven.size > 0;
   }
 
-  /** Loads a run; alone and marked when it is unproven. */
-  async firstLoad(runId: string, load: () => Promise<LoadedRun>): Promise<LoadedRun> {
-    if (!this.#isOn || !this.#unproven.has(runId)) return load();
+  /** Loads a run; alone and marked when it is unproven. `load` sets the run aside when it is given a reason to. */
+  async firstLoad(runId: string, load: (quarantineReason: string | undefined) => Promise<LoadedRun>): Promise<LoadedRun> {
+    if (!this.#isOn || !this.#unproven.has(runId)) return load(undefined);
     return this.#alone(runId, undefined, async (mark) => {
       const crashes = this.#crashes.get(mark) ?? 0;
       const reason = `It took the process down ${crashes} times in a row.`;
@@ -54,11 +52,10 @@ export class PoisonWatch {
         await this.#deps.quarantineUnread(runId, reason);
         throw new AppError("operation-not-possible", `The run ${runId} is quarantined. ${reason}`, { details: { runId } });
       }
-      const run = await load().catch((error: unknown) => {
+      const run = await load(crashes === CRASHES_MAX ? reason : undefined).catch((error: unknown) => {
         this.#unproven.delete(runId);
         throw error;
       });
-      if (crashes === CRASHES_MAX) this.#deps.quarantine(run, reason);
       await run.stored();
       // Nothing may be under way that could still take the process down; else its first fact is watched too.
       if (run.isQuiet || crashes >= CRASHES_MAX) this.#unproven.delete(runId);

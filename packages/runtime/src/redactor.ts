@@ -138,6 +138,8 @@ function variantsOf(text: string): ReadonlySet<string> {
   variants.add(url).add(lowerEscapes(url)).add(url.replaceAll("%20", "+"));
   const strict = url.replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
   variants.add(strict).add(lowerEscapes(strict));
+  const form = new URLSearchParams([["", text]]).toString().slice(1);
+  variants.add(form).add(lowerEscapes(form));
   const json = JSON.stringify(text).slice(1, -1);
   variants.add(json).add(JSON.stringify(json).slice(1, -1));
   variants.add(text.replaceAll("'", String.raw`'\''`)).add(text.replaceAll("'", `'"'"'`));

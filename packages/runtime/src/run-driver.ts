@@ -9,6 +9,7 @@ import {
   outstandingCommands,
   type StartChild,
   type Subscribe,
+  summarize,
 } from "@tutti/engine";
 import { AppError, assertNever, type Json, taskError } from "@tutti/model";
 import type { IncomingEvent, RunMessage, RunVerdict } from "@tutti/store";
@@ -86,6 +87,7 @@ export class RunDriver implements CommitListener {
    */
   feed(run: LoadedRun, fact: Fact): boolean {
     if (run.isDropped) return false;
+    const asleep = fact.type === "operator" && isQuarantined(run) ? this.#underWay(run) : undefined;
     let advanced: Advanced;
     try {
       advanced = advance(run.state, fact, run.context);
@@ -97,6 +99,7 @@ export class RunDriver implements CommitListener {
     this.absorb(run, advanced);
     // A timer that came due while the run was at rest was dropped; whoever wakes the run wants it back.
     if (fact.type === "operator") this.#restoreTimers(run);
+    if (asleep !== undefined && !isQuarantined(run)) this.#awake(run, asleep);
     return advanced.records.length > 0;
   }
 
@@ -121,8 +124,13 @@ export class RunDriver implements CommitListener {
     this.feed(run, { type: "operator", at: this.timeFor(run), actor: "system", reason, action: { kind: "quarantine" } });
   }
 
-  /** Goes on with a run that was just loaded. */
+  /** Goes on with a run that was just loaded. A quarantined one is left as it is: nothing of it is carried out until an operator says so. */
   resume(run: LoadedRun): void {
+    if (isQuarantined(run)) {
+      this.dispatcher.forgetOrphans(run.runId);
+      if (run.isQuiet) this.#deps.ports.loadedAtRest(run);
+      return;
+    }
     const commands = outstandingCommands(run.state, run.context);
     const adopted: AttemptHandle[] = [];
     const abandoned: { readonly task: number; readonly attempt: number; readonly token: string; readonly function: string }[] = [];
@@ -199,10 +207,30 @@ export class RunDriver implements CommitListener {
     return this.#dispatcher;
   }
 
+  /** What the state of a quarantined run believes to be under way, and is not. */
+  #underWay(run: LoadedRun): UnderWay {
+    return { lost: lostAttempts(run.state, run.context), commands: outstandingCommands(run.state, run.context) };
+  }
+
+  /** The run has left its quarantine: what still stands of that is begun again, as after a load. */
+  #awake(run: LoadedRun, asleep: UnderWay): void {
+    const stillLost = lostAttempts(run.state, run.context);
+    for (const lost of asleep.lost) {
+      if (stillLost.some((one) => one.task === lost.task && one.attempt === lost.attempt && one.token === lost.token))
+        this.#endAbandoned(run, lost);
+    }
+    const still = outstandingCommands(run.state, run.context);
+    for (const command of asleep.commands) {
+      if (command.type !== "set-timer" && still.some((one) => isSameCommand(one, command))) this.#resumeCommand(run, command);
+    }
+    this.#deps.ports.deliverWaiting(run);
+  }
+
   #take(run: LoadedRun, pending: PendingCommit, command: Command): void {
     switch (command.type) {
       case "start-attempt":
-        if (command.effect === "read" && this.mode === "open") this.dispatcher.start(run, command);
+        // A run that may be poison takes no step ahead of what is stored: each step that succeeds then counts as progress.
+        if (command.effect === "read" && this.mode === "open" && !run.isUnproven) this.dispatcher.start(run, command);
         else pending.after.push(command);
         return;
       case "look-up":
@@ -359,6 +387,20 @@ export class RunDriver implements CommitListener {
       if (!run.isDropped && this.mode !== "closed") feed();
     });
   }
+}
+
+interface UnderWay {
+  readonly lost: ReturnType<typeof lostAttempts>;
+  readonly commands: readonly Command[];
+}
+
+export function isQuarantined(run: LoadedRun): boolean {
+  return summarize(run.state).status === "quarantined";
+}
+
+function isSameCommand(left: Command, right: Command): boolean {
+  if (left.type !== right.type || !("task" in left) || !("task" in right) || left.task !== right.task) return false;
+  return !("attempt" in left) || !("attempt" in right) || left.attempt === right.attempt;
 }
 
 /** Cut short by our own stop: whatever it says is not an outcome. After the restart it counts as interrupted. */

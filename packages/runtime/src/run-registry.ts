@@ -138,12 +138,14 @@ export class RunRegistry {
   async #loadOnce(runId: string, isOperator: boolean): Promise<LoadedRun> {
     const underWay = this.#loading.get(runId);
     if (underWay !== undefined) return underWay;
-    const loading = this.#deps.poison.firstLoad(runId, () => this.#load(runId, isOperator)).finally(() => this.#loading.delete(runId));
+    const loading = this.#deps.poison
+      .firstLoad(runId, (poisonReason) => this.#load(runId, isOperator, poisonReason))
+      .finally(() => this.#loading.delete(runId));
     this.#loading.set(runId, loading);
     return loading;
   }
 
-  async #load(runId: string, isOperator: boolean): Promise<LoadedRun> {
+  async #load(runId: string, isOperator: boolean, poisonReason: string | undefined): Promise<LoadedRun> {
     const { store, programs, driver } = this.#deps;
     let history = await store.loadRecords(runId, { withSnapshot: true });
     const isQuarantined = history.row.status === "quarantined";
@@ -175,6 +177,7 @@ export class RunRegistry {
     this.#runs.set(runId, run);
     // Set aside without being read: now it is, so its history says it too, and the operator's word decides.
     if (isQuarantined && summarize(state).status !== "quarantined") driver.quarantine(run, history.row.reason ?? "");
+    else if (poisonReason !== undefined) driver.quarantine(run, poisonReason);
     driver.resume(run);
     return run;
   }

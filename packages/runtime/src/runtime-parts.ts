@@ -121,7 +121,6 @@ class Assembly implements RuntimeParts {
     this.poison = new PoisonWatch({
       store,
       env,
-      quarantine: (run, reason) => this.driver.quarantine(run, reason),
       quarantineUnread: (runId, reason) => this.#quarantineUnread(runId, reason),
     });
     const { driver, programs, poison, wakeUps } = this;
