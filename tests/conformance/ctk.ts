@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { AstBuilder, GherkinClassicTokenMatcher, Parser } from "@cucumber/gherkin";
 import { type FeatureChild, IdGenerator, type Scenario, type Step } from "@cucumber/messages";
 import { httpConnector } from "@tutti/connector-http";
+import { parseDocument } from "@tutti/definition";
 import type { Json } from "@tutti/model";
 import { createRuntime, type Runtime } from "@tutti/runtime";
 import { createMemoryStore, MemoryDisk } from "@tutti/store";
 import { type StandIn, startStandIn } from "@tutti/testkit";
-import { parse } from "yaml";
 import { createTestEnv } from "./ctk-env.ts";
 import { checkOutcome, type Execution } from "./ctk-steps.ts";
 import { specificationDir } from "./material.ts";
@@ -80,16 +80,23 @@ async function play(steps: readonly Step[], runtime: Runtime): Promise<string | 
   for (const step of steps) {
     const text = step.docString?.content ?? "";
     if (step.text === "a workflow with definition:") document = text;
-    // The kit's own material, read by the same library as every document.
-    else if (step.text === "given the workflow input is:") input = parse(text) as Json;
+    else if (step.text === "given the workflow input is:") input = parseYaml(text);
     else if (step.text === "the workflow is executed") execution = await execute(runtime, document, input);
     else {
       if (execution === undefined) return `"${step.text}" comes before the execution`;
-      const problem = checkOutcome(step.text, text === "" ? undefined : (parse(text) as Json), execution);
+      const problem = checkOutcome(step.text, text === "" ? undefined : parseYaml(text), execution);
       if (problem !== undefined) return `${step.text} ${problem}`;
     }
   }
   return execution === undefined ? "the scenario executes nothing" : undefined;
+}
+
+/** Data of the kit, read as documents are; these are mappings, so data of any kind becomes the member of one. */
+function parseYaml(text: string): Json {
+  const { json, findings } = parseDocument(`value:\n${text.replace(/^/gm, "  ")}`, { file: "step" });
+  const value = json?.["value"];
+  if (value === undefined) throw new Error(`the data of a step cannot be read: ${findings.map((finding) => finding.message).join(" ")}`);
+  return value;
 }
 
 async function execute(runtime: Runtime, text: string, input: Json): Promise<Execution> {
