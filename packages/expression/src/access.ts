@@ -70,6 +70,7 @@ export function indicesOfArray(run: Run, target: readonly Json[], wanted: readon
     run.spend(1);
     let offset = 0;
     while (offset < wanted.length && equal(run, target[start + offset] as Json, wanted[offset] as Json)) offset++;
+    run.spend(offset >>> 2);
     if (offset === wanted.length) found.push(start);
   }
   return found;

@@ -55,6 +55,9 @@ interface TraceScope {
   readonly functions: ReadonlySet<string>;
 }
 
+/** Longer than any path that people write. */
+const PATH_LENGTH_MAX = 32;
+
 const EMPTY_SCOPE: TraceScope = { variables: new Map(), functions: new Set() };
 // These hand their input, or what their argument finds in it, to the output.
 const PASSING: ReadonlySet<string> = new Set(
@@ -261,5 +264,8 @@ class Tracer {
 }
 
 function extended(origin: Origin | undefined, key: string, at: number): Origin | undefined {
-  return origin === undefined ? undefined : { variable: origin.variable, path: [...origin.path, key], at };
+  if (origin === undefined) return undefined;
+  // A read covers everything below it, so a path may be cut; copying longer ones would take quadratic time.
+  if (origin.path.length >= PATH_LENGTH_MAX) return { ...origin, at };
+  return { variable: origin.variable, path: [...origin.path, key], at };
 }

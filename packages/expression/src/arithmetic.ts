@@ -93,7 +93,7 @@ function divide(run: Run, left: Json, right: Json): Json {
 export function splitString(run: Run, text: string, separator: string): Json {
   run.string(text.length);
   if (text === "") return [];
-  const parts = separator === "" ? Array.from(text) : text.split(separator);
+  const parts = separator === "" ? Array.from(text) : text.split(separator, Math.min(run.limits.arrayLength, run.fuelLeft) + 1);
   run.array(parts.length);
   run.spend(parts.length);
   return parts;

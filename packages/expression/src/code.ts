@@ -18,7 +18,7 @@ export interface Code {
   readonly one: One | undefined;
   readonly each: Each;
   readonly paths: EachLocation;
-  /** The output has at most this many times the nodes of the values that it reads (plus constants); infinite when loops build it. */
+  /** The output has at most this many times the nodes of what it reads, be it data or constants; infinite when loops build it. */
   readonly growth: number;
   /** The output when it depends on nothing. Deep-frozen. */
   readonly constant: Json | undefined;

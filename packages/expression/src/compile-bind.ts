@@ -68,7 +68,7 @@ export function compileBind(compiler: Compiler, node: Extract<Node, { kind: "bin
     one: isPlain ? bindOne(source.one, body.one) : undefined,
     each: guards ? unwrapping(each) : each,
     paths: guards ? unwrapping(paths) : paths,
-    growth: Math.max(1, source.growth) * body.growth || 0,
+    growth: Math.max(1, source.growth) * Math.max(1, body.growth),
     constant: undefined,
   };
 }

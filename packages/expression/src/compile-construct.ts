@@ -15,7 +15,7 @@ export function compileArray(compiler: Compiler, node: NodeOf<"array">, scope: S
   const items = node.body.kind === "comma" ? node.body.items : [node.body];
   const codes = items.map((item) => compiler.compile(item, scope));
   const ones = codes.map((code) => code.one);
-  const growth = codes.reduce((sum, code) => sum + code.growth, 0);
+  const growth = codes.reduce((sum, code) => sum + Math.max(1, code.growth), 0);
   if (ones.every((one) => one !== undefined)) return folded(fixedArray(ones as One[], growth), codes);
   return single((run, input, env) => {
     run.spend(2);
@@ -41,7 +41,7 @@ function fixedArray(ones: readonly One[], growth: number): Code {
 
 export function compileObject(compiler: Compiler, node: NodeOf<"object">, scope: Scope): Code {
   const entries = node.entries.map((entry) => compileEntry(compiler, entry, scope));
-  const growth = entries.reduce((sum, entry) => sum + entry.value.growth, 0);
+  const growth = entries.reduce((sum, entry) => sum + Math.max(1, entry.value.growth), 0);
   const codes = entries.flatMap((entry) => [entry.key, entry.value]);
   if (entries.every((entry) => typeof entry.key.constant === "string" && entry.value.one !== undefined)) {
     const keys = entries.map((entry) => entry.key.constant as string);

@@ -32,7 +32,8 @@ export function pipe(first: Code, second: Code): Code {
   if (second === IDENTITY) return first;
   const firstOne = first.one;
   const secondOne = second.one;
-  const growth = first.growth * second.growth;
+  // A constant has no growth, but what follows multiplies it all the same.
+  const growth = Math.max(1, first.growth) * Math.max(1, second.growth);
   const paths: EachLocation = (run, input, env, emit) => first.paths(run, input, env, (location) => second.paths(run, location, env, emit));
   let one: One | undefined;
   let each: Each;
@@ -46,7 +47,7 @@ export function pipe(first: Code, second: Code): Code {
   } else {
     each = (run, input, env, emit) => first.each(run, input, env, (value) => second.each(run, value, env, emit));
   }
-  return { one, each, paths, growth: Number.isNaN(growth) ? Number.POSITIVE_INFINITY : growth, constant: undefined };
+  return { one, each, paths, growth, constant: undefined };
 }
 
 export function compileComma(compiler: Compiler, node: NodeOf<"comma">, scope: Scope): Code {

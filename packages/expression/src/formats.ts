@@ -15,9 +15,9 @@ export const FORMATS: ReadonlyMap<string, Format> = new Map<string, Format>([
   ["@html", (run, value) => escaped(run, toText(run, value), /[<>&'"]/g, (character) => HTML_ENTITIES.get(character) as string)],
   ["@uri", (run, value) => uri(run, toText(run, value))],
   ["@sh", (run, value) => (isArray(value) ? value.map((item) => shellWord(run, item)).join(" ") : shellWord(run, value))],
-  ["@base64", (run, value) => sized(run, encodeBase64(toText(run, value)))],
+  ["@base64", (run, value) => base64(run, toText(run, value))],
   ["@base64d", (run, value) => sized(run, decodeBase64(run, toText(run, value), value))],
-  ["@base32", (run, value) => sized(run, encodeBase32(toText(run, value)))],
+  ["@base32", (run, value) => sized(run, encodeBase32(run, toText(run, value)))],
   ["@base32d", (run, value) => sized(run, decodeBase32(run, toText(run, value), value))],
 ]);
 
@@ -39,8 +39,14 @@ function sized(run: Run, text: string): string {
   return text;
 }
 
+function base64(run: Run, text: string): string {
+  run.spend(text.length >>> 1);
+  return sized(run, encodeBase64(text));
+}
+
 function escaped(run: Run, text: string, pattern: RegExp, replace: (character: string) => string): string {
-  run.spend(text.length >>> 4);
+  // One call per character in the worst case.
+  run.spend(text.length >>> 1);
   return sized(run, text.replace(pattern, replace));
 }
 
@@ -80,7 +86,8 @@ function shellWord(run: Run, value: Json): string {
 
 /** Percent-encodes the UTF-8 bytes of everything but RFC 3986's unreserved characters. */
 function uri(run: Run, text: string): string {
-  run.spend(text.length >>> 2);
+  // Up to nine characters, and a call for some of them, per unit.
+  run.spend(text.length >>> 1);
   const encoded = encodeURIComponent(text.toWellFormed());
   return sized(
     run,

@@ -9,6 +9,22 @@ export function toJson(run: Run, value: Json): string {
   return new JsonWriter(run).write(value);
 }
 
+/** At least the first `length` characters of the JSON of a value, for messages about values of any size. */
+export function jsonBeginning(run: Run, value: Json, length: number): string {
+  if (typeof value === "string") return quote(run, value.slice(0, length));
+  if (typeof value !== "object" || value === null) return toJson(run, value);
+  run.spend(1);
+  const isList = Array.isArray(value);
+  let text = isList ? "[" : "{";
+  for (const key of isList ? value.keys() : Object.keys(value)) {
+    if (text.length >= length) return text;
+    if (text.length > 1) text += ",";
+    if (!isList) text += `${quote(run, key as string)}:`;
+    text += jsonBeginning(run, (value as { readonly [key: string | number]: Json })[key] as Json, length - text.length);
+  }
+  return text + (isList ? "]" : "}");
+}
+
 function quote(run: Run, text: string): string {
   run.string(text.length);
   const quoted = JSON.stringify(text);
@@ -32,7 +48,7 @@ class JsonWriter {
   }
 
   #text(value: Json): string {
-    this.#run.spend(1);
+    this.#run.spend(2);
     if (value === null || value === undefined) return "null";
     if (typeof value === "boolean") return value ? "true" : "false";
     if (typeof value === "number") return formatNumber(value);

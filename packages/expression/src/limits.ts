@@ -1,6 +1,6 @@
 /** Bounds of one evaluation. They are always on: an expression is written by a tenant and runs on the thread that drives everybody's runs. */
 export interface Limits {
-  /** Work and allocation alike: about one unit per step, per output, per 4 copied array cells, per copied object key, per 16 characters. */
+  /** Work and allocation alike: about one unit per step, per output, per 4 copied array cells, two per copied object key, one per 16 characters. */
   readonly fuel: number;
   /** Nested calls of functions defined in the expression (tail calls count too). */
   readonly depth: number;
@@ -19,7 +19,7 @@ export interface Limits {
 }
 
 /**
- * Chosen so that the worst program that we know ends in under 100 ms and 64 MiB (see `hostile.integration.test.ts`), while
+ * Chosen so that the worst program that we know ends in under 100 ms and 64 MiB (see `tests/expression/hostile.integration.test.ts`), while
  * reshaping a list of 50,000 items stays possible.
  */
 export const DEFAULT_LIMITS: Limits = {
@@ -42,7 +42,7 @@ export const DEFAULT_LIMITS: Limits = {
 };
 
 /** A longer source is data in disguise; documents are bounded at 4 MiB, and one expression is a small part of one. */
-export const SOURCE_LENGTH_MAX = 65_536;
+export const SOURCE_LENGTH_MAX = 16_384;
 /** Nesting of a source text, counted in grammar rules (a pair of brackets is two). Parser, compiler and closures recurse as deep. */
 export const SOURCE_DEPTH_MAX = 600;
 /** Distinct programs kept compiled: the expressions of some hundred definitions at about 2 KiB each. */

@@ -26,6 +26,7 @@ export function equal(run: Run, left: Json, right: Json): boolean {
   run.spend(1);
   if (isArray(left)) {
     if (!isArray(right) || left.length !== right.length) return false;
+    run.spend(left.length >>> 2);
     for (let index = 0; index < left.length; index++) {
       if (!equal(run, left[index] as Json, right[index] as Json)) return false;
     }

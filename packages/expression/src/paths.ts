@@ -32,7 +32,7 @@ export class Location {
 
   step(run: Run, key: Json, value: Json): Location {
     if (this.length >= run.limits.nesting) throw run.limit(`a path has more than ${run.limits.nesting} steps`);
-    run.spend(1);
+    run.spend(3);
     return new Location(value, { parent: this, key, isPlace: true });
   }
 
@@ -44,15 +44,15 @@ export class Location {
 
   path(run: Run): Json[] {
     if (!this.isPlace) throw run.raise(`Invalid path expression with result ${excerpt(run, this.value, PATH_EXCERPT_LENGTH)}`);
-    run.array(this.length);
-    const keys: Json[] = Array.from({ length: this.length });
+    run.spend(4 + (this.length >>> 1));
+    const keys: Json[] = [];
     // oxlint-disable-next-line typescript/no-this-alias -- the walk up starts here
     let place: Location = this;
-    for (let position = this.length - 1; position >= 0; position--) {
-      keys[position] = place.#key;
+    for (let left = this.length; left > 0; left--) {
+      keys.push(place.#key);
       place = place.#parent as Location;
     }
-    return keys;
+    return keys.reverse();
   }
 
   /** Refuses to take `key` of a value that has no place. */

@@ -10,6 +10,7 @@ import { parse } from "./parser.ts";
 import { checkResult } from "./result-check.ts";
 import { LimitReached, Raised, Run } from "./run.ts";
 import { Scope } from "./scope.ts";
+import { excerpt } from "./values.ts";
 
 /** How one evaluation differs from the default. */
 export interface EvaluationOptions {
@@ -35,6 +36,9 @@ export interface Program {
   /** All outputs, as `first`. */
   all(input: Json, slots: readonly (Json | undefined)[], options?: EvaluationOptions): Json[];
 }
+
+/** Characters of an error value in the message. */
+const ERROR_EXCERPT_LENGTH = 100;
 
 // A result with at most this many times the nodes of its inputs is no bomb, and is not walked again to see.
 const UNCHECKED_GROWTH_MAX = 64;
@@ -75,7 +79,7 @@ class CompiledProgram implements Program {
       if (this.#mustCheck && value !== undefined) checkResult(run, value);
       return value;
     } catch (error) {
-      throw this.#publicError(error);
+      throw this.#publicError(run, error);
     }
   }
 
@@ -92,15 +96,21 @@ class CompiledProgram implements Program {
       });
       return outputs;
     } catch (error) {
-      throw this.#publicError(error);
+      throw this.#publicError(run, error);
     }
   }
 
-  #publicError(error: unknown): unknown {
+  #publicError(run: Run, error: unknown): unknown {
     if (error instanceof Raised) {
       const { value } = error;
-      const message = typeof value === "string" ? value : `${errorText(value)} (not a string)`;
-      return new ExpressionError(message, { kind: "error", value, position: positionOf(this.source, error.offset) });
+      try {
+        // An error's value travels as far as a result does.
+        checkResult(run, value);
+        const message = typeof value === "string" ? value : `${excerpt(run, value, ERROR_EXCERPT_LENGTH)} (not a string)`;
+        return new ExpressionError(message, { kind: "error", value, position: positionOf(this.source, error.offset) });
+      } catch (limit) {
+        return this.#publicError(run, limit);
+      }
     }
     if (error instanceof LimitReached) {
       return new ExpressionError(error.message, { kind: "limit", value: error.message, position: positionOf(this.source, error.offset) });
@@ -112,11 +122,6 @@ class CompiledProgram implements Program {
     }
     return error;
   }
-}
-
-function errorText(value: Json): string {
-  const text = JSON.stringify(value) ?? "null";
-  return text.length > 100 ? `${text.slice(0, 97)}...` : text;
 }
 
 function newRun(slots: readonly (Json | undefined)[], options: EvaluationOptions | undefined): Run {

@@ -1,5 +1,5 @@
 import type { Json } from "@tutti/model";
-import { toJson } from "./json-write.ts";
+import { jsonBeginning } from "./json-write.ts";
 import type { Run } from "./run.ts";
 
 /** An object under construction. Its prototype is null, so every key, `__proto__` included, is an ordinary one. */
@@ -49,8 +49,9 @@ export function describe(run: Run, value: Json): string {
   return `${typeName(value)} (${excerpt(run, value, EXCERPT_LENGTH)})`;
 }
 
+/** The beginning of a value as JSON, at a cost that does not depend on the value's size. */
 export function excerpt(run: Run, value: Json, length: number): string {
-  const text = toJson(run, value);
+  const text = jsonBeginning(run, value, length + 1);
   return text.length > length ? `${text.slice(0, length - 3)}...` : text;
 }
 
