@@ -21,8 +21,8 @@ export interface WalkResult {
 
 /** How long a process may go on without dying before it is asked how the run is doing: most positions come within a second. */
 const LOOK_EVERY_MS = 2000;
-/** A deployment has about 120 positions of about a second each, and a server boots in between. */
-const WALK_LIMIT_MS = 900_000;
+/** A deployment has about 120 positions of a second or two each, and a server boots in between; an emulated one, on a busy machine, slowly. */
+const WALK_LIMIT_MS = 1_800_000;
 /** States in which a run goes on by itself. */
 const MOVING = new Set(["running", "waiting"]);
 
@@ -79,7 +79,7 @@ function readPositions(file: string): string[] {
   return existsSync(file)
     ? readFileSync(file, "utf8")
         .split("\n")
-        .filter((line) => line !== "")
+        .filter((line) => line !== "" && !line.startsWith("#"))
     : [];
 }
 

@@ -26,6 +26,6 @@ test("each position kills once, also over processes; another attempt of the same
   second.point("commit.after", { runId: "run_1", seq: 4, records: [ended("completed"), intended(2)] });
   expect(second.deaths()).toBe(3);
   expect(readFileSync(file, "utf8")).toBe(
-    "run_1 attempt-intended 3 /do/a\nrun_1 attempt.after /do/a\nrun_1 attempt-ended 3 unknown\nrun_1 attempt-ended 3 completed\n",
+    "# run_1 3=/do/a\nrun_1 attempt-intended /do/a\nrun_1 attempt.after /do/a\nrun_1 attempt-ended /do/a unknown\nrun_1 attempt-ended /do/a completed\n",
   );
 });
