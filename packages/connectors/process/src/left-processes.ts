@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Token } from "@tutti/model";
 import { TOKEN_VARIABLE } from "./child-environment.ts";
+import { removeFilesOf } from "./left-files.ts";
+import { readProcess, type SeenProcess } from "./seen-process.ts";
 
 /** Time for a process to put its things in order after TERM; then it is killed. */
 export const TERM_GRACE_MS = 2000;
@@ -18,14 +18,6 @@ const POLL_MS = 20;
 const QUIET_ENOUGH = 6;
 const CONCLUSIVE_WEIGHT = 3;
 
-/** A process as /proc shows it. */
-interface SeenProcess {
-  readonly pid: number;
-  /** In clock ticks since boot: with the pid it names one process, also when the pid is used again. */
-  readonly startTime: string;
-  readonly group: number;
-}
-
 /**
  * Ends every process that carries this token in its environment, and removes the files it was started from.
  *
@@ -38,7 +30,7 @@ export async function endProcessesOf(token: Token): Promise<void> {
   const asked = await endAll(token, "SIGTERM", TERM_GRACE_MS);
   const { left, isQuiet } = asked.isQuiet ? asked : await endAll(token, "SIGKILL", KILL_WAIT_MS);
   if (!isQuiet) throw new Error(`Processes of ${token} do not end (last seen: ${left.map(({ pid }) => pid).join(", ") || "none"}).`);
-  await removeLeftFiles(token);
+  await removeFilesOf(token);
 }
 
 interface Ended {
@@ -126,28 +118,4 @@ async function scan(
   };
   await Promise.all(pids.toReversed().map(look));
   return { found, isConclusive };
-}
-
-/** Read without waiting: between this and the signal nothing else of ours runs, so that the pid hardly can have changed hands. */
-function readProcess(pid: number): SeenProcess | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // proc(5); the name in field 2 may contain spaces and parentheses, so count from its end: fields 3 and up.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return { pid, group: Number(fields[2]), startTime: fields[19] ?? "" };
-  } catch {
-    return undefined;
-  }
-}
-
-/** The beginning of the names of an attempt's directories; what is random follows. */
-export function directoryPrefix(token: Token): string {
-  return `tutti-${token}-`;
-}
-
-async function removeLeftFiles(token: Token): Promise<void> {
-  const entries = await readdir(tmpdir()).catch(() => []);
-  for (const entry of entries) {
-    if (entry.startsWith(directoryPrefix(token))) await rm(join(tmpdir(), entry), { recursive: true, force: true });
-  }
 }

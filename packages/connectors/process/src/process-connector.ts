@@ -5,6 +5,7 @@ import { type Attempt, type Connector, ConnectorError, defineConnector, parseInp
 import type { Json } from "@tutti/model";
 import { childEnvironment } from "./child-environment.ts";
 import { findShell, type Interpreter, interpreterOf, isScriptLanguage, SCRIPT_LANGUAGES } from "./interpreter.ts";
+import { sweepLeftFiles } from "./left-files.ts";
 import { endProcessesOf } from "./left-processes.ts";
 import { type ProcessReturn, type ProcessSettings, ScriptInput, type ScriptSettings, ShellInput } from "./process-input.ts";
 import { beforeStart, excerptOf, type ProcessEnd, type ProcessPlan, runProcess, startDetached } from "./run-process.ts";
@@ -22,6 +23,9 @@ const CONCURRENCY_MAX = 64;
 export function processConnector(options: ProcessConnectorOptions = {}): Connector {
   const environment = options.environment ?? process.env;
   const shell = findShell();
+  let swept: Promise<void> | undefined;
+  /** Once, before the first process: tidying up that fails is no reason not to start it. */
+  const sweepOnce = (): Promise<void> => (swept ??= sweepLeftFiles().catch(() => {}));
   const common = {
     output: z.custom<Json>(),
     effect: "unsafe",
@@ -41,6 +45,7 @@ export function processConnector(options: ProcessConnectorOptions = {}): Connect
         input: ShellInput,
         run: async (input, attempt) => {
           const { shell: settings, ...how } = parseInput(ShellInput, input);
+          await sweepOnce();
           return carryOut({ interpreter: shell, code: settings.command, file: undefined, settings, ...how }, environment, attempt);
         },
       },
@@ -50,6 +55,7 @@ export function processConnector(options: ProcessConnectorOptions = {}): Connect
         input: ScriptInput,
         run: async (input, attempt) => {
           const { script, ...how } = parseInput(ScriptInput, input);
+          await sweepOnce();
           return carryOut({ ...programOf(script, attempt.baseDirectory), settings: script, ...how }, environment, attempt);
         },
       },

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Token } from "@tutti/model";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { sweepLeftFiles } from "./left-files.ts";
 import { endProcessesOf } from "./left-processes.ts";
 
 let directory: string;
@@ -60,6 +61,17 @@ test("what a killed owner left running is ended, with its files; others' process
   expect(readdirSync(tmpdir()).filter((name) => name.includes(token))).toEqual([]);
   expect(processesOf(other).length).toBeGreaterThan(0);
   expect(readdirSync(tmpdir()).filter((name) => name.includes(other))).toHaveLength(1);
+});
+
+test("the next process removes what a dead one left on the disk, but nothing of what still runs", async () => {
+  const left = (marked: Token): number => readdirSync(tmpdir()).filter((name) => name.includes(marked)).length;
+  await killOwnerDuring("echo up; sleep 100", other);
+  await killOwnerDuring("echo up; sleep 100", token);
+  for (const pid of processesOf(token)) process.kill(Number(pid), "SIGKILL");
+  while (processesOf(token).length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect([left(token), left(other)]).toEqual([1, 1]);
+  await sweepLeftFiles();
+  expect([left(token), left(other)]).toEqual([0, 1]);
 });
 
 test("a process that forks on while it is being ended does not get away", async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Token } from "@tutti/model";
-import { directoryPrefix } from "./left-processes.ts";
+import { directoryPrefix } from "./left-files.ts";
 
 const execute = promisify(execFile);
 
