@@ -44,7 +44,7 @@ export function lintDocument(document: string | ParsedDocument, options: LintOpt
   checkProfile(context);
   checkDataFlow(context, reader);
   checkPortability(context);
-  return inOrder([...parsed.findings, ...context.findings]);
+  return inOrder([...parsed.findings, ...context.findings], context.hasMore);
 }
 
 function shapeFindings(parsed: ParsedDocument): Finding[] {
@@ -56,12 +56,12 @@ function shapeFindings(parsed: ParsedDocument): Finding[] {
   });
 }
 
-function inOrder(findings: readonly Finding[]): Finding[] {
+function inOrder(findings: readonly Finding[], hasMore = false): Finding[] {
   const sorted = findings.toSorted((left, right) => left.line - right.line || left.column - right.column);
-  if (sorted.length <= FINDINGS_MAX) return sorted;
-  const last = sorted[FINDINGS_MAX - 1] as Finding;
+  const last = sorted[FINDINGS_MAX - 1];
+  if (last === undefined || (sorted.length === FINDINGS_MAX && !hasMore)) return sorted;
   // Nothing that is left out may make a refused document look accepted.
   const severity = sorted.some((finding) => finding.severity === "error") ? "error" : "warning";
-  const rest = sorted.length - FINDINGS_MAX;
-  return [...sorted.slice(0, FINDINGS_MAX), { ...last, severity, rule: "too-many-findings", message: `There are ${rest} more findings.` }];
+  const cut: Finding = { ...last, severity, rule: "too-many-findings", message: "There are more findings than are shown." };
+  return [...sorted.slice(0, FINDINGS_MAX), cut];
 }

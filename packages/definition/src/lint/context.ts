@@ -1,5 +1,5 @@
 import { isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
-import type { Finding, Severity } from "../finding.ts";
+import { type Finding, FINDINGS_MAX, type Severity } from "../finding.ts";
 import type { ParsedDocument } from "../parse-document.ts";
 import type { Place } from "../source-map.ts";
 import { collectTasks, type TaskGroup, type TaskSite } from "./task-sites.ts";
@@ -19,7 +19,8 @@ export interface LintOptions {
 interface Report {
   readonly pointer: string;
   readonly message: string;
-  readonly hint?: string | undefined;
+  /** What to do; a function when it costs something to find, asked only for findings that are kept. */
+  readonly hint?: string | undefined | (() => string | undefined);
   readonly place?: Place;
   /** Character within the string at `pointer` that is meant. */
   readonly offset?: number;
@@ -33,7 +34,10 @@ export class LintContext {
   readonly options: LintOptions;
   readonly groups: readonly TaskGroup[];
   readonly sites: readonly TaskSite[];
+  /** Names of `use.secrets`. */
+  readonly secrets: ReadonlySet<string>;
   readonly #parsed: ParsedDocument;
+  #hasMore = false;
 
   constructor(document: JsonObject, parsed: ParsedDocument, options: LintOptions) {
     this.document = document;
@@ -41,7 +45,13 @@ export class LintContext {
     this.options = options;
     this.use = member(document, "use");
     this.groups = collectTasks(document);
+    this.secrets = new Set(listAt(this.use, "secrets").filter((name): name is string => typeof name === "string"));
     this.sites = this.groups.flatMap((group) => group.sites);
+  }
+
+  /** Whether there was more to report than is kept. */
+  get hasMore(): boolean {
+    return this.#hasMore;
   }
 
   error(rule: string, report: Report): void {
@@ -57,8 +67,14 @@ export class LintContext {
   }
 
   #report(severity: Severity, rule: string, { pointer, message, hint, place, offset }: Report): void {
+    // Places are looked up in the text one by one; nobody reads so many.
+    if (this.findings.length >= (severity === "error" ? 2 : 1) * FINDINGS_MAX) {
+      this.#hasMore = true;
+      return;
+    }
     const position = offset === undefined ? this.#parsed.positionOf(pointer, place) : this.#parsed.positionInText(pointer, offset);
-    this.findings.push({ severity, rule, message, pointer, ...position, ...(hint === undefined ? {} : { hint }) });
+    const advice = typeof hint === "function" ? hint() : hint;
+    this.findings.push({ severity, rule, message, pointer, ...position, ...(advice === undefined ? {} : { hint: advice }) });
   }
 }
 

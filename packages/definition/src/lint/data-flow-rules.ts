@@ -1,6 +1,6 @@
 import { isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
 import { joinPointer } from "../json-pointer.ts";
-import { type LintContext, listAt, member, textAt } from "./context.ts";
+import { type LintContext, member, textAt } from "./context.ts";
 import type { ExpressionReader } from "./expression-facts.ts";
 import { expressionPositions } from "./expression-positions.ts";
 import { sourceOf } from "./expression-rules.ts";
@@ -14,35 +14,32 @@ const URI_VARIABLE = /\{([A-Za-z_]\w*)\}/g;
 export function checkDataFlow(context: LintContext, reader: ExpressionReader): void {
   const reads = readsByTask(context, reader);
   for (const group of context.groups) if (group.kind === "sequence") checkSequence(context, group, reads);
-  for (const site of context.sites) if (site.kind === "fork") checkExports(context, site);
+  checkExports(context);
 }
 
 /** A field that a task reads of its own input, with the first place where it does. */
 type Reads = ReadonlyMap<string, string>;
 
 /** What each task reads of what the task before it gave: by its `if` and `input.from`, and by the rest when there is no `input.from`. */
-function readsByTask(context: LintContext, reader: ExpressionReader): ReadonlyMap<string, Reads> {
-  const byPointer = new Map<string, Map<string, string>>();
-  const sites = [...context.sites].toSorted((left, right) => right.pointer.length - left.pointer.length);
-  const owner = (pointer: string): TaskSite | undefined => sites.find((site) => pointer.startsWith(`${site.pointer}/`));
+function readsByTask(context: LintContext, reader: ExpressionReader): ReadonlyMap<TaskSite, Reads> {
+  const byTask = new Map<TaskSite, Map<string, string>>();
   const add = (site: TaskSite, field: string, pointer: string): void => {
-    const fields = byPointer.get(site.pointer) ?? new Map<string, string>();
+    const fields = byTask.get(site) ?? new Map<string, string>();
     if (!fields.has(field)) fields.set(field, pointer);
-    byPointer.set(site.pointer, fields);
+    byTask.set(site, fields);
   };
   for (const position of expressionPositions(context)) {
-    const site = owner(position.pointer);
-    if (site === undefined || !readsInput(site, position.pointer)) continue;
+    const { site, pointer } = position;
+    if (site === undefined || !readsInput(site, pointer)) continue;
     const expression = sourceOf(position);
     if (expression === undefined) {
-      if (isUri(position.pointer))
-        for (const match of position.text.matchAll(URI_VARIABLE)) add(site, match[1] as string, position.pointer);
+      if (isUri(pointer)) for (const match of position.text.matchAll(URI_VARIABLE)) add(site, match[1] as string, pointer);
       continue;
     }
     const facts = reader.read(expression.source);
-    if (facts.kind === "valid") for (const field of facts.fields) add(site, field, position.pointer);
+    if (facts.kind === "valid") for (const field of facts.fields) add(site, field, pointer);
   }
-  return byPointer;
+  return byTask;
 }
 
 /** Whether `.` at `pointer` is the input as the task before gave it. */
@@ -58,7 +55,7 @@ function isUri(pointer: string): boolean {
   return /\/(?:endpoint|uri)$/.test(pointer);
 }
 
-function checkSequence(context: LintContext, group: TaskGroup, reads: ReadonlyMap<string, Reads>): void {
+function checkSequence(context: LintContext, group: TaskGroup, reads: ReadonlyMap<TaskSite, Reads>): void {
   // A jump makes the order of the text another than that of the run; then nothing is certain enough to warn.
   if (group.sites.some((site) => jumps(site))) return;
   const seen = new Map<string, string>();
@@ -67,7 +64,7 @@ function checkSequence(context: LintContext, group: TaskGroup, reads: ReadonlyMa
   }
   let before: { readonly fields: ReadonlySet<string>; readonly site: TaskSite } | undefined;
   for (const site of group.sites) {
-    for (const [field, pointer] of reads.get(site.pointer) ?? []) {
+    for (const [field, pointer] of reads.get(site) ?? []) {
       const origin = seen.get(field);
       if (before !== undefined && !before.fields.has(field) && origin !== undefined) {
         context.warning("dropped-field", {
@@ -106,30 +103,33 @@ function keysOf(value: Json | undefined): ReadonlySet<string> | undefined {
   return isJsonObject(value) ? new Set(Object.keys(value)) : undefined;
 }
 
-function checkExports(context: LintContext, fork: TaskSite): void {
-  const exporters = new Map<string, string>();
-  for (const [index, item] of listAt(member(fork.task, "fork"), "branches").entries()) {
-    if (!isJsonObject(item)) continue;
-    const name = Object.keys(item)[0] ?? "";
-    const pointer = joinPointer(fork.pointer, "fork", "branches", index, name);
-    const exported = new Map<string, string>();
-    for (const site of context.sites) {
-      if (site.pointer !== pointer && !site.pointer.startsWith(`${pointer}/`)) continue;
-      for (const field of exportedFields(site.task)) exported.set(field, joinPointer(site.pointer, "export", "as"));
-    }
-    for (const [field, place] of exported) {
-      const other = exporters.get(field);
-      if (other === undefined) exporters.set(field, name);
-      else {
-        context.warning("fork-export-conflict", {
-          pointer: place,
-          place: "key",
-          message: `The branches \`${other}\` and \`${name}\` both export \`${field}\`: the one that stands later in the document wins.`,
-          hint: "Export different fields, or merge the branches' outputs after the fork.",
-        });
+/** Fields that more than one branch of a fork exports. */
+function checkExports(context: LintContext): void {
+  /** Per fork: who has exported which field first. */
+  const forks = new Map<TaskGroup, Map<string, TaskSite>>();
+  for (const site of context.sites) {
+    const fields = [...exportedFields(site.task)];
+    if (fields.length === 0) continue;
+    for (let branch: TaskSite | undefined = site; branch !== undefined; branch = branch.parent) {
+      if (branch.group.kind !== "branches") continue;
+      const exporters: Map<string, TaskSite> = forks.get(branch.group) ?? new Map<string, TaskSite>();
+      forks.set(branch.group, exporters);
+      for (const field of fields) {
+        const other: TaskSite = exporters.get(field) ?? branch;
+        exporters.set(field, other);
+        if (other !== branch) reportConflict(context, field, [other.name, branch.name], joinPointer(site.pointer, "export", "as"));
       }
     }
   }
+}
+
+function reportConflict(context: LintContext, field: string, branches: readonly [string, string], pointer: string): void {
+  context.warning("fork-export-conflict", {
+    pointer,
+    place: "key",
+    message: `The branches \`${branches[0]}\` and \`${branches[1]}\` both export \`${field}\`: the one that stands later in the document wins.`,
+    hint: "Export different fields, or merge the branches' outputs after the fork.",
+  });
 }
 
 function exportedFields(task: JsonObject): Iterable<string> {

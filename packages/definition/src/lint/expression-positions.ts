@@ -17,9 +17,11 @@ export interface ExpressionPosition {
   readonly style: Style;
   readonly availability: Availability;
   readonly locals: readonly string[];
+  /** The task that it is part of, if it is part of one. */
+  readonly site?: TaskSite;
 }
 
-type Scope = Pick<ExpressionPosition, "availability" | "locals">;
+type Scope = Pick<ExpressionPosition, "availability" | "locals" | "site">;
 type Positions = Generator<ExpressionPosition, void>;
 
 /** All positions of a document in which expressions can stand. Schemas, metadata and names are none. */
@@ -43,10 +45,11 @@ function* reusables(context: LintContext, use: JsonObject): Positions {
   yield* literals(member(use, "catalogs"), "/use/catalogs", { availability: "workflow", locals: [] });
   yield* literals(member(use, "errors"), "/use/errors", definition);
   yield* literals(member(use, "timeouts"), "/use/timeouts", definition);
+  const users = Map.groupBy(context.sites, (site) => textAt(member(site.task, "catch"), "retry"));
   for (const [name, policy] of Object.entries(member(use, "retries"))) {
-    // A policy sees the errors of all catches that use it.
-    const users = context.sites.filter((site) => textAt(member(site.task, "catch"), "retry") === name);
-    const locals = users.length > 0 ? users.flatMap((site) => [caughtVariable(site), ...site.locals]) : ["error"];
+    // A policy sees what every catch that uses it has.
+    const [first, ...others] = (users.get(name) ?? []).map((site) => [caughtVariable(site), ...site.locals]);
+    const locals = first?.filter((local) => others.every((other) => other.includes(local))) ?? ["error"];
     yield* retry(policy, joinPointer("/use/retries", name), { availability: "definition", locals });
   }
   for (const [index, item] of listAt(use, "extensions").entries()) {
@@ -59,11 +62,11 @@ function* reusables(context: LintContext, use: JsonObject): Positions {
 function* task(site: TaskSite): Positions {
   const { task: value, pointer, locals } = site;
   const at = (...segments: readonly (string | number)[]): string => joinPointer(pointer, ...segments);
-  yield* expression(value, "if", pointer, { availability: "taskInput", locals });
-  yield* mapping(member(value, "input"), "from", at("input"), { availability: "taskInput", locals });
-  yield* mapping(member(value, "output"), "as", at("output"), { availability: "taskOutput", locals });
-  yield* mapping(member(value, "export"), "as", at("export"), { availability: "taskExport", locals });
-  const definition: Scope = { availability: "definition", locals };
+  yield* expression(value, "if", pointer, { availability: "taskInput", locals, site });
+  yield* mapping(member(value, "input"), "from", at("input"), { availability: "taskInput", locals, site });
+  yield* mapping(member(value, "output"), "as", at("output"), { availability: "taskOutput", locals, site });
+  yield* mapping(member(value, "export"), "as", at("export"), { availability: "taskExport", locals, site });
+  const definition: Scope = { availability: "definition", locals, site };
   yield* literals(member(value, "timeout"), at("timeout"), definition);
   yield* profile(value, pointer, definition);
   yield* body(site, definition, at);
@@ -111,7 +114,7 @@ function* body(site: TaskSite, definition: Scope, at: (...segments: readonly (st
 
 function* callArguments(site: TaskSite, pointer: string): Positions {
   const given = member(site.task, "with");
-  const scope: Scope = { availability: "sent", locals: site.locals };
+  const scope: Scope = { availability: "sent", locals: site.locals, site };
   for (const [key, value] of Object.entries(given)) {
     if (key !== "subscription" || site.task["call"] !== "asyncapi" || !isJsonObject(value)) {
       yield* literals(value, joinPointer(pointer, key), scope);

@@ -85,7 +85,8 @@ function checkVariable(context: LintContext, position: ExpressionPosition, name:
   if (available.includes(name) || BUILT_IN.has(name)) return;
   const { pointer } = position;
   if (!STANDARD.includes(name)) {
-    const hint = didYouMean(name, available) ?? `There are ${available.map((variable) => `\`$${variable}\``).join(", ")}.`;
+    const hint = (): string | undefined =>
+      didYouMean(name, available) ?? `There are ${available.map((variable) => `\`$${variable}\``).join(", ")}.`;
     context.error("unknown-variable", { pointer, offset, message: `There is no variable \`$${name}\` here.`, hint });
     return;
   }

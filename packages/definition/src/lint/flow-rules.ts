@@ -8,14 +8,24 @@ const DIRECTIVES: ReadonlySet<string> = new Set(["continue", "exit", "end"]);
 /** Tasks that let time pass: a loop with one of them does not spin. */
 const WAITING_KINDS: ReadonlySet<string> = new Set(["call", "listen", "run", "wait"]);
 
+/** Tasks of a loop that is checked for one that waits. */
+const LOOP_LENGTH_MAX = 100;
+
 /** How control moves: targets of `then`, names, cases, empty lists, loops without end. */
 export function checkFlow(context: LintContext): void {
+  const order = new Map(context.groups.map((group) => [group, orderOf(group)] as const));
+  const waiting = waitingTasks(context);
+  const names = new Set(context.sites.map((site) => site.name));
   for (const group of context.groups) checkGroup(context, group);
   for (const site of context.sites) {
     if (site.depth === DEPTH_MAX + 1) {
       context.error("nesting-too-deep", { pointer: site.pointer, message: `Tasks are nested more than ${DEPTH_MAX} deep.` });
     }
-    for (const [target, pointer] of targets(site)) checkTarget(context, site, target, pointer);
+    for (const [target, pointer] of targets(site)) {
+      const found = order.get(site.group)?.get(target);
+      if (checkTarget(context, { site, target, found, pointer, isElsewhere: names.has(target) }) && spins(site, found, waiting))
+        reportLoop(context, target, pointer);
+    }
     if (site.kind === "switch") checkCases(context, site);
   }
 }
@@ -62,43 +72,60 @@ function* targets(site: TaskSite): Generator<readonly [target: string, pointer: 
   }
 }
 
-function checkTarget(context: LintContext, site: TaskSite, target: string, pointer: string): void {
-  if (DIRECTIVES.has(target)) return;
+/** The tasks of a list by name; of two with one name, the first. */
+function orderOf(group: TaskGroup): ReadonlyMap<string, TaskSite> {
+  return new Map(group.sites.toReversed().map((site) => [site.name, site] as const));
+}
+
+interface Jump {
+  readonly site: TaskSite;
+  readonly target: string;
+  /** The task of the same list that the target names. */
+  readonly found: TaskSite | undefined;
+  readonly pointer: string;
+  readonly isElsewhere: boolean;
+}
+
+/** Whether a jump goes to a task of its list; reports one that leads nowhere. */
+function checkTarget(context: LintContext, { site, target, found, pointer, isElsewhere }: Jump): boolean {
+  if (DIRECTIVES.has(target)) return false;
   if (site.group.kind !== "sequence") {
     const what = site.group.kind === "branches" ? "A branch of a fork" : "A function";
-    context.error("unknown-then-target", {
-      pointer,
-      message: `${what} stands alone: \`then\` may be \`continue\`, \`exit\` or \`end\`, but not \`${target}\`.`,
-    });
-    return;
+    const message = `${what} stands alone: \`then\` may be \`continue\`, \`exit\` or \`end\`, but not \`${target}\`.`;
+    context.error("unknown-then-target", { pointer, message });
+    return false;
   }
-  const { sites } = site.group;
-  const found = sites.find((candidate) => candidate.name === target);
-  if (found === undefined) {
-    const elsewhere = context.sites.some((candidate) => candidate.name === target);
-    const hint = elsewhere
+  if (found !== undefined) return true;
+  const hint = (): string | undefined =>
+    isElsewhere
       ? "`then` reaches tasks of the same list only."
-      : didYouMean(target, [...sites.map(({ name }) => name), ...DIRECTIVES]);
-    context.error("unknown-then-target", { pointer, message: `\`then\` names no task of this list: \`${target}\`.`, hint });
-    return;
+      : didYouMean(target, [...DIRECTIVES, ...site.group.sites.map(({ name }) => name)]);
+  context.error("unknown-then-target", { pointer, message: `\`then\` names no task of this list: \`${target}\`.`, hint });
+  return false;
+}
+
+/** Tasks that wait for time or for another system, themselves or by a task inside of them. */
+function waitingTasks(context: LintContext): ReadonlySet<TaskSite> {
+  const waiting = new Set<TaskSite>();
+  for (const site of context.sites) {
+    if (!WAITING_KINDS.has(site.kind)) continue;
+    for (let at: TaskSite | undefined = site; at !== undefined && !waiting.has(at); at = at.parent) waiting.add(at);
   }
-  if (found.position > site.position) return;
-  const loop = sites.filter(({ position }) => position >= found.position && position <= site.position);
-  if (loop.some((candidate) => waits(context, candidate))) return;
+  return waiting;
+}
+
+/** Whether a jump back makes a loop in which nothing waits. Only short loops are looked at: a long one without a call is no accident. */
+function spins(site: TaskSite, found: TaskSite | undefined, waiting: ReadonlySet<TaskSite>): boolean {
+  if (found === undefined || found.position > site.position || site.position - found.position > LOOP_LENGTH_MAX) return false;
+  return !site.group.sites.slice(found.position, site.position + 1).some((candidate) => waiting.has(candidate));
+}
+
+function reportLoop(context: LintContext, target: string, pointer: string): void {
   context.warning("busy-loop", {
     pointer,
     message: `This jumps back to \`${target}\`, and nothing in between waits.`,
     hint: "Add a `wait` to the loop, or use `for` with `while`.",
   });
-}
-
-/** Whether a task, or one inside of it, waits for time or for another system. */
-function waits(context: LintContext, site: TaskSite): boolean {
-  const inner = `${site.pointer}/`;
-  return (
-    WAITING_KINDS.has(site.kind) ||
-    context.sites.some((candidate) => candidate.pointer.startsWith(inner) && WAITING_KINDS.has(candidate.kind))
-  );
 }
 
 function checkCases(context: LintContext, site: TaskSite): void {

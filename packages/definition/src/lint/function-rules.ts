@@ -44,14 +44,14 @@ function checkCall(context: LintContext, site: TaskSite, name: string): void {
   if (catalog !== undefined && !isConnector) {
     // The specification's own catalog needs no declaration.
     if (catalog === "default" && known === undefined) return;
-    const hint = didYouMean(catalog, Object.keys(member(context.use, "catalogs")));
+    const hint = (): string | undefined => didYouMean(catalog, Object.keys(member(context.use, "catalogs")));
     return context.error("unknown-catalog", { pointer, message: `There is no catalog \`${catalog}\` in \`use.catalogs\`.`, hint });
   }
-  const candidates = [...Object.keys(functions), ...BUILT_IN_CALLS, ...(known?.keys() ?? [])];
+  const candidates = (): string[] => [...Object.keys(functions), ...BUILT_IN_CALLS, ...(known?.keys() ?? [])];
   context.error("unknown-function", {
     pointer,
     message: `There is no function \`${name}\`.`,
-    hint: didYouMean(name, candidates) ?? "Define it in `use.functions`, or name a connector's: `vm.create:1@libvirt`.",
+    hint: () => didYouMean(name, candidates()) ?? "Define it in `use.functions`, or name a connector's: `vm.create:1@libvirt`.",
   });
 }
 
@@ -91,18 +91,21 @@ function withoutExpressions(value: Json): Json {
  */
 function checkUnfolding(context: LintContext): void {
   const bodies = new Map<string, TaskSite[]>();
-  for (const name of Object.keys(member(context.use, "functions"))) {
-    const pointer = joinPointer("/use/functions", name);
-    bodies.set(
-      name,
-      context.sites.filter((site) => site.pointer === pointer || site.pointer.startsWith(`${pointer}/`)),
-    );
+  const outside: TaskSite[] = [];
+  for (const site of context.sites) {
+    let top = site;
+    while (top.parent !== undefined) top = top.parent;
+    const body = top.group.kind === "function" ? (bodies.get(top.name) ?? []) : outside;
+    body.push(site);
+    if (body !== outside) bodies.set(top.name, body);
   }
   const sizes = new Map<string, { readonly tasks: number; readonly depth: number }>();
   const open = new Set<string>();
   const measure = (name: string): { readonly tasks: number; readonly depth: number } => {
     const known = sizes.get(name);
     if (known !== undefined) return known;
+    // A chain of that many functions is too deep however it goes on; without an end here it could exhaust our own stack.
+    if (open.size > DEPTH_MAX) return { tasks: 1, depth: DEPTH_MAX + 1 };
     open.add(name);
     const size = measureSites(bodies.get(name) ?? []);
     open.delete(name);
@@ -140,7 +143,7 @@ function checkUnfolding(context: LintContext): void {
     return { tasks, depth };
   };
   for (const name of bodies.keys()) measure(name);
-  measureSites(context.sites.filter((site) => !site.pointer.startsWith("/use/functions/")));
+  measureSites(outside);
 }
 
 function* calledFunctions(site: TaskSite): Generator<readonly [name: string, pointer: string]> {

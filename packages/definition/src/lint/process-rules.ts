@@ -31,7 +31,7 @@ function checkLanguage(context: LintContext, language: string, pointer: string):
   context.error("unknown-script-language", {
     pointer,
     message: `No runner is there for scripts in \`${language}\`.`,
-    hint: didYouMean(wanted, SCRIPT_LANGUAGES) ?? `Languages are ${SCRIPT_LANGUAGES.map((name) => `\`${name}\``).join(", ")}.`,
+    hint: () => didYouMean(wanted, SCRIPT_LANGUAGES) ?? `Languages are ${SCRIPT_LANGUAGES.map((name) => `\`${name}\``).join(", ")}.`,
   });
 }
 

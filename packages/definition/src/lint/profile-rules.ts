@@ -84,7 +84,7 @@ function checkKey(context: LintContext, key: string, value: Json, pointer: strin
   }
   const known = Object.hasOwn(AVAILABLE, key) ? AVAILABLE[key] : undefined;
   if (known === undefined) {
-    const hint = didYouMean(key, [...Object.keys(AVAILABLE), ...NOT_YET]);
+    const hint = (): string | undefined => didYouMean(key, [...Object.keys(AVAILABLE), ...NOT_YET]);
     context.error("profile-unknown-key", { pointer, place: "key", message: `\`metadata.tutti\` has no \`${key}\`.`, hint });
     return;
   }
@@ -135,7 +135,7 @@ function checkEffect(context: LintContext, profile: JsonObject, task: JsonObject
     });
   }
   if (typeof find === "string" && useEntry(context, "functions", find) === undefined) {
-    const hint = didYouMean(find, Object.keys(member(context.use, "functions")));
+    const hint = (): string | undefined => didYouMean(find, Object.keys(member(context.use, "functions")));
     context.error("unknown-function", {
       pointer: joinPointer(at, "find"),
       message: `There is no function \`${find}\` in \`use.functions\`.`,

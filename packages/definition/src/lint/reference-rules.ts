@@ -34,7 +34,7 @@ function checkName(context: LintContext, part: keyof typeof KINDS, name: string 
   context.error(`unknown-${KINDS[part].split(" ")[0]}`, {
     pointer,
     message: `There is no ${KINDS[part]} \`${name}\` in \`use.${part}\`.`,
-    hint: didYouMean(name, Object.keys(known)),
+    hint: () => didYouMean(name, Object.keys(known)),
   });
 }
 
@@ -85,12 +85,11 @@ function checkSecrets(context: LintContext, policy: Json, pointer: string): void
 
 /** A secret must be declared where everybody sees what a workflow uses. */
 export function checkSecret(context: LintContext, name: string, at: { readonly pointer: string; readonly offset?: number }): void {
-  const known = listAt(context.use, "secrets").filter((item): item is string => typeof item === "string");
-  if (known.includes(name)) return;
+  if (context.secrets.has(name)) return;
   context.error("unknown-secret", {
     ...at,
     message: `The secret \`${name}\` is not listed in \`use.secrets\`.`,
-    hint: didYouMean(name, known),
+    hint: () => didYouMean(name, context.secrets),
   });
 }
 

@@ -13,7 +13,7 @@ export function checkDocument(context: LintContext): void {
       pointer,
       place: "key",
       message: `A document has no \`${key}\`.`,
-      hint: didYouMean(key, known) ?? `It takes ${known.map((name) => `\`${name}\``).join(", ")}.`,
+      hint: () => didYouMean(key, known) ?? `It takes ${known.map((name) => `\`${name}\``).join(", ")}.`,
     });
   }
   checkSchedule(context);

@@ -12,6 +12,8 @@ export interface TaskSite {
   readonly locals: readonly string[];
   /** The list that it is an item of; a function of `use.functions` is alone in its own. */
   readonly group: TaskGroup;
+  /** The task that contains its list, undefined at the top and in functions. */
+  readonly parent: TaskSite | undefined;
   readonly position: number;
   /** 1 for a task of the document's own list. */
   readonly depth: number;
@@ -27,102 +29,99 @@ export interface TaskGroup {
   readonly sites: readonly TaskSite[];
 }
 
-/** All tasks of a document that the schema has accepted, outer ones before inner ones, in the order of the text. */
+/** All tasks of a document that the schema has accepted; a list comes before the lists inside of it. */
 export function collectTasks(document: JsonObject): readonly TaskGroup[] {
   const groups: TaskGroup[] = [];
   const use = objectAt(document, "use");
+  const outside: Surroundings = { groups, parent: undefined, locals: [] };
   for (const [name, task] of Object.entries(objectAt(use, "functions"))) {
-    collectGroup(groups, "function", joinPointer("/use/functions"), [[name, task, joinPointer("/use/functions", name)]], [], 0);
+    collectGroup(outside, "function", "/use/functions", [[name, task, joinPointer("/use/functions", name)]]);
   }
   const extensions = ownProperty(use, "extensions");
   for (const [index, item] of (Array.isArray(extensions) ? (extensions as readonly Json[]) : []).entries()) {
     const [name, extension] = onlyEntry(item);
-    for (const key of ["before", "after"]) collectList(groups, extension, key, joinPointer("/use/extensions", index, name), [], 0);
+    const pointer = joinPointer("/use/extensions", index, name);
+    for (const key of ["before", "after"])
+      collectList(outside, isJsonObject(extension) ? ownProperty(extension, key) : undefined, joinPointer(pointer, key));
   }
-  collectList(groups, document, "do", "", [], 0);
+  collectList(outside, ownProperty(document, "do"), "/do");
   return groups;
 }
 
+/** What a list of tasks has around it. */
+interface Surroundings {
+  readonly groups: TaskGroup[];
+  readonly parent: TaskSite | undefined;
+  readonly locals: readonly string[];
+}
 type Entry = readonly [name: string, task: Json, pointer: string];
 
-function collectList(
-  groups: TaskGroup[],
-  owner: Json,
-  key: string,
-  ownerPointer: string,
-  locals: readonly string[],
-  depth: number,
-  kind: TaskGroup["kind"] = "sequence",
-): void {
-  const list = isJsonObject(owner) ? ownProperty(owner, key) : undefined;
+function collectList(around: Surroundings, list: Json | undefined, pointer: string, kind: TaskGroup["kind"] = "sequence"): void {
   if (!Array.isArray(list)) return;
-  const pointer = joinPointer(ownerPointer, key);
   const entries = (list as readonly Json[]).map((item, index): Entry => {
     const [name, task] = onlyEntry(item);
     return [name, task, joinPointer(pointer, index, name)];
   });
-  collectGroup(groups, kind, pointer, entries, locals, depth);
+  collectGroup(around, kind, pointer, entries);
 }
 
-function collectGroup(
-  groups: TaskGroup[],
-  kind: TaskGroup["kind"],
-  pointer: string,
-  entries: readonly Entry[],
-  locals: readonly string[],
-  depth: number,
-): void {
+function collectGroup(around: Surroundings, kind: TaskGroup["kind"], pointer: string, entries: readonly Entry[]): void {
   const sites: TaskSite[] = [];
   const group: TaskGroup = { kind, pointer, sites };
-  groups.push(group);
+  around.groups.push(group);
+  const { parent, locals } = around;
   for (const [position, [name, task, taskPointer]] of entries.entries()) {
     const taskKind = taskKeyOf(task);
     if (!isJsonObject(task) || taskKind === undefined) continue;
-    const site: TaskSite = { name, task, kind: taskKind, pointer: taskPointer, locals, group, position, depth: depth + 1 };
+    const site: TaskSite = {
+      name,
+      task,
+      kind: taskKind,
+      pointer: taskPointer,
+      locals,
+      group,
+      parent,
+      position,
+      depth: (parent?.depth ?? 0) + 1,
+    };
     sites.push(site);
-    collectInner(groups, site);
+    collectInner(around.groups, site);
   }
 }
 
 function collectInner(groups: TaskGroup[], site: TaskSite): void {
-  const { task, pointer, locals, depth } = site;
+  const { task, pointer } = site;
+  const collect = (owner: JsonObject, key: string, at: string, more: readonly string[] = [], kind: TaskGroup["kind"] = "sequence"): void =>
+    collectList({ groups, parent: site, locals: [...site.locals, ...more] }, ownProperty(owner, key), joinPointer(at, key), kind);
   switch (site.kind) {
     case "do":
-      collectList(groups, task, "do", pointer, locals, depth);
+      collect(task, "do", pointer);
       break;
     case "for":
-      collectList(groups, task, "do", pointer, [...locals, ...loopVariables(site)], depth);
+      collect(task, "do", pointer, loopVariables(site));
       break;
     case "fork":
-      collectList(groups, objectAt(task, "fork"), "branches", joinPointer(pointer, "fork"), locals, depth, "branches");
+      collect(objectAt(task, "fork"), "branches", joinPointer(pointer, "fork"), [], "branches");
       break;
     case "try":
-      collectList(groups, task, "try", pointer, locals, depth);
-      collectList(groups, objectAt(task, "catch"), "do", joinPointer(pointer, "catch"), [...locals, caughtVariable(site)], depth);
+      collect(task, "try", pointer);
+      collect(objectAt(task, "catch"), "do", joinPointer(pointer, "catch"), [caughtVariable(site)]);
       break;
     case "listen":
-      collectList(groups, objectAt(task, "foreach"), "do", joinPointer(pointer, "foreach"), [...locals, ...iteratorVariables(task)], depth);
+      collect(objectAt(task, "foreach"), "do", joinPointer(pointer, "foreach"), iteratorVariables(task));
       break;
     case "call": {
-      const subscription = objectAt(objectAt(task, "with"), "subscription");
       if (ownProperty(task, "call") !== "asyncapi") break;
-      const iterator = [...locals, ...iteratorVariables(subscription)];
-      collectList(
-        groups,
-        objectAt(subscription, "foreach"),
-        "do",
-        joinPointer(pointer, "with", "subscription", "foreach"),
-        iterator,
-        depth,
-      );
+      const subscription = objectAt(objectAt(task, "with"), "subscription");
+      const at = joinPointer(pointer, "with", "subscription", "foreach");
+      collect(objectAt(subscription, "foreach"), "do", at, iteratorVariables(subscription));
       break;
     }
     default:
   }
   // The list that finds an effect is ours, not the schema's: it is a list of tasks only when it looks like one.
   const effect = objectAt(objectAt(objectAt(task, "metadata"), "tutti"), "effect");
-  if (TaskList.safeParse(ownProperty(effect, "find")).success)
-    collectList(groups, effect, "find", joinPointer(pointer, "metadata", "tutti", "effect"), locals, depth);
+  if (TaskList.safeParse(ownProperty(effect, "find")).success) collect(effect, "find", joinPointer(pointer, "metadata", "tutti", "effect"));
 }
 
 /** The variables of a loop's body. */
