@@ -4,7 +4,7 @@ import type { FunctionTraits } from "./context.ts";
 import { findCatcher } from "./catching.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded, LookUpEnded } from "./record.ts";
-import { type CallState, ledgerKey, type Task } from "./state.ts";
+import type { CallState, Detached, Task } from "./state.ts";
 import { failWith } from "./tasks.ts";
 import { deriveKeyedToken } from "./token.ts";
 import { tokenOf } from "./token-of.ts";
@@ -30,18 +30,20 @@ export function dispatchCall(machine: Machine, task: Task): void {
   }
   try {
     const traits = traitsOf(machine, task, node);
+    const known = machine.task(task.retryFrame)?.retries?.ledger[task.key];
+    if (known !== undefined && task.call === undefined) task.group = Math.max(task.group, known.group);
     task.call ??= openCall(machine, task, node, traits);
     const { call } = task;
-    const known = machine.task(task.retryFrame)?.retries?.ledger[ledgerKey(task)];
-    if (known !== undefined && call.attempt === 0) {
+    if (known !== undefined && known.group === task.group && call.attempt === 0) {
       if (known.output !== undefined) {
-        machine.later({ kind: "complete", task: task.id, output: known.output, flow: undefined, asIs: true });
+        machine.later({ kind: "complete", task: task.id, output: known.output, flow: undefined, asIs: !known.isRaw });
         return;
       }
       call.attempt = known.attempts;
       call.intentAtMs = known.intentAtMs;
       call.mustLookUp = true;
     }
+    if (takesOver(machine, task, call)) return;
     if (call.effect === "findable" && call.mustLookUp && call.attempt > 0) lookUp(machine, task, node);
     else sendAttempt(machine, task, node, call);
   } catch (cause) {
@@ -262,7 +264,8 @@ export function effectAbsent(machine: Machine, task: Task): void {
   const traits = traitsOf(machine, task, node);
   const isUnique = node.effect === undefined ? traits.unique : node.effect.unique;
   const settleMs = node.effect === undefined ? traits.settleMs : Math.max(node.effect.settleMs, traits.settleMs);
-  const requestMs = node.timeout === undefined ? traits.requestTimeoutMs : Math.min(traits.requestTimeoutMs, timeoutOf(machine, task, node.timeout));
+  const requestMs =
+    node.timeout === undefined ? traits.requestTimeoutMs : Math.min(traits.requestTimeoutMs, timeoutOf(machine, task, node.timeout));
   const countsFromMs = call.intentAtMs + requestMs + settleMs;
   call.lookUps = 0;
   task.frame = undefined;
@@ -328,6 +331,12 @@ export function detachCall(machine: Machine, task: Task, isKilled: boolean): voi
     effect: call.effect,
     attempt: call.attempt,
     sinceMs: machine.now,
+    key: task.key,
+    group: task.group,
+    retryFrame: task.retryFrame,
+    intentAtMs: call.intentAtMs,
+    successor: 0,
+    settledOutput: undefined,
     status: isKilled || task.phase !== "running" ? "in-doubt" : "ending",
     reason: isKilled ? "cancelled" : undefined,
   });
@@ -352,16 +361,67 @@ function isEffectOpen(task: Task, call: CallState): boolean {
   }
 }
 
+/**
+ * An earlier activation of the same effect was given up while its attempt was under way (a sibling failed, the block is repeated): its end is
+ * this task's end. True when the task waits for it, is in doubt with it, or has its output.
+ */
+function takesOver(machine: Machine, task: Task, call: CallState): boolean {
+  const { detached } = machine.state;
+  if (detached.size === 0) return false;
+  for (const earlier of detached.values()) {
+    if (earlier.token !== call.token) continue;
+    call.attempt = Math.max(call.attempt, earlier.attempt);
+    call.intentAtMs = Math.max(call.intentAtMs, earlier.intentAtMs);
+    if (earlier.status === "ending") {
+      earlier.successor = task.id;
+      machine.setPhase(task, "held");
+      return true;
+    }
+    detached.delete(earlier.task);
+    if (earlier.status === "done") {
+      machine.complete(task, earlier.settledOutput ?? null);
+      return true;
+    }
+    if (earlier.status === "in-doubt" && call.effect === "unsafe") {
+      machine.setPhase(task, "in-doubt");
+      return true;
+    }
+    call.mustLookUp = earlier.status === "in-doubt";
+    return false;
+  }
+  return false;
+}
+
 function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {
-  const detached = machine.state.detached.get(fact.task);
-  if (detached === undefined || detached.status !== "ending" || detached.attempt !== fact.attempt) return false;
+  const { detached } = machine.state;
+  const ended = detached.get(fact.task);
+  if (ended === undefined || ended.status !== "ending" || ended.attempt !== fact.attempt) return false;
   machine.record(fact);
   const { outcome } = fact;
-  if (outcome.kind === "unknown" && (detached.effect === "findable" || detached.effect === "unsafe")) {
-    detached.status = "in-doubt";
-    detached.reason = outcome.reason;
-  } else machine.state.detached.delete(fact.task);
+  detached.delete(fact.task);
+  const successor = machine.task(ended.successor);
+  if (successor?.call?.token === ended.token && successor.phase === "held") {
+    machine.setPhase(successor, "active");
+    if (outcome.kind === "completed") machine.complete(successor, outcome.output);
+    else if (outcome.kind === "unknown") unknownOutcome(machine, successor, "cancelled", outcome.error);
+    else {
+      successor.call.mustLookUp = outcome.began;
+      machine.later({ kind: "dispatch", task: successor.id });
+    }
+    return true;
+  }
+  if (outcome.kind === "unknown" && (ended.effect === "findable" || ended.effect === "unsafe"))
+    detached.set(ended.task, { ...ended, status: "in-doubt", reason: outcome.reason });
+  else if (outcome.kind === "completed" && ended.effect === "unsafe") rememberDetached(machine, ended, outcome.output);
   return true;
+}
+
+/** An `unsafe` effect that happened after its block was given up: a repetition of the block must not do it again. */
+function rememberDetached(machine: Machine, ended: Detached, output: Json): void {
+  const holder = machine.task(ended.retryFrame)?.retries;
+  if (holder === undefined) return;
+  const { key, group, attempt, intentAtMs, effect } = ended;
+  holder.ledger[key] = { group, attempts: attempt, intentAtMs, effect, output, isRaw: true };
 }
 
 function callNode(machine: Machine, task: Task): CallNode {

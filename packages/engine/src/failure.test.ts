@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { answer, TestRun } from "./test-run.ts";
+import { answer, TestRun, unknown } from "./test-run.ts";
 
 const failing = (times: number, status = 503) => {
   let calls = 0;
@@ -166,5 +166,45 @@ describe("raise", () => {
       document: "do: [ { r: { raise: { error: { type: 'https://x.test/e', status: 400, title: '${ \"no, \\(.who)\" }' } } } } ]",
     });
     expect(run.summary.error).toEqual({ type: "https://x.test/e", status: 400, title: "no, Ana", instance: "/do/0/r" });
+  });
+});
+
+describe("two attempts of one effect", () => {
+  const block = (effect: string) => `
+do:
+  - guarded:
+      try:
+        - both: { fork: { branches: [ { slow: { call: x.slow:1@t${effect} } }, { boom: { call: x.boom:1@t } } ] } }
+      catch: { retry: { limit: { attempt: { count: 3 } } } }`;
+  const make = (effect: "idempotent" | "unsafe") => {
+    let booms = 0;
+    const run = new TestRun({
+      document: block(""),
+      effects: { "x.slow:1@t": effect },
+      functions: { "x.slow:1@t": () => "«hang»", "x.boom:1@t": () => (++booms === 1 ? answer(503) : "fine") },
+      ignoresAborts: true,
+    });
+    return run;
+  };
+  const slow = "/do/guarded/try/both/fork/branches/slow";
+
+  it("never run at the same time: the repeated block takes over the attempt that is still ending", () => {
+    const run = make("unsafe");
+    expect(run.sent.map((attempt) => attempt.path)).toEqual([slow, expect.stringContaining("boom"), expect.stringContaining("boom")]);
+    expect(run.view.waits).toMatchObject([{ reason: "waits for an earlier attempt of the same effect to end" }]);
+    run.end(slow, { kind: "completed", output: "made once" });
+    expect(run.summary).toMatchObject({ status: "completed", output: ["made once", "fine"], inDoubt: 0 });
+  });
+
+  it("an unknown end holds the repetition of an unsafe effect in doubt, and repeats an idempotent one", () => {
+    const unsafe = make("unsafe");
+    unsafe.end(slow, unknown("cancelled"));
+    expect(unsafe.summary).toMatchObject({ status: "waiting", inDoubt: 1 });
+    unsafe.operate({ kind: "settle", task: unsafe.view.waits[0]?.task ?? 0, verdict: { kind: "done", output: "it was" } });
+    expect(unsafe.summary.output).toEqual(["it was", "fine"]);
+
+    const idempotent = make("idempotent");
+    idempotent.end(slow, unknown("cancelled"));
+    expect(idempotent.sent.filter((attempt) => attempt.path === slow).map((attempt) => attempt.attempt)).toEqual([1, 2]);
   });
 });

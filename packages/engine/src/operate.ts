@@ -165,6 +165,7 @@ function settle(machine: Machine, action: Extract<OperatorAction, { kind: "settl
   const { verdict } = action;
   if (doubt !== undefined) {
     doubt.status = verdict.kind;
+    if (verdict.kind === "done") doubt.settledOutput = verdict.output;
     return;
   }
   const task = liveTask(state, action.task);

@@ -178,16 +178,20 @@ export interface RetryState {
   firstErrorAtMs: number;
   /** Limits one pass of the block. */
   passTimer: number | undefined;
-  /** What calls inside have done in earlier passes, by key and group: a repeated block adopts what its first pass made. */
+  /** What calls inside have done in earlier passes, by key: a repeated block adopts what its first pass made. */
   readonly ledger: Record<string, LedgerEntry>;
 }
 
 export interface LedgerEntry {
+  /** Raised when a person settled the call as not done: what was made after that is what a repetition adopts. */
+  readonly group: number;
   readonly attempts: number;
   readonly intentAtMs: number;
   readonly effect: EffectClass;
   /** Output of a completed `unsafe` call: it is not done twice. */
   readonly output: Json | undefined;
+  /** Whether the output is still to be transformed by `output.as`. */
+  readonly isRaw: boolean;
 }
 
 export interface Timer {
@@ -210,6 +214,15 @@ export interface Detached {
   readonly sinceMs: number;
   status: "ending" | "in-doubt" | "done" | "not-done";
   reason: UnknownReason | undefined;
+  /** As on the task: what a repeated block finds it by. */
+  readonly key: string;
+  readonly group: number;
+  readonly retryFrame: number;
+  readonly intentAtMs: number;
+  /** A later activation of the same effect that waits for this attempt's end: two attempts of one token never run at the same time. */
+  successor: number;
+  /** What a person said it gave, when it was settled as done. */
+  settledOutput: Json | undefined;
 }
 
 /** The number of the frame that belongs to the run itself. */
@@ -242,8 +255,3 @@ export function liveChildren(task: Task): readonly number[] {
 
 /** No live inner task: numbers start at 1. */
 export const NO_CHILD = 0;
-
-/** Under which a repeated block finds what a call did in an earlier pass. */
-export function ledgerKey(task: Task): string {
-  return `${task.key}|${task.group}`;
-}

@@ -1,7 +1,7 @@
 import type { TaskNode } from "@tutti/definition";
 import { assert, type Json, jsonEqual, type JsonObject, isJsonObject, taskError } from "@tutti/model";
 import type { Machine, Work } from "./machine.ts";
-import { addTask, type Branch, type ForkFrame, ledgerKey, liveChildren, NO_CHILD, RUN_FRAME, removeTask, type Task } from "./state.ts";
+import { addTask, type Branch, type ForkFrame, liveChildren, NO_CHILD, RUN_FRAME, removeTask, type Task } from "./state.ts";
 import { TaskFailure } from "./evaluate.ts";
 
 /** Entering, completing and leaving of tasks: what all kinds have in common, in the order of the specification's data flow. */
@@ -145,11 +145,13 @@ function remember(machine: Machine, task: Task, output: Json | undefined): void 
   if (task.retries !== undefined) Object.assign(holder.ledger, task.retries.ledger);
   const { call } = task;
   if (call === undefined || call.attempt === 0) return;
-  holder.ledger[ledgerKey(task)] = {
+  holder.ledger[task.key] = {
+    group: task.group,
     attempts: call.attempt,
     intentAtMs: call.intentAtMs,
     effect: call.effect,
     output: call.effect === "unsafe" ? output : undefined,
+    isRaw: false,
   };
 }
 

@@ -32,6 +32,7 @@ export class TestRun {
   readonly #finds: Readonly<Record<string, (token: string) => Json | undefined>>;
   readonly #timers = new Map<number, number>();
   readonly #todo: Command[] = [];
+  readonly #ignoresAborts: boolean;
   #position = 0;
 
   constructor(options: {
@@ -41,11 +42,14 @@ export class TestRun {
     readonly effects?: Readonly<Record<string, EffectClass>>;
     readonly finds?: Readonly<Record<string, (token: string) => Json | undefined>>;
     readonly settleMs?: number;
+    /** Attempts go on when they are asked to stop, until the test ends them. */
+    readonly ignoresAborts?: boolean;
   }) {
     const { json, findings } = parseDocument(withHead(options.document));
     if (json === undefined) throw new Error(findings.map((finding) => finding.message).join("\n"));
     this.#functions = options.functions ?? {};
     this.#finds = options.finds ?? {};
+    this.#ignoresAborts = options.ignoresAborts ?? false;
     this.context = {
       program: compileWorkflow(json),
       runtime: { name: "tutti", version: "test", metadata: {} },
@@ -181,6 +185,7 @@ export class TestRun {
         return;
       }
       case "abort-attempt": {
+        if (this.#ignoresAborts) return;
         const open = this.open.get(command.task);
         this.open.delete(command.task);
         if (open?.type === "start-attempt")

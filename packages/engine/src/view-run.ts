@@ -242,7 +242,7 @@ function waitOf(state: RunState, context: EngineContext, task: Task): WaitView |
       return {
         ...base,
         kind: "operator",
-        reason: state.isPaused ? "is held while the run is suspended: resume" : "is held while the run is at rest: resume",
+        reason: heldReason(state),
       };
     case "in-doubt":
       return { ...base, kind: "settle", reason: "is in doubt: nobody knows whether its effect happened; a person settles it" };
@@ -251,6 +251,11 @@ function waitOf(state: RunState, context: EngineContext, task: Task): WaitView |
     case "active":
       return undefined;
   }
+}
+
+function heldReason(state: RunState): string {
+  if (state.isPaused) return "is held while the run is suspended: resume";
+  return state.phase === "active" ? "waits for an earlier attempt of the same effect to end" : "is held while the run is at rest: resume";
 }
 
 function typesOf(node: EngineContext["program"]["nodes"][number] | undefined): string {

@@ -79,7 +79,10 @@ export class EventsIn {
       })
       .finally(() => {
         run.holds -= 1;
-        if (run.backlog === reading) run.backlog = undefined;
+        if (run.backlog === reading) {
+          run.backlog = undefined;
+          run.hasUnreadBacklog = false;
+        }
         if (!run.isDropped && run.isQuiet) this.#deps.registry.rested(run);
       });
     run.backlog = reading;

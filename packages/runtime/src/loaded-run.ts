@@ -29,6 +29,8 @@ export class PendingCommit {
   send: { readonly toRunId: string; readonly body: Json }[] | undefined;
   take: number[] | undefined;
   acknowledgements: Acknowledgement[] | undefined;
+  /** The row is part of this commit. */
+  row: RunRowChange | undefined;
   /** Told when this commit is stored or lost, whichever it is. */
   watchers: (() => void)[] | undefined;
 }
@@ -66,11 +68,20 @@ export class LoadedRun {
   readonly handed = new Set<number>();
   /** Readings of the event backlog under way: later events wait, so that a listener sees them in order. */
   backlog: Promise<void> | undefined;
+  /**
+   * A correlated listener has not been shown the earlier events yet. Says the row too: a process that dies between the subscription and this
+   * reading must leave a run that its successor loads, since those events will not be handed out again.
+   */
+  hasUnreadBacklog = false;
   tailRecords = 0;
   tailBytes = 0;
   snapshotBytes = 0;
   /** After an unclean stop: has not yet stored anything in this process. */
   isUnproven = false;
+  /** Records that tell of progress, as of the load; see `PoisonWatch`. */
+  progress = 0;
+  /** The row as the store has it. */
+  storedRow: RunRowChange | undefined;
   idleSinceMs: number | undefined;
   /** Things under way that will lead to facts and are no attempts: a backlog being read, a child being started, a leftover being ended. */
   holds = 0;

@@ -26,6 +26,7 @@ export function toRunCommit(run: LoadedRun): RunCommit {
   run.tailRecords += records.length;
   run.tailBytes += bytes;
   const snapshot = isSnapshotDue(run, row) ? takeSnapshot(run) : undefined;
+  pending.row = row;
   run.flying = pending;
   run.pending = new PendingCommit();
   return {
@@ -57,7 +58,7 @@ function rowChange(run: LoadedRun): RunRowChange | undefined {
   run.row = {
     ...run.row,
     status: summary.status,
-    isOutstanding: summary.isOutstanding,
+    isOutstanding: summary.isOutstanding || run.hasUnreadBacklog,
     wakeAtMs: wakeAtOf(summary),
     inDoubt: summary.inDoubt,
     errorType: summary.errorType,
@@ -69,11 +70,11 @@ function rowChange(run: LoadedRun): RunRowChange | undefined {
   return run.row;
 }
 
-function isSameRow({ row }: LoadedRun, summary: RunSummary): boolean {
+function isSameRow({ row, hasUnreadBacklog }: LoadedRun, summary: RunSummary): boolean {
   const isMoving = summary.status === "running" && row.status === "running";
   return (
     row.status === summary.status &&
-    row.isOutstanding === summary.isOutstanding &&
+    row.isOutstanding === (summary.isOutstanding || hasUnreadBacklog) &&
     row.wakeAtMs === wakeAtOf(summary) &&
     row.inDoubt === summary.inDoubt &&
     row.errorType === summary.errorType &&

@@ -33,8 +33,8 @@ export interface DriverPorts {
   /** Hands over messages that wait for a run which was just loaded. */
   deliverWaiting(run: LoadedRun): void;
   messageTaken(position: number): void;
-  /** The run's stored history has changed. */
-  changed(run: LoadedRun): void;
+  /** The run's stored history has changed, and perhaps its row. */
+  changed(run: LoadedRun, isRowChanged: boolean): void;
   /** Nothing of the run is under way in this process. */
   rested(run: LoadedRun): void;
   /** The same of a run that somebody has just loaded, and is about to use. */
@@ -174,7 +174,7 @@ export class RunDriver implements CommitListener {
     for (const watcher of stored.watchers ?? []) watcher();
     if (stored.events !== undefined) ports.eventsAccepted();
     if (verdict.messages.length > 0) ports.deliver(verdict.messages);
-    ports.changed(run);
+    ports.changed(run, stored.row !== undefined);
     if (!run.isDropped && run.isQuiet) ports.rested(run);
   }
 
@@ -247,6 +247,7 @@ export class RunDriver implements CommitListener {
         (pending.send ??= []).push({ toRunId: command.runId, body: childStart(run, command) });
         return;
       case "subscribe":
+        if (command.filters.some((filter) => filter.correlated)) run.hasUnreadBacklog = true;
         (pending.subscribe ??= []).push(
           ...command.filters.map((filter) => ({
             tenant: run.tenant,
