@@ -1,3 +1,4 @@
+import { AppError } from "@tutti/model";
 import { compareNewestFirst, decodeCursor, pageOf, RUN_STATUSES, type RunPage, type RunPlace, type RunQuery } from "@tutti/store";
 import type { Connection } from "./connection.ts";
 import { RUN_COLUMNS, runRowOf } from "./run-row.ts";
@@ -15,8 +16,16 @@ export function listRuns(connection: Connection, query: RunQuery): RunPage {
   const driver = driverOf(query);
   const statuses = query.status === undefined ? RUN_STATUSES : [...new Set(query.status)];
   const lists = driver.hasStatus ? statuses.map((status) => [status]) : [query.status === undefined ? [] : statuses];
-  const rows = lists.flatMap((wanted) => select(connection, query, { driver, statuses: wanted, place })).toSorted(compareNewestFirst);
+  const places = lists.flatMap((wanted) => select(connection, query, { driver, statuses: wanted, place })).toSorted(compareNewestFirst);
+  // Only the rows of this page are read whole; one more tells whether there is a next page.
+  const rows = places.slice(0, query.limit + 1).map(({ runKey }) => runRowOf(readRow(connection, runKey)));
   return pageOf(rows, query.limit);
+}
+
+function readRow(connection: Connection, runKey: number): Record<string, unknown> {
+  const row = connection.sql(`select ${RUN_COLUMNS} from run where run_key = ?`).get(runKey);
+  if (row === undefined) throw new AppError("store-damaged", `An index names the run with key ${runKey}, which is not there.`);
+  return row;
 }
 
 /** How a list is driven: from which index, and whether that has the status in it. */
@@ -39,7 +48,7 @@ function select(
   connection: Connection,
   query: RunQuery,
   how: { readonly driver: Driver; readonly statuses: readonly string[]; readonly place: RunPlace | undefined },
-) {
+): readonly (RunPlace & { readonly runKey: number })[] {
   const conditions: string[] = [];
   const values: Value[] = [];
   const where = (condition: string, ...given: readonly Value[]): void => {
@@ -66,18 +75,12 @@ function select(
   if (query.startedAfterMs !== undefined) where(`${table}.started_at > ?`, query.startedAfterMs);
   if (query.startedBeforeMs !== undefined) where(`${table}.started_at < ?`, query.startedBeforeMs);
   if (how.place !== undefined) where(`(${table}.started_at, ${table}.run_id) < (?, ?)`, how.place.startedAtMs, how.place.runId);
-  const columns = table === "run" ? RUN_COLUMNS : qualified(RUN_COLUMNS);
-  const text = `select ${columns} from ${how.driver.from} where ${conditions.join(" and ")}
-    order by ${table}.started_at desc, ${table}.run_id desc limit ?`;
+  const text = `select run.run_key as run_key, ${table}.started_at as started_at, ${table}.run_id as run_id
+    from ${how.driver.from} where ${conditions.join(" and ")} order by ${table}.started_at desc, ${table}.run_id desc limit ?`;
   return connection
     .sql(text)
     .all(...values, query.limit + 1)
-    .map(runRowOf);
-}
-
-/** The join has some columns twice. */
-function qualified(columns: string): string {
-  return columns.replace(/\b(run_key|run_id|tenant|started_at),/g, "run.$1,");
+    .map((row) => ({ runKey: Number(row["run_key"]), startedAtMs: Number(row["started_at"]), runId: String(row["run_id"]) }));
 }
 
 export function findRunIds(connection: Connection, prefix: string, limit: number): readonly string[] {
