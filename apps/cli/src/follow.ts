@@ -19,6 +19,8 @@ export interface FollowOptions {
   readonly timeoutMs: number | undefined;
   /** Whether a run that is not completed makes the command fail, even when it only waits. */
   readonly mirrors: boolean;
+  /** The run as the user knows it: lines tell what changed since. */
+  readonly known?: RunView;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function followRun(session: Session, runId: string, options: Follow
   const timeout = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs);
   const ended = new AbortController();
   const signal = AbortSignal.any([interrupts.signal, ended.signal, ...(timeout === undefined ? [] : [timeout])]);
-  const shown = show(session, runId, signal);
+  const shown = show(session, runId, signal, options.known);
   let isOver = false;
   try {
     await service.waitFor(runId, options.until, signal);
@@ -53,11 +55,11 @@ export async function followRun(session: Session, runId: string, options: Follow
 }
 
 /** Follows with the view that fits the output until the signal. Never rejects: what ends the run's following is `waitFor`. */
-async function show(session: Session, runId: string, signal: AbortSignal): Promise<void> {
+async function show(session: Session, runId: string, signal: AbortSignal, known: RunView | undefined): Promise<void> {
   if (session.isJson) return;
   const follow = session.io.isTerminal ? showLive : showLines;
   try {
-    await follow(session, runId, signal);
+    await follow(session, runId, signal, known);
   } catch (error) {
     if (!signal.aborted) session.io.error(`The view of the run ended: ${error instanceof Error ? error.message : String(error)}\n`);
   }
@@ -88,9 +90,10 @@ async function showLive(session: Session, runId: string, signal: AbortSignal): P
   }
 }
 
-async function showLines(session: Session, runId: string, signal: AbortSignal): Promise<void> {
+async function showLines(session: Session, runId: string, signal: AbortSignal, known: RunView | undefined): Promise<void> {
   const { io, service } = session;
   const changes = new ChangeLines();
+  if (known !== undefined) changes.skip(known);
   const say = (view: RunView): void => {
     for (const line of changes.next(view)) io.out(`${line}\n`);
   };

@@ -53,6 +53,7 @@ export async function operate(
     until: options.wait ? "rest" : "parked",
     timeoutMs: parseTimeout(options.timeout),
     mirrors: options.wait === true,
+    known: view,
   });
   // A run that was to be stopped and did stop is a success of the command.
   const wasStopped = action.kind === "pause" || action.kind === "cancel" || action.kind === "kill";

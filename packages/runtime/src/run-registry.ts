@@ -5,7 +5,7 @@ import type { Clock, TimerQueue } from "./clock.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { isRowStale } from "./run-commit.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
-import type { ProgramCache } from "./program-cache.ts";
+import type { LoadedProgram, ProgramCache } from "./program-cache.ts";
 import type { RunDriver } from "./run-driver.ts";
 import type { WakeUps } from "./wake-ups.ts";
 
@@ -23,6 +23,8 @@ export interface RegistryDeps {
   readonly driver: RunDriver;
   readonly poison: PoisonWatch;
   readonly wakeUps: WakeUps;
+  /** Nothing is under way for the run any more; who waits for that has heard of the last commit before it was so. */
+  readonly quiet: () => void;
 }
 
 /** The runs in memory: each at most once, loaded on demand, unloaded when nothing is under way. */
@@ -86,6 +88,7 @@ export class RunRegistry {
   /** Nothing of the run is under way: it is unloaded now when it is final, soon when it waits. */
   rested(run: LoadedRun): void {
     if (run.isDropped || !run.isQuiet) return;
+    this.#deps.quiet();
     const summary = summarize(run.state);
     if (summary.status === "completed" || summary.status === "cancelled") {
       if (run.row.status === summary.status) this.remove(run);
@@ -138,49 +141,69 @@ export class RunRegistry {
   async #loadOnce(runId: string, isOperator: boolean): Promise<LoadedRun> {
     const underWay = this.#loading.get(runId);
     if (underWay !== undefined) return underWay;
-    const loading = this.#deps.poison
-      .firstLoad(runId, (poisonReason) => this.#load(runId, isOperator, poisonReason))
-      .finally(() => this.#loading.delete(runId));
+    const loading = this.#load(runId, isOperator).finally(() => this.#loading.delete(runId));
     this.#loading.set(runId, loading);
     return loading;
   }
 
-  async #load(runId: string, isOperator: boolean, poisonReason: string | undefined): Promise<LoadedRun> {
-    const { store, programs, driver } = this.#deps;
+  async #load(runId: string, isOperator: boolean): Promise<LoadedRun> {
+    const { store, programs, poison } = this.#deps;
     let history = await store.loadRecords(runId, { withSnapshot: true });
-    const isQuarantined = history.row.status === "quarantined";
-    if (isQuarantined && !isOperator)
-      throw new AppError("operation-not-possible", `The run ${runId} is quarantined: ${history.row.reason ?? ""}`, { details: { runId } });
+    const { row } = history;
+    if (row.status === "quarantined" && !isOperator) {
+      throw new AppError("operation-not-possible", `The run ${runId} is quarantined: ${row.reason ?? "no reason is known"}`, {
+        details: { runId },
+      });
+    }
     // A snapshot is a cache: one of another engine is not read, the records are.
     if (history.snapshot !== undefined && history.snapshot.engineVersion !== ENGINE_VERSION)
       history = await store.loadRecords(runId, { withSnapshot: false });
-    const { context, definition } = await programs.ofDigest(history.row.digest, runId);
+    const program = await programs.ofDigest(row.digest, runId);
+    const progress = poison.isUnproven(runId) ? progressOf(history) : 0;
+    return poison.firstLoad({ runId, progress, build: (reason) => this.#build(history, program, reason) });
+  }
+
+  /** Rebuilds the run from its history and lets it go on, in one go. */
+  #build(history: RunHistory, { context, definition }: LoadedProgram, quarantineReason: string | undefined): LoadedRun {
+    const { driver } = this.#deps;
+    const { row } = history;
+    if (driver.mode === "closed") throw new AppError("stopping", "The process is stopping.");
     // Bodies are what this engine or an earlier one wrote; `replay` checks that they fit.
     const records = history.records.map((record) => JSON.parse(record.body) as RunRecord);
     const from = history.snapshot === undefined ? undefined : deserializeState(history.snapshot.body);
     const state = replay(records, context, from);
-    const { parent } = state;
     const run = new LoadedRun({
       state,
-      tenant: history.row.tenant,
+      tenant: row.tenant,
       context,
       baseDirectory: definition.baseDirectory,
-      parent,
-      row: rowOf(history.row),
-      seq: history.row.seq,
+      parent: state.parent,
+      row: rowOf(row),
+      seq: row.seq,
     });
-    run.startPosition = history.row.startPosition;
+    run.storedRow = run.row;
+    run.startPosition = row.startPosition;
     run.tailRecords = records.length;
     run.tailBytes = bytesOf(history);
     run.snapshotBytes = history.snapshot?.body.length ?? 0;
-    if (driver.mode === "closed") throw new AppError("stopping", "The process is stopping.");
-    this.#runs.set(runId, run);
+    this.#runs.set(run.runId, run);
     // Set aside without being read: now it is, so its history says it too, and the operator's word decides.
-    if (isQuarantined && summarize(state).status !== "quarantined") driver.quarantine(run, history.row.reason ?? "");
-    else if (poisonReason !== undefined) driver.quarantine(run, poisonReason);
+    if (row.status === "quarantined" && summarize(state).status !== "quarantined") driver.quarantine(run, row.reason ?? "");
+    else if (quarantineReason !== undefined) driver.quarantine(run, quarantineReason);
     driver.resume(run);
     return run;
   }
+}
+
+/** Records that tell of something other than recovering from a crash: those of a run that only ever crashes do not grow in number. */
+function progressOf(history: RunHistory): number {
+  return (history.snapshot?.seq ?? 0) + history.records.filter(({ body }) => !isRecovery(body)).length;
+}
+
+/** Looks at the text: whatever is wrong with the record must not matter yet. */
+function isRecovery(body: string): boolean {
+  if (body.startsWith('{"type":"attempt-intended"') || body.startsWith('{"type":"look-up-ended"')) return true;
+  return body.startsWith('{"type":"attempt-ended"') && body.includes('"kind":"unknown","reason":"crash"');
 }
 
 function rowOf(row: RunRow): RunRowChange {

@@ -99,7 +99,7 @@ class Assembly implements RuntimeParts {
         deliver: (messages) => this.mailbox.deliver(messages),
         deliverWaiting: (run) => this.mailbox.deliverWaiting(run),
         messageTaken: (position) => this.mailbox.taken(position),
-        changed: (run) => this.#changed(run),
+        changed: (run, isRowChanged) => this.#changed(run, isRowChanged),
         rested: (run) => this.registry.rested(run),
         loadedAtRest: (run) => this.registry.keepIdle(run),
         lost: (run, pendings, error) => void this.#recover(run, pendings, error),
@@ -124,7 +124,16 @@ class Assembly implements RuntimeParts {
       quarantineUnread: (runId, reason) => this.#quarantineUnread(runId, reason),
     });
     const { driver, programs, poison, wakeUps } = this;
-    this.registry = new RunRegistry({ store, clock, timers, programs, driver, poison, wakeUps });
+    this.registry = new RunRegistry({
+      store,
+      clock,
+      timers,
+      programs,
+      driver,
+      poison,
+      wakeUps,
+      quiet: () => this.changes.announceRest(),
+    });
     const { registry } = this;
     const exists = async (runId: string): Promise<boolean> =>
       registry.peek(runId) !== undefined || (await store.loadRun(runId)) !== undefined;
@@ -147,10 +156,10 @@ class Assembly implements RuntimeParts {
     }
   };
 
-  #changed(run: LoadedRun): void {
+  #changed(run: LoadedRun, isRowChanged: boolean): void {
     if (this.#breaks.size > 0) this.#breaks.delete(run.runId);
     if (run.heldLogs.length > 0) this.#releaseLogs(run);
-    this.changes.announce(run.runId);
+    this.changes.announce(run.runId, isRowChanged);
   }
 
   /** A `read` attempt may have begun before the records that caused it are stored: its lines wait for them. */
@@ -193,7 +202,7 @@ class Assembly implements RuntimeParts {
           else one.reject(error);
         }
         if (this.driver.mode !== "closed") await this.registry.use(runId);
-        this.changes.announce(runId);
+        this.changes.announce(runId, true);
         return;
       } catch (failure) {
         if (this.driver.mode !== "open" || isPermanent(failure)) {

@@ -16,11 +16,18 @@ test("a pipe gets a line per change and nothing twice", () => {
     atMs: START_MS + 2_000,
     status: "waiting",
     tasks: [buildTaskView(1, "create", { status: "waiting", endedAtMs: undefined, attempts: 1 })],
-    waits: [buildWait(1, "/do/create", { kind: "retry", reason: "attempt 2", sinceMs: START_MS + 2_000, untilMs: START_MS + 5_000 })],
+    waits: [
+      buildWait(1, "/do/create", {
+        kind: "retry",
+        reason: "waits until 2026-11-21T12:00:05.000Z for retry 1",
+        sinceMs: START_MS + 2_000,
+        untilMs: START_MS + 5_000,
+      }),
+    ],
   });
   expect(changes.next(retrying)).toEqual([
     `${at(2)}  /do/create waiting`,
-    `${at(2)}  /do/create waits: attempt 2 until ${at(5)}`,
+    `${at(2)}  /do/create waits until ${at(5)} for retry 1`,
     `${at(2)}  run_0123456789abcdef waiting after 2.0 s`,
   ]);
 

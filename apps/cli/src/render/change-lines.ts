@@ -1,6 +1,6 @@
 import { allTasks, type RunView, type TaskStatus, type TaskView } from "../run-status.ts";
 import { formatClock, formatDuration } from "./duration.ts";
-import { describeError, describeWait, taskLabel } from "./run-tree.ts";
+import { describeError, describeWait, hasFailed, taskLabel } from "./run-tree.ts";
 
 /**
  * What changed between two views of a run, a line each: what a log file or a pipe gets instead of the live tree.
@@ -10,6 +10,11 @@ export class ChangeLines {
   readonly #tasks = new Map<number, { readonly status: TaskStatus; readonly attempts: number }>();
   readonly #waits = new Map<number, string>();
   #status: RunView["status"] | undefined;
+
+  /** Takes a view as known: what follows tells only what changes from there. */
+  skip(view: RunView): void {
+    this.next(view);
+  }
 
   /** Lines without line breaks, in the order of the tree. */
   next(view: RunView): readonly string[] {
@@ -36,7 +41,7 @@ export class ChangeLines {
     const name = task.path === "" ? taskLabel(task) : `${task.path}${taskLabel(task).slice(task.name.length)}`;
     if (task.endedAtMs !== undefined || task.status === "failed") {
       const endMs = task.endedAtMs ?? view.atMs;
-      const error = task.error === undefined ? "" : `: ${describeError(task.error)}`;
+      const error = task.error === undefined || !hasFailed(task) ? "" : `: ${describeError(task.error)}`;
       say(endMs, `${name} ${task.status}${task.status === "skipped" ? "" : ` after ${formatDuration(endMs - task.startedAtMs)}`}${error}`);
     } else if (before === undefined) say(task.startedAtMs, `${name} started`);
     else if (before.status !== task.status) say(view.atMs, `${name} ${task.status}`);
@@ -47,7 +52,7 @@ export class ChangeLines {
     const now = new Map(view.waits.filter((wait) => wait.kind !== "attempt").map((wait) => [wait.task, describeWait(wait, view.atMs)]));
     for (const wait of view.waits) {
       const text = now.get(wait.task);
-      if (text !== undefined && this.#waits.get(wait.task) !== text) say(wait.sinceMs, `${wait.path} waits: ${text}`);
+      if (text !== undefined && this.#waits.get(wait.task) !== text) say(wait.sinceMs, `${wait.path} ${text}`);
     }
     this.#waits.clear();
     for (const [task, text] of now) this.#waits.set(task, text);

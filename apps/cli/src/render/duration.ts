@@ -37,6 +37,11 @@ export function formatNear(atMs: number, nowMs: number): string {
   return new Date(atMs).toDateString() === new Date(nowMs).toDateString() ? formatClock(atMs) : formatTime(atMs);
 }
 
+/** Moments inside of a sentence (ISO 8601, UTC) in the reader's time zone, like all others on the screen. */
+export function localizeMoments(text: string, nowMs: number): string {
+  return text.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (moment) => formatNear(Date.parse(moment), nowMs));
+}
+
 /** `90`, `90s`, `5m`, `2h`, `3d` or `500ms` in milliseconds; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(text.trim());

@@ -25,7 +25,7 @@ test("a run that waits for a person says for what, since when, and the commands 
       "✓ reserve     1.2 s",
       "? pay      1 m 04 s  in doubt: settle it",
       "",
-      "Waits for",
+      "Waiting",
       `  /do/pay  a person: settle  (since ${formatClock(START_MS + 1_200)})`,
       "",
       "In doubt",

@@ -1,7 +1,7 @@
 import type { RunView } from "../run-status.ts";
 import { formatElapsed, formatNear, formatTime } from "./duration.ts";
 import type { NextStep } from "./next-steps.ts";
-import { describeError, renderRunHead, renderTree, type TreeOptions } from "./run-tree.ts";
+import { describeError, describeWait, renderRunHead, renderTree, type TreeOptions } from "./run-tree.ts";
 import { oneLine, padEnd, textWidth, truncate, visible } from "./text.ts";
 
 /** Of a value more than this is for `--json`. */
@@ -24,7 +24,7 @@ export function renderOutcome(view: RunView, options: TreeOptions, steps: readon
 function outcomeSections(view: RunView, options: TreeOptions, steps: readonly NextStep[]): readonly (readonly string[])[] {
   const { style } = options;
   return [
-    titled(style.bold("Waits for"), waitLines(view, options)),
+    titled(style.bold("Waiting"), waitLines(view, options)),
     titled(style.bold("In doubt"), doubtLines(view, options)),
     titled(style.bold("Error"), errorLines(view, options)),
     titled(style.bold("Output"), view.status === "completed" ? valueLines(view.output) : []),
@@ -61,9 +61,8 @@ function waitLines(view: RunView, options: TreeOptions): readonly string[] {
   // That a faulted run waits for somebody is what the error and the commands say.
   const waits = view.waits.filter((wait) => wait.kind !== "operator" || view.error === undefined);
   return waits.map((wait) => {
-    const until = wait.untilMs === undefined ? "" : `, until ${formatNear(wait.untilMs, options.nowMs)}`;
-    const since = `since ${formatNear(wait.sinceMs, options.nowMs)}${until}`;
-    return `  ${options.style.attention(oneLine(wait.path))}  ${oneLine(wait.reason)}  ${options.style.dim(`(${since})`)}`;
+    const since = options.style.dim(`(since ${formatNear(wait.sinceMs, options.nowMs)})`);
+    return `  ${options.style.attention(oneLine(wait.path))}  ${describeWait(wait, options.nowMs)}  ${since}`;
   });
 }
 

@@ -1,5 +1,5 @@
 import { isAtRest, type RunView, type TaskStatus, type TaskView, type WaitView } from "../run-status.ts";
-import { formatDuration, formatElapsed, formatNear } from "./duration.ts";
+import { formatDuration, formatElapsed, formatNear, localizeMoments } from "./duration.ts";
 import { paintRun, paintTask, type Style, TASK_SIGNS } from "./style.ts";
 import { groupDigits, oneLine, padEnd, padStart, plural, textWidth, truncate } from "./text.ts";
 
@@ -100,7 +100,7 @@ export function taskLabel(task: TaskView): string {
 /** What is worth saying about a task, most important first. */
 export function taskNotes(task: TaskView, wait: WaitView | undefined, nowMs: number): readonly string[] {
   const notes: string[] = [];
-  if (task.error !== undefined) notes.push(describeError(task.error));
+  if (task.error !== undefined && hasFailed(task)) notes.push(describeError(task.error));
   if (task.status === "in-doubt") notes.push("in doubt: settle it");
   else if (wait !== undefined && wait.kind !== "attempt" && (wait.kind !== "operator" || task.error === undefined))
     notes.push(describeWait(wait, nowMs));
@@ -109,10 +109,10 @@ export function taskNotes(task: TaskView, wait: WaitView | undefined, nowMs: num
   return notes;
 }
 
-/** `waits for … until …`, in the words of the engine. */
+/** What the engine says a task waits for, with the end of the waiting when that is not in it. */
 export function describeWait(wait: WaitView, nowMs: number): string {
   const until = wait.untilMs === undefined || / until /.test(wait.reason) ? "" : ` until ${formatNear(wait.untilMs, nowMs)}`;
-  return `${oneLine(wait.reason)}${until}`;
+  return `${oneLine(localizeMoments(wait.reason, nowMs))}${until}`;
 }
 
 /** An error in one line: its title or detail, and what kind it is. */
@@ -120,6 +120,11 @@ export function describeError(error: NonNullable<TaskView["error"]>): string {
   const kind = error.type.slice(error.type.lastIndexOf("/") + 1);
   const detail = typeof error["detail"] === "string" ? `: ${error["detail"]}` : "";
   return oneLine(`${kind} ${error.status}: ${error.title}${detail}`);
+}
+
+/** A task that ended well may carry the error of an earlier attempt; that is history. */
+export function hasFailed(task: TaskView): boolean {
+  return task.status !== "completed" && task.status !== "skipped";
 }
 
 function omittedLine(count: number, depth: number): Line {
