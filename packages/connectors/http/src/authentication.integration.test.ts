@@ -23,7 +23,7 @@ beforeEach(async () => {
     else if (request.url === "/revoked" && request.headers.authorization === "Bearer access-1") json(response, {}, 401);
     else json(response, { authorization: request.headers.authorization ?? null });
   });
-  http = httpConnector({ nowMs: () => nowMs, limits: { headTimeoutMs: 500 } }).functions["http"] as ConnectorFunction;
+  http = httpConnector({ nowMs: () => nowMs }).functions["http"] as ConnectorFunction;
 });
 afterEach(() => server.stop());
 
