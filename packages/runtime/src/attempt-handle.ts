@@ -39,6 +39,10 @@ export class AttemptHandle implements Attempt {
   phase: "queued" | "running" | "settled" = "queued";
   abortReason: AbortReason | undefined;
   ending: Ending | undefined;
+  /** The attempt that waits until this one has really ended, and whether this one waits so. */
+  successor: AttemptHandle | undefined;
+  waitsForToken = false;
+  hasLeftToken = false;
   /** Heartbeats so far, and when the last one came. */
   beats = 0;
   lastBeatAtMs = 0;

@@ -25,15 +25,11 @@ export class AttemptLog {
       masking = new StreamRedactor(this.#redactor);
       this.#streams.set(stream, masking);
     }
-    const masked = masking.push(text);
-    if (masked !== "" || text === "") this.#emit(stream, masked);
+    for (const line of masking.push(text)) this.#emit(stream, line);
   }
 
   end(): void {
-    for (const [stream, masking] of this.#streams) {
-      const rest = masking.end();
-      if (rest !== "") this.#emit(stream, rest);
-    }
+    for (const [stream, masking] of this.#streams) for (const line of masking.end()) this.#emit(stream, line);
   }
 
   #emit(stream: Stream, text: string): void {

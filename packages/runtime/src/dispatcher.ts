@@ -21,6 +21,9 @@ import type { SecretBook } from "./secrets.ts";
 /** An attempt that was asked to stop has this long to end by itself; then its outcome is unknown and its task goes on without it. */
 export const ABORT_GRACE_MS = 5000;
 
+/** A function that goes on after that is a bug of its connector; the next attempt of its token is not held up longer. */
+const TOKEN_HOLD_MS = 60_000;
+
 const NO_SECRETS: JsonObject = Object.freeze({});
 
 export interface DispatcherDeps {
@@ -39,6 +42,8 @@ export class Dispatcher {
   readonly #live = new Set<AttemptHandle>();
   /** Attempts that may change something and whose run was dropped: adopted when the run is loaded again. */
   readonly #orphans = new Map<string, AttemptHandle[]>();
+  /** The latest attempt of each token that has not really ended. */
+  readonly #byToken = new Map<string, AttemptHandle>();
   readonly #unsent = new Map<string, readonly StartAttempt[]>();
   #idleWaiters: (() => void)[] = [];
 
@@ -63,8 +68,14 @@ export class Dispatcher {
     });
     run.attempts.set(command.task, handle);
     this.#live.add(handle);
-    if (entry.active >= entry.concurrencyMax) entry.enqueue(handle);
-    else this.#begin(handle);
+    const before = this.#byToken.get(handle.token);
+    this.#byToken.set(handle.token, handle);
+    // An earlier attempt of the token (of a task that was cancelled and is tried again) must have ended: what ends it may end by token.
+    if (before === undefined) this.#queue(handle);
+    else {
+      handle.waitsForToken = true;
+      before.successor = handle;
+    }
   }
 
   abort(run: LoadedRun, command: AbortAttempt): void {
@@ -87,6 +98,7 @@ export class Dispatcher {
     this.#deps.env.setTimer(ABORT_GRACE_MS, () => {
       if (handle.phase === "settled") return;
       this.#settle(handle, endingOfSilence(handle));
+      this.#deps.env.setTimer(TOKEN_HOLD_MS, () => this.#leaveToken(handle));
     });
   }
 
@@ -162,6 +174,23 @@ export class Dispatcher {
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
+  #queue(handle: AttemptHandle): void {
+    handle.waitsForToken = false;
+    if (handle.phase !== "queued") this.#leaveToken(handle);
+    else if (handle.entry.active >= handle.entry.concurrencyMax) handle.entry.enqueue(handle);
+    else this.#begin(handle);
+  }
+
+  /** The function has really ended, or was never called: the next attempt of the token may begin. */
+  #leaveToken(handle: AttemptHandle): void {
+    if (handle.hasLeftToken) return;
+    handle.hasLeftToken = true;
+    const { successor } = handle;
+    handle.successor = undefined;
+    if (successor !== undefined) this.#queue(successor);
+    else if (this.#byToken.get(handle.token) === handle) this.#byToken.delete(handle.token);
+  }
+
   #begin(handle: AttemptHandle): void {
     handle.phase = "running";
     handle.entry.active += 1;
@@ -171,12 +200,15 @@ export class Dispatcher {
     }
     this.#deps.secrets.resolveAll(handle.secretNames).then(
       (secrets) => this.#run(handle, secrets),
-      (error: unknown) => this.#settle(handle, this.#endingOfNotBeginning(handle, error)),
+      (error: unknown) => {
+        this.#settle(handle, this.#endingOfNotBeginning(handle, error));
+        this.#leaveToken(handle);
+      },
     );
   }
 
   #run(handle: AttemptHandle, secrets: JsonObject): void {
-    if (handle.phase === "settled") return;
+    if (handle.phase === "settled") return this.#leaveToken(handle);
     const { command, entry } = handle;
     const { declared } = entry;
     let answer: Promise<unknown>;
@@ -201,15 +233,18 @@ export class Dispatcher {
     } catch (error) {
       // A function that throws before it returns a promise has begun all the same.
       this.#settle(handle, hasBegun ? this.#endingOfError(handle, error) : this.#endingOfNotBeginning(handle, error));
+      this.#leaveToken(handle);
       return;
     }
     answer.then(
       (output) => {
         // An attempt that was given up answers too late: its outcome is recorded as unknown.
         if (handle.phase !== "settled") this.#settle(handle, this.#endingOfOutput(handle, output));
+        this.#leaveToken(handle);
       },
       (error: unknown) => {
         if (handle.phase !== "settled") this.#settle(handle, this.#endingOfError(handle, error));
+        this.#leaveToken(handle);
       },
     );
   }
@@ -252,6 +287,7 @@ export class Dispatcher {
     const { entry, phase } = handle;
     handle.phase = "settled";
     this.#live.delete(handle);
+    if (phase === "queued" && !handle.waitsForToken) this.#leaveToken(handle);
     if (phase === "running") {
       entry.active -= 1;
       const next = entry.active < entry.concurrencyMax ? entry.dequeue() : undefined;

@@ -140,6 +140,7 @@ export class GroupCommit {
     run.flying = undefined;
     run.seq += stored.records.length;
     run.isRowStored = true;
+    if (stored.row !== undefined) run.storedRow = stored.row;
     if (run.isDropped) {
       for (const acknowledgement of stored.acknowledgements ?? []) acknowledgement.resolve();
       this.#lose(run, run.dropCause);

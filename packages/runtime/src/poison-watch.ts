@@ -15,9 +15,20 @@ export interface PoisonDeps {
   readonly quarantineUnread: (runId: string, reason: string) => Promise<void>;
 }
 
+/** The records of a run as texts, and what they were read with. */
+export interface FirstLoad {
+  readonly runId: string;
+  /** Number of records that tell of progress, not of recovering from a crash. */
+  readonly progress: number;
+  /** Rebuilds the run and lets it go on; sets it aside when there is a reason to. Does not wait for anything. */
+  readonly build: (quarantineReason: string | undefined) => LoadedRun;
+}
+
 /**
- * Finds the run that takes the process down. After an unclean stop every run that was under way takes its first steps alone, with its id
- * written before them; a crash is then blamed on it. A run blamed three times in a row is quarantined, everyone else goes on.
+ * Finds the run that takes the process down. After an unclean stop each run that was under way takes its first steps with its id written
+ * before them; a crash within is blamed on it. A run blamed three times in a row is quarantined, everyone else goes on.
+ *
+ * The mark is held over synchronous work only, so that a kill from outside, which comes at any time, practically never falls into it.
  */
 export class PoisonWatch {
   readonly #deps: PoisonDeps;
@@ -41,48 +52,64 @@ export class PoisonWatch {
     this.#isOn = this.#unproven.size > 0;
   }
 
-  /** Loads a run; alone and marked when it is unproven. `load` sets the run aside when it is given a reason to. */
-  async firstLoad(runId: string, load: (quarantineReason: string | undefined) => Promise<LoadedRun>): Promise<LoadedRun> {
-    if (!this.#isOn || !this.#unproven.has(runId)) return load(undefined);
-    return this.#alone(runId, undefined, async (mark) => {
-      const crashes = this.#crashes.get(mark) ?? 0;
-      const reason = `It took the process down ${crashes} times in a row.`;
-      if (crashes > CRASHES_MAX) {
-        this.#unproven.delete(runId);
-        await this.#deps.quarantineUnread(runId, reason);
-        throw new AppError("operation-not-possible", `The run ${runId} is quarantined. ${reason}`, { details: { runId } });
-      }
-      const run = await load(crashes === CRASHES_MAX ? reason : undefined).catch((error: unknown) => {
-        this.#unproven.delete(runId);
-        throw error;
-      });
-      await run.stored();
-      // Nothing may be under way that could still take the process down; else its first fact is watched too.
-      if (run.isQuiet || crashes >= CRASHES_MAX) this.#unproven.delete(runId);
-      else run.isUnproven = true;
-      return run;
-    });
+  /** Whether the run has to be loaded under watch. */
+  isUnproven(runId: string): boolean {
+    return this.#isOn && this.#unproven.has(runId);
   }
 
-  /** Carries out the first step after a load; alone and marked. */
+  /** Loads a run; marked when it is unproven. */
+  async firstLoad({ runId, progress, build }: FirstLoad): Promise<LoadedRun> {
+    if (!this.isUnproven(runId)) return build(undefined);
+    const mark = `${runId}${MARK_SEPARATOR}${progress}`;
+    const crashes = this.#crashes.get(mark) ?? 0;
+    const reason = `It took the process down ${crashes} times in a row.`;
+    if (crashes > CRASHES_MAX) {
+      this.#proven(runId);
+      await this.#deps.quarantineUnread(runId, reason);
+      throw new AppError("operation-not-possible", `The run ${runId} is quarantined. ${reason}`, { details: { runId } });
+    }
+    try {
+      const run = await this.#marked(mark, () => build(crashes === CRASHES_MAX ? reason : undefined));
+      run.progress = progress;
+      // While something is under way that could still take the process down, its first fact is watched too.
+      if (run.isQuiet || crashes >= CRASHES_MAX) this.#proven(runId);
+      else run.isUnproven = true;
+      return run;
+    } catch (error) {
+      this.#proven(runId);
+      throw error;
+    }
+  }
+
+  /** Carries out the first step after a load; marked. */
   guard(run: LoadedRun, step: () => void): void {
-    if (!this.#isOn || !this.#unproven.has(run.runId)) {
+    if (!this.isUnproven(run.runId)) {
       run.isUnproven = false;
       step();
       return;
     }
     run.holds += 1;
-    void this.#alone(run.runId, run.seq, async () => {
+    void this.#marked(`${run.runId}${MARK_SEPARATOR}${run.progress}`, () => {
       run.holds -= 1;
       step();
-      await run.stored();
-      run.isUnproven = false;
-      this.#unproven.delete(run.runId);
-    }).catch((error: unknown) => this.#deps.env.report(`The first step of run ${run.runId} after the restart failed.`, error));
+    })
+      .then(() => run.stored())
+      .then(() => {
+        run.isUnproven = false;
+        this.#proven(run.runId);
+      })
+      .catch((error: unknown) => this.#deps.env.report(`The first step of run ${run.runId} after the restart failed.`, error));
   }
 
-  /** One after the other, each with its id and position in the store. */
-  async #alone<T>(runId: string, seq: number | undefined, step: (mark: string) => Promise<T>): Promise<T> {
+  #proven(runId: string): void {
+    this.#unproven.delete(runId);
+    if (!this.#isOn || this.#unproven.size > 0) return;
+    this.#isOn = false;
+    this.#deps.store.clearSuspects().catch((error: unknown) => this.#deps.env.report("The suspects could not be cleared.", error));
+  }
+
+  /** One after the other; the mark is written before the step and withdrawn in the same turn of the event loop. */
+  async #marked<T>(mark: string, step: () => T): Promise<T> {
     const before = this.#turn;
     let done: () => void = () => undefined;
     this.#turn = new Promise((resolve) => {
@@ -90,24 +117,16 @@ export class PoisonWatch {
     });
     await before;
     try {
-      // With the number of its records in the mark, a run that stores something before the next crash counts as another suspect: it got on.
-      const mark = `${runId}${MARK_SEPARATOR}${seq ?? (await this.#deps.store.loadRun(runId))?.seq ?? 0}`;
       await this.#deps.store.markSuspect(mark);
-      return await step(mark);
+      let unmarked: Promise<void>;
+      try {
+        return step();
+      } finally {
+        unmarked = this.#deps.store.markSuspect(undefined);
+        unmarked.catch((error: unknown) => this.#deps.env.report("The suspect could not be unmarked.", error));
+      }
     } finally {
-      await this.#finish();
       done();
-    }
-  }
-
-  async #finish(): Promise<void> {
-    try {
-      if (this.#unproven.size === 0) {
-        this.#isOn = false;
-        await this.#deps.store.clearSuspects();
-      } else await this.#deps.store.markSuspect(undefined);
-    } catch (error) {
-      this.#deps.env.report("The suspect could not be unmarked.", error);
     }
   }
 }

@@ -63,8 +63,19 @@ test("a secret that is cut in pieces anywhere is masked, and nothing else is los
   for (let first = 0; first < text.length; first += 1) {
     for (let second = first; second < text.length; second += 3) {
       const stream = new StreamRedactor(redactorOf(SECRET));
-      const parts = [text.slice(0, first), text.slice(first, second), text.slice(second)].map((part) => stream.push(part));
-      expect(parts.join("") + stream.end()).toBe(`some words ${MASK} and p@ss/ more`);
+      const pieces = [text.slice(0, first), text.slice(first, second), text.slice(second)].flatMap((piece) => stream.push(piece));
+      expect([...pieces, ...stream.end()].join("")).toBe(`some words ${MASK} and p@ss/ more`);
     }
   }
+});
+
+test("lines stay the lines they were, also when one ends as a secret begins", () => {
+  const stream = new StreamRedactor(redactorOf("abcdef1"));
+  expect(stream.push("x ab")).toEqual([]);
+  expect(stream.push("y")).toEqual(["x ab", "y"]);
+  expect(stream.push("")).toEqual([""]);
+  expect(stream.push("now abc")).toEqual([]);
+  expect(stream.push("def1 then")).toEqual([`now ${MASK}`, " then"]);
+  expect(stream.push("a")).toEqual([]);
+  expect(stream.end()).toEqual(["a"]);
 });

@@ -55,6 +55,13 @@ export class Redactor {
     return changed ? Object.fromEntries(entries) : value;
   }
 
+  /** Where secrets stand in `text`. */
+  find(text: string): readonly { readonly start: number; readonly end: number }[] {
+    if (this.isEmpty) return [];
+    this.#matcher ??= this.#compile();
+    return [...text.matchAll(this.#matcher)].map((match) => ({ start: match.index, end: match.index + match[0].length }));
+  }
+
   /** Length of the longest end of `text` that may be the beginning of a secret: a stream holds it back until more has come. */
   openEnd(text: string): number {
     let longest = 0;
@@ -87,29 +94,51 @@ export class Redactor {
   }
 }
 
-/** Masks a text that arrives in pieces; a secret across the border of two pieces is found too. */
+/**
+ * Masks lines that arrive one by one, or a text that arrives in pieces; a secret across the border of two is found too. Lines stay the lines
+ * they were: a masked secret belongs to the line in which it began.
+ */
 export class StreamRedactor {
   readonly #redactor: Redactor;
+  /** What is held back: pieces without their borders, and where the borders are. */
   #held = "";
+  #borders: number[] = [];
 
   constructor(redactor: Redactor) {
     this.#redactor = redactor;
   }
 
-  /** What may be passed on now. */
-  push(text: string): string {
-    if (this.#redactor.isEmpty && this.#held === "") return text;
-    const all = this.#redactor.maskText(this.#held + text);
-    const open = this.#redactor.openEnd(all);
-    this.#held = open === 0 ? "" : all.slice(all.length - open);
-    return open === 0 ? all : all.slice(0, all.length - open);
+  /** The pieces that may be passed on now. */
+  push(piece: string): readonly string[] {
+    this.#held += piece;
+    this.#borders.push(this.#held.length);
+    const open = this.#redactor.openEnd(this.#held);
+    return this.#take(this.#held.length - open);
   }
 
   /** The rest, at the end of the stream. */
-  end(): string {
-    const rest = this.#redactor.maskText(this.#held);
-    this.#held = "";
-    return rest;
+  end(): readonly string[] {
+    return this.#take(this.#held.length);
+  }
+
+  /** Passes on the pieces that end at or before `safe`. */
+  #take(safe: number): readonly string[] {
+    const secrets = this.#redactor.find(this.#held);
+    const pieces: string[] = [];
+    let from = 0;
+    let taken = 0;
+    for (const border of this.#borders) {
+      // A secret that crosses the border is masked as a whole in the piece where it begins.
+      const crossing = secrets.find((secret) => secret.start < border && border < secret.end);
+      const to = Math.max(from, crossing === undefined ? border : crossing.end);
+      if (to > safe) break;
+      pieces.push(this.#redactor.maskText(this.#held.slice(from, to)));
+      from = to;
+      taken += 1;
+    }
+    this.#borders = this.#borders.slice(taken).map((border) => border - from);
+    this.#held = this.#held.slice(from);
+    return pieces;
   }
 }
 

@@ -16,29 +16,52 @@ const AT_REST: ReadonlySet<string> = new Set(["completed", "cancelled", "faulted
 
 /** Tells who waits for a run that something of it was committed. */
 export class RunChanges {
-  readonly #byRun = new Map<string, Set<() => void>>();
+  /** Of every commit of a run. */
+  readonly #records = new Map<string, Set<() => void>>();
+  /** Of commits that changed a run's row. */
+  readonly #rows = new Map<string, Set<() => void>>();
+  /** Of any run's row, and of any run that came to rest. */
   readonly #any = new Set<() => void>();
 
-  announce(runId: string): void {
-    const listeners = this.#byRun.get(runId);
-    if (listeners !== undefined) for (const listener of listeners) listener();
-    if (this.#any.size > 0) for (const listener of this.#any) listener();
+  announce(runId: string, isRowChanged: boolean): void {
+    ring(this.#records.get(runId));
+    if (!isRowChanged) return;
+    ring(this.#rows.get(runId));
+    ring(this.#any);
   }
 
-  /** Calls back after every change of the run, or of any run, until the returned function is called. */
-  listen(runId: string | undefined, listener: () => void): () => void {
-    if (runId === undefined) {
-      this.#any.add(listener);
-      return () => this.#any.delete(listener);
-    }
-    const listeners = this.#byRun.get(runId) ?? new Set();
-    this.#byRun.set(runId, listeners);
-    listeners.add(listener);
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0) this.#byRun.delete(runId);
-    };
+  /** Nothing is under way for some run any more. */
+  announceRest(): void {
+    ring(this.#any);
   }
+
+  /** Each gives a function that ends the listening. */
+  onRecords(runId: string, listener: () => void): () => void {
+    return listen(this.#records, runId, listener);
+  }
+
+  onRow(runId: string, listener: () => void): () => void {
+    return listen(this.#rows, runId, listener);
+  }
+
+  onAny(listener: () => void): () => void {
+    this.#any.add(listener);
+    return () => this.#any.delete(listener);
+  }
+}
+
+function ring(listeners: ReadonlySet<() => void> | undefined): void {
+  if (listeners !== undefined) for (const listener of listeners) listener();
+}
+
+function listen(byRun: Map<string, Set<() => void>>, runId: string, listener: () => void): () => void {
+  const listeners = byRun.get(runId) ?? new Set();
+  byRun.set(runId, listeners);
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0) byRun.delete(runId);
+  };
 }
 
 /** A flag that is raised by a listener and waited for by a loop; raised twice before the loop looks, it counts once. */
@@ -76,6 +99,8 @@ export interface WatchingDeps {
   readonly history: RunHistoryReader;
   readonly changes: RunChanges;
   readonly nowMs: () => number;
+  /** Stored status of a run in memory. */
+  readonly statusOf: (runId: string) => RunRow["status"] | undefined;
   /** Whether this process still has something under way for the run: an attempt, a commit, a message. */
   readonly isBusy: (runId: string) => boolean;
 }
@@ -85,7 +110,7 @@ export async function* watchRun(deps: WatchingDeps, runId: string, signal: Abort
   const bell = new Bell();
   const row = await deps.history.row(runId);
   const context = await deps.history.context(row);
-  const stopListening = deps.changes.listen(runId, bell.ring);
+  const stopListening = deps.changes.onRecords(runId, bell.ring);
   const records: RunRecord[] = [];
   try {
     for (;;) {
@@ -115,13 +140,15 @@ export async function waitForRun(
   const { runId, until, signal } = wish;
   const bell = new Bell();
   // A run that waits for its child rests when the child does, so `parked` listens to all.
-  const stopListening = deps.changes.listen(until === "parked" ? undefined : runId, bell.ring);
+  const stopListening = until === "parked" ? deps.changes.onAny(bell.ring) : deps.changes.onRow(runId, bell.ring);
   try {
     for (;;) {
-      const row = await deps.history.row(runId);
-      if (FINAL.has(row.status)) return row;
-      if (until !== "final" && AT_REST.has(row.status) && !deps.isBusy(runId)) return row;
-      if (until === "parked" && (await isParked(deps, row))) return row;
+      // While the run is in memory and moves, nothing has to be read.
+      if (deps.statusOf(runId) !== "running") {
+        const row = await deps.history.row(runId);
+        if (FINAL.has(row.status) || (until !== "final" && AT_REST.has(row.status))) return row;
+        if (until === "parked" && (await isParked(deps, row))) return row;
+      }
       await bell.heard(signal);
     }
   } finally {
@@ -131,7 +158,7 @@ export async function waitForRun(
 
 /** Nothing moves in the run nor in the runs it waits for. */
 async function isParked(deps: WatchingDeps, row: RunRow): Promise<boolean> {
-  if (AT_REST.has(row.status)) return !deps.isBusy(row.runId);
+  if (AT_REST.has(row.status)) return true;
   if (row.status === "running" || deps.isBusy(row.runId)) return false;
   if (row.wakeAtMs !== undefined && row.wakeAtMs - deps.nowMs() < SOON_MS) return false;
   const children = await deps.store.listRuns({

@@ -33,6 +33,8 @@ export interface RuntimeDeps {
   readonly drive: "all" | "asked";
   /** Version of Tutti; `$runtime.version`. */
   readonly version: string;
+  /** Unguessable and the same for the life of a data directory: with it a start key gives another run id, and so other tokens, in each installation. */
+  readonly installationId?: string;
   readonly limits?: RuntimeLimits;
 }
 export interface RuntimeLimits {
@@ -116,7 +118,8 @@ class RuntimeService implements Runtime {
       actor: request.actor,
       ...(request.replayOf === undefined ? {} : { replayOf: request.replayOf }),
     };
-    if (request.startKey !== undefined) return this.#startOnce(runIdOfKey(request.startKey), request, given);
+    if (request.startKey !== undefined)
+      return this.#startOnce(runIdOfKey(request.startKey, this.#deps.installationId ?? ""), request, given);
     const runId = `run_${this.#deps.env.randomId()}`;
     await parts.starter.create({ runId, ...given });
     this.#acknowledge("run", runId);
@@ -279,8 +282,9 @@ class RuntimeService implements Runtime {
     return this.#parts;
   }
 
-  #watching({ history, changes, isBusy, clock }: RuntimeParts): WatchingDeps {
-    return { env: this.#deps.env, store: this.#deps.store, history, changes, isBusy, nowMs: () => clock.nowMs() };
+  #watching({ history, changes, isBusy, clock, registry }: RuntimeParts): WatchingDeps {
+    const statusOf: WatchingDeps["statusOf"] = (runId) => registry.peek(runId)?.storedRow?.status;
+    return { statusOf, env: this.#deps.env, store: this.#deps.store, history, changes, isBusy, nowMs: () => clock.nowMs() };
   }
 
   #writable(): RuntimeParts {
@@ -446,8 +450,8 @@ class RuntimeService implements Runtime {
 }
 
 /** The row of this id decides which of two starts with the same key is the first. */
-function runIdOfKey(startKey: string): string {
-  const digest = BigInt(`0x${hash("sha256", `${DEFAULT_TENANT}\0${startKey}`, "hex")}`);
+function runIdOfKey(startKey: string, installationId: string): string {
+  const digest = BigInt(`0x${hash("sha256", `${installationId}\0${DEFAULT_TENANT}\0${startKey}`, "hex")}`);
   return `run_${digest.toString(36).padStart(16, "0").slice(-16)}`;
 }
 
