@@ -21,9 +21,8 @@ afterEach(async () => {
 
 const http = httpConnector({ limits: { bodyBytesMax: 100_000 } }).functions["http"] as ConnectorFunction;
 /** For servers that never answer in time; all others get as long as in production, however busy the machine is. */
-const hasty = httpConnector({ limits: { headTimeoutMs: 300, idleTimeoutMs: 300, totalTimeoutMs: 900 } }).functions[
-  "http"
-] as ConnectorFunction;
+const hasty = httpConnector({ limits: { headTimeoutMs: 300, idleTimeoutMs: 300 } }).functions["http"] as ConnectorFunction;
+const brief = httpConnector({ limits: { totalTimeoutMs: 600 } }).functions["http"] as ConnectorFunction;
 
 function json(response: ServerResponse, value: unknown, status = 200, headers: Record<string, string> = {}): void {
   response.writeHead(status, { "content-type": "application/json", ...headers });
