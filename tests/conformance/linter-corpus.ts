@@ -96,6 +96,11 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
     "secrets in input.from",
     "use: { secrets: [key] }\ndo:\n- a:\n    input: { from: '${ ▸$secrets.key }' }\n    set: { x: 1 }\n",
   ),
+  error(
+    "unavailable-variable",
+    "secrets as the input of a function of the document",
+    "use: { secrets: [key], functions: { f: { set: { x: 1 } } } }\ndo:\n- a: { call: f, with: { x: '${ ▸$secrets.key }' } }\n",
+  ),
   note("runtime-outputs", "outputs of earlier tasks", "do:\n- a:\n    set: { x: '${ ▸$runtime.metadata.outputs.b }' }\n"),
 
   // References.

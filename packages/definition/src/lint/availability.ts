@@ -19,7 +19,7 @@ export const AVAILABLE = {
   taskInput,
   /** The task itself, and what reacts to its errors. */
   definition,
-  /** `with`, `authentication`, `environment`. */
+  /** `with` of calls that leave the run, `authentication`, `environment`. */
   sent: [...definition, "secrets"],
   /** `output.as` of a task. */
   taskOutput: definition,

@@ -36,7 +36,8 @@ export function* expressionPositions(context: LintContext): Positions {
   yield* strategy(ownProperty(schedule, "on"), "/schedule/on", workflow);
   yield* profile(member(document, "document"), "/document", workflow);
   yield* reusables(context, use);
-  for (const site of context.sites) yield* task(site);
+  const functions = new Set(Object.keys(member(use, "functions")));
+  for (const site of context.sites) yield* task(site, functions);
 }
 
 function* reusables(context: LintContext, use: JsonObject): Positions {
@@ -59,7 +60,7 @@ function* reusables(context: LintContext, use: JsonObject): Positions {
   }
 }
 
-function* task(site: TaskSite): Positions {
+function* task(site: TaskSite, functions: ReadonlySet<string>): Positions {
   const { task: value, pointer, locals } = site;
   const at = (...segments: readonly (string | number)[]): string => joinPointer(pointer, ...segments);
   yield* expression(value, "if", pointer, { availability: "taskInput", locals, site });
@@ -69,14 +70,14 @@ function* task(site: TaskSite): Positions {
   const definition: Scope = { availability: "definition", locals, site };
   yield* literals(member(value, "timeout"), at("timeout"), definition);
   yield* profile(value, pointer, definition);
-  yield* body(site, definition, at);
+  // Arguments of a function of the document are its input, so data of the run; all others leave the run.
+  if (site.kind === "call") yield* callArguments(site, at("with"), functions.has(textAt(value, "call") ?? "") ? "definition" : "sent");
+  else yield* body(site, definition, at);
 }
 
 function* body(site: TaskSite, definition: Scope, at: (...segments: readonly (string | number)[]) => string): Positions {
   const { task: value, locals } = site;
   switch (site.kind) {
-    case "call":
-      return yield* callArguments(site, at("with"));
     case "run":
       return yield* literals(member(value, "run"), at("run"), definition);
     case "set":
@@ -106,15 +107,16 @@ function* body(site: TaskSite, definition: Scope, at: (...segments: readonly (st
       yield* expression(caught, "exceptWhen", at("catch"), scope);
       return yield* retry(ownProperty(caught, "retry"), at("catch", "retry"), scope);
     }
+    case "call":
     case "do":
     case "fork":
       return;
   }
 }
 
-function* callArguments(site: TaskSite, pointer: string): Positions {
+function* callArguments(site: TaskSite, pointer: string, availability: Availability): Positions {
   const given = member(site.task, "with");
-  const scope: Scope = { availability: "sent", locals: site.locals, site };
+  const scope: Scope = { availability, locals: site.locals, site };
   for (const [key, value] of Object.entries(given)) {
     if (key !== "subscription" || site.task["call"] !== "asyncapi" || !isJsonObject(value)) {
       yield* literals(value, joinPointer(pointer, key), scope);

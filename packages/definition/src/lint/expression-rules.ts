@@ -100,7 +100,7 @@ function checkVariable(context: LintContext, position: ExpressionPosition, name:
 
 function whyUnavailable(name: string, availability: Availability): string {
   if (name === "secrets")
-    return "Secrets are for `with`, `authentication` and `environment` only, so that they never become data of the run.";
+    return "Secrets are for what is sent to another system (`with`, `authentication`, `environment`), so that they never become data of the run.";
   if (name === "output") return "A task's output can be read in its `export.as` only; in `output.as` it is `.`.";
   if (name === "input") return "The input is what `.` is before a task begins.";
   if (availability === "workflow") return "Before the first task there are `$workflow` and `$runtime`.";

@@ -9,6 +9,10 @@ const WITH_VERSION = /^(?:es2024|(?:javascript|js)[ :@-]?(?:es)?2024|python3?|py
 /** Methods that may be sent again without another effect. */
 const REPEATABLE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
+const EFFECT_HINT =
+  "Say with `metadata.tutti.effect` that it is `read` or `idempotent`, or `findable` with a `find`; or accept it as `unsafe`.";
+const LOOK_UP_HINT = "A look-up changes nothing: say so with `metadata: { tutti: { effect: { class: read } } }`.";
+
 /** Processes and calls that change something outside: languages of scripts, and effects that nothing makes safe. */
 export function checkProcesses(context: LintContext): void {
   for (const { task, pointer } of context.sites) {
@@ -16,11 +20,12 @@ export function checkProcesses(context: LintContext): void {
     if (language !== undefined) checkLanguage(context, language, joinPointer(pointer, "run", "script", "language"));
     const unsafe = unsafeEffect(task);
     if (unsafe === undefined || Object.hasOwn(member(member(task, "metadata"), "tutti"), "effect")) continue;
+    const isLookUp = pointer.includes("/metadata/tutti/effect/find/");
     context.warning("unsafe-effect", {
       pointer: joinPointer(pointer, unsafe.key),
       place: "key",
       message: `When the process dies during ${unsafe.what}, nobody can know whether it had its effect: the task then waits for a person.`,
-      hint: "Say with `metadata.tutti.effect` that it is `read` or `idempotent`, or `findable` with a `find`; or accept it as `unsafe`.",
+      hint: isLookUp ? LOOK_UP_HINT : EFFECT_HINT,
     });
   }
 }
