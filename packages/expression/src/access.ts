@@ -115,10 +115,10 @@ function setSlice(run: Run, target: readonly Json[], key: ReadonlyObject, value:
 export function deleteIndices(run: Run, target: Json, keys: readonly Json[]): Json {
   if (target === null || keys.length === 0) return target;
   if (isArray(target)) return deleteElements(run, target, keys);
-  if (!isObject(target)) throw run.raise(`Cannot delete field at ${keyWord(keys[0] as Json)} index of ${typeName(target)}`);
+  if (!isObject(target)) throw run.raise(`Cannot delete fields from ${typeName(target)}`);
   const copy = copyObject(run, target);
   for (const key of keys) {
-    if (typeof key !== "string") throw run.raise(`Cannot delete field at ${keyWord(key)} index of object`);
+    if (typeof key !== "string") throw run.raise(`Cannot delete ${typeName(key)} field of object`);
     delete copy[key];
   }
   return copy;
@@ -135,19 +135,16 @@ function deleteElements(run: Run, target: readonly Json[], keys: readonly Json[]
       run.array(end - start);
       for (let position = start; position < end; position++) doomed.add(position);
     } else {
-      throw run.raise(`Cannot delete field at ${keyWord(key)} index of array`);
+      throw run.raise(`Cannot delete ${typeName(key)} element of array`);
     }
   }
   run.array(target.length);
   return target.filter((_, position) => !doomed.has(position));
 }
 
-function keyWord(key: Json): string {
-  return typeof key === "string" ? "object" : typeof key === "number" ? "array" : typeName(key);
-}
-
 export function has(run: Run, target: Json, key: Json): boolean {
   if (isObject(target) && typeof key === "string") return Object.hasOwn(target, key);
+  if (target === null) return false;
   if (isArray(target) && typeof key === "number") return compareNumbers(key, 0) >= 0 && key < target.length;
   throw run.raise(`Cannot check whether ${typeName(target)} has a ${typeof key === "string" ? "string" : typeName(key)} key`);
 }

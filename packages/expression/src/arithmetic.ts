@@ -100,7 +100,7 @@ export function splitString(run: Run, text: string, separator: string): Json {
 }
 
 function remainder(run: Run, left: Json, right: Json): Json {
-  if (typeof left !== "number" || typeof right !== "number") throw mismatch(run, left, right, "divided");
+  if (typeof left !== "number" || typeof right !== "number") throw mismatch(run, left, right, "divided (remainder)");
   if (Number.isNaN(left) || Number.isNaN(right)) return Number.NaN;
   const divisor = Math.abs(Math.trunc(right));
   if (divisor === 0) throw mismatch(run, left, right, "divided (remainder) because the divisor is zero");

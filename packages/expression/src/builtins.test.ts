@@ -60,6 +60,18 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
   [".[] += 1", { a: 1, b: 2 }, [{ a: 2, b: 3 }]],
   [".a //= 3 | .b //= 4", { a: false, b: 1 }, [{ a: 3, b: 1 }]],
   ["to_entries", { a: 1 }, [[{ key: "a", value: 1 }]]],
+  ["to_entries", ["x"], [[{ key: 0, value: "x" }]]],
+  [
+    "from_entries",
+    [{ key: false, value: 1 }, { name: "n", v: 2 }, { K: 3, Value: 4 }, { key: null }, { key: 5 }],
+    [{ "3": 4, "5": null, false: 1, n: 2, null: null }],
+  ],
+  ["[leaf_paths]", { a: null, b: [1, false], c: "x" }, [[["b", 0], ["c"]]]],
+  [
+    "try to_entries catch ., has(0), try (1 | has(0)) catch .",
+    null,
+    ["null (null) has no keys", false, "Cannot check whether number has a number key"],
+  ],
   ["with_entries(.value += 1)", { a: 1 }, [{ a: 2 }]],
   ["[limit(2; path(..))]", { a: [1] }, [[[], ["a"]]]],
   ["path(first(.a, .b))", null, [["a"]]],

@@ -4,17 +4,17 @@ import { describe, expect, test } from "vitest";
 import { compile } from "./index.ts";
 
 const first = (source: string, input: Json): Json => compile(source, { variables: [] }).first(input, []) as Json;
-const json = (): fc.Arbitrary<Json> => fc.jsonValue({ maxDepth: 3, noUnicodeString: false }) as fc.Arbitrary<Json>;
-/** As stored and sent: prototypes, -0 and member order do not count. */
-const plain = (value: Json): unknown => JSON.parse(JSON.stringify(value));
+const json = (): fc.Arbitrary<Json> => fc.jsonValue({ maxDepth: 3, stringUnit: "binary" }) as fc.Arbitrary<Json>;
+/** As stored and sent: prototypes and -0 do not count. */
+const text = (value: Json): string => JSON.stringify(value);
 
 describe("laws", () => {
   test("fromjson undoes tojson", () => {
-    fc.assert(fc.property(json(), (value) => void expect(plain(first("tojson | fromjson", value))).toEqual(plain(value))));
+    fc.assert(fc.property(json(), (value) => void expect(text(first("tojson | fromjson", value))).toBe(text(value))));
   });
 
   test("tojson agrees with every other JSON reader", () => {
-    fc.assert(fc.property(json(), (value) => void expect(JSON.parse(first("tojson", value) as string)).toEqual(plain(value))));
+    fc.assert(fc.property(json(), (value) => void expect(text(JSON.parse(first("tojson", value) as string) as Json)).toBe(text(value))));
   });
 
   test("numbers read back as the same double", () => {
@@ -67,7 +67,7 @@ describe("laws", () => {
   test("deleting all leaves in any order leaves the same, and no leaf stays", () => {
     fc.assert(
       fc.property(json(), (value) => {
-        expect(first("[leaf_paths] as $p | delpaths($p) == delpaths($p | reverse)", value)).toBe(true);
+        expect(first('[paths(type != "array" and type != "object")] as $p | delpaths($p) == delpaths($p | reverse)', value)).toBe(true);
         expect(first('delpaths([paths(type != "array" and type != "object")]) | [leaf_paths] | length', [value])).toBe(0);
       }),
     );
@@ -79,7 +79,7 @@ describe("laws", () => {
 
   test("encodings undo each other", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "grapheme" }), (text) => {
+      fc.property(fc.string({ unit: "binary" }), (text) => {
         expect(first("[@base64 | @base64d] + [@base32 | @base32d] + [explode | implode]", text)).toEqual([text, text, text]);
       }),
     );

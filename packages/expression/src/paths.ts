@@ -136,6 +136,6 @@ function deleteSorted(run: Run, value: Json, paths: readonly (readonly Json[])[]
 }
 
 function childOf(run: Run, value: Json, key: Json): Json {
-  if (isObject(value) && typeof key !== "string") throw run.raise(`Cannot delete field at ${typeName(key)} index of object`);
+  if (isObject(value) && typeof key !== "string") throw run.raise(`Cannot delete ${typeName(key)} field of object`);
   return index(run, value, key);
 }

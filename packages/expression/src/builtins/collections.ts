@@ -122,14 +122,15 @@ function reverse(run: Run, input: Json): Json {
     run.string(input.length);
     return Array.from(input).toReversed().join("");
   }
-  const items = arrayFor(run, input, "reversed, as it is not an array");
+  if (!isArray(input)) throw run.raise(`Cannot index ${typeName(input)} with number`);
+  const items = input;
   run.array(items.length);
   return items.toReversed();
 }
 
 function arrayFor(run: Run, input: Json, verb: string): readonly Json[] {
   if (isArray(input)) return input;
-  throw run.raise(`${describe(run, input)} cannot be ${verb}${verb.includes(" ") ? "" : ", as it is not an array"}`);
+  throw run.raise(`${describe(run, input)} cannot be ${verb}, as it is not an array`);
 }
 
 interface Keyed {
@@ -144,6 +145,7 @@ function plain(run: Run, input: Json): Keyed[] {
 }
 
 function unsorted(run: Run, input: Json, key: (value: Json) => Json[]): Keyed[] {
+  if (typeof input !== "object" || input === null) throw run.raise(`Cannot iterate over ${describe(run, input)}`);
   const items = arrayFor(run, input, "sorted");
   run.array(items.length);
   return items.map((value) => ({ key: key(value), value }));

@@ -4,7 +4,7 @@ import { brokenDown, type BrokenDownTime, fromBrokenDown, secondsOf } from "../c
 import type { Run } from "../run.ts";
 import { formatTime } from "../strftime.ts";
 import { parseTime } from "../strptime.ts";
-import { describe, isArray } from "../values.ts";
+import { isArray } from "../values.ts";
 import { type BuiltinTable, ofInput, ofValue, ofValues } from "./define.ts";
 
 const ISO_8601 = "%Y-%m-%dT%H:%M:%SZ";
@@ -28,14 +28,14 @@ export const DATES: BuiltinTable = {
 };
 
 function toArray(run: Run, input: Json, name: string): Json {
-  if (typeof input !== "number") throw run.raise(`${name}() requires a number`);
+  if (typeof input !== "number") throw run.raise(`${name}() requires numeric inputs`);
   const time = brokenDown(input);
   if (time === undefined) throw run.raise("error converting number of seconds since epoch to datetime");
   return fromBrokenDown(time);
 }
 
 function makeTime(run: Run, input: Json, name: string): Json {
-  if (!isArray(input)) throw run.raise(`${name} requires array of 6 numbers`);
+  if (!isArray(input)) throw run.raise(`${name} requires array inputs`);
   const time = timeOf(input);
   if (time === undefined) throw run.raise(`${name} requires parsed datetime inputs`);
   const seconds = secondsOf(time);
@@ -70,6 +70,5 @@ function parse(run: Run, input: Json, format: Json): Json {
 }
 
 function fromIso(run: Run, input: Json): Json {
-  if (typeof input !== "string") throw run.raise(`${describe(run, input)} cannot be parsed as a date`);
   return makeTime(run, parse(run, input, ISO_8601), "mktime");
 }

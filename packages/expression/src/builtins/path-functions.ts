@@ -1,11 +1,13 @@
 import type { Json } from "@tutti/model";
+import { field } from "../access.ts";
 import { type Code, type Each, type EachLocation, type Env, many, single } from "../code.ts";
 import { iterateLocation, RECURSE } from "../compile-access.ts";
 import { update } from "../compile-assign.ts";
 import { pipe } from "../compile-control.ts";
+import { toText } from "../formats.ts";
 import { deletePaths, getPath, Location, setPath } from "../paths.ts";
 import type { Run } from "../run.ts";
-import { isArray, isObject, newObject } from "../values.ts";
+import { describe, isArray, isObject, isTruthy, member, newObject, type ReadonlyObject } from "../values.ts";
 import { select } from "./control.ts";
 import { arg, type BuiltinCall, type BuiltinTable, ofInput, ofValue, ofValues } from "./define.ts";
 import { ITERATE } from "./iterate.ts";
@@ -15,10 +17,11 @@ export const PATHS: BuiltinTable = {
   "path/1": (call) => pathOf(arg(call, 0), call.at),
   "paths/0": (call) => allPaths(call, undefined),
   "paths/1": (call) => allPaths(call, arg(call, 0)),
+  // As `paths(scalars)`: leaves that are null or false are not listed, because the condition gives them.
   "leaf_paths/0": (call) =>
     allPaths(
       call,
-      single((_run, input) => typeof input !== "object" || input === null, 0),
+      single((_run, input) => (typeof input === "object" ? false : input), 1),
     ),
   "getpath/1": getPathBuiltin,
   "setpath/2": ofValues((run, input, [path, value]) => setPath(run, input, path as Json, value as Json)),
@@ -112,53 +115,52 @@ function collected(run: Run, code: Code, input: Json, env: Env): Json[] {
 }
 
 function toEntries(run: Run, input: Json): Json {
-  if (!isObject(input)) throw run.raise("Cannot iterate over a value that is not an object: to_entries needs an object");
+  if (typeof input !== "object" || input === null) throw run.raise(`${describe(run, input)} has no keys`);
+  if (isArray(input)) {
+    run.spend(5 * input.length);
+    return input.map((value, position) => entry(position, value));
+  }
   const keys = Object.keys(input);
   run.spend(5 * keys.length);
-  return keys.map((key) => entry(key, input[key] as Json));
+  return keys.map((key) => entry(key, member(input as ReadonlyObject, key)));
 }
 
-function entry(key: string, value: Json): Json {
+function entry(key: string | number, value: Json): Json {
   const object = newObject();
   object["key"] = key;
   object["value"] = value;
   return object;
 }
 
-// Lower case wins; a name that is null or false falls through to the next, as `//` does in jq's definition.
-const KEY_NAMES = ["key", "k", "name", "Name", "Key", "K"];
-const VALUE_NAMES = ["value", "v", "Value", "V"];
+// What else an entry may call its key, in the order in which jq looks; `key` itself wins, even when it is false.
+const OTHER_KEY_NAMES = ["k", "name", "Name", "K", "Key"];
 
 function fromEntries(run: Run, input: Json): Json {
   const object = newObject();
-  for (const item of isObject(input) ? Object.values(input) : isArray(input) ? input : []) {
+  if (typeof input !== "object" || input === null) throw run.raise(`Cannot iterate over ${describe(run, input)}`);
+  const items = isArray(input) ? input : Object.values(input as ReadonlyObject);
+  for (const item of items) {
     run.spend(3);
-    if (!isObject(item as Json)) throw run.raise(`Cannot index ${item === null ? "null" : typeof item} with "key"`);
-    object[entryKey(run, item as { readonly [key: string]: Json })] = entryValue(item as { readonly [key: string]: Json });
+    object[entryKey(run, item)] = entryValue(item);
   }
   run.object(Object.keys(object).length);
   return object;
 }
 
-function entryKey(run: Run, item: { readonly [key: string]: Json }): string {
-  let isFalse = false;
-  for (const name of KEY_NAMES) {
-    const key = Object.hasOwn(item, name) ? item[name] : undefined;
-    if (key === undefined || key === null) continue;
-    if (typeof key === "string") return key;
-    if (typeof key === "number") return String(key);
-    if (key === true) return "true";
-    if (key !== false) throw run.raise("Cannot use a key that is an array or object: from_entries needs strings");
-    isFalse = true;
+function entryKey(run: Run, item: Json): string {
+  const key = field(run, item, "key");
+  if (key !== null) return toText(run, key);
+  for (const name of OTHER_KEY_NAMES) {
+    const other = field(run, item, name);
+    if (isTruthy(other)) return toText(run, other);
   }
-  return isFalse ? "false" : "null";
+  return "null";
 }
 
-function entryValue(item: { readonly [key: string]: Json }): Json {
-  for (const name of VALUE_NAMES) {
-    if (Object.hasOwn(item, name)) return item[name] as Json;
-  }
-  return null;
+function entryValue(item: Json): Json {
+  if (!isObject(item)) return null;
+  const name = ["value", "v"].find((candidate) => Object.hasOwn(item, candidate)) ?? "Value";
+  return member(item, name === "Value" && !Object.hasOwn(item, "Value") ? "V" : name);
 }
 
 function withEntries(call: BuiltinCall): Code {

@@ -4,7 +4,7 @@ import { FORMATS, toText } from "../formats.ts";
 import { fromJson, stringToNumber } from "../json-read.ts";
 import { toJson } from "../json-write.ts";
 import type { Run } from "../run.ts";
-import { codePointLength, describe, hasSurrogates, isArray } from "../values.ts";
+import { codePointLength, describe, hasSurrogates, isArray, type ReadonlyObject } from "../values.ts";
 import { type BuiltinTable, ofInput, ofParameters, ofValue } from "./define.ts";
 
 /** Builtins about strings, and conversions from and to them. Regular expressions are next door. */
@@ -93,7 +93,8 @@ function mapAscii(run: Run, input: Json, { name, pattern, change }: AsciiMapping
 }
 
 function explode(run: Run, input: Json): Json {
-  const text = stringFor(run, input, "cannot be exploded");
+  if (typeof input !== "string") throw run.raise("explode input must be a string");
+  const text = input;
   const length = codePointLength(text);
   run.array(length);
   return Array.from(text, (character) => character.codePointAt(0) as number);
@@ -132,8 +133,8 @@ function trimmed(run: Run, input: Json): string {
 
 /** Null and nothing join as empty strings, numbers and booleans as their text; anything else cannot be added to a string. */
 function join(run: Run, input: Json, separator: Json): Json {
-  const items = isArray(input) ? input : undefined;
-  if (items === undefined) throw run.raise(`Cannot iterate over ${describe(run, input)}`);
+  if (typeof input !== "object" || input === null) throw run.raise(`Cannot iterate over ${describe(run, input)}`);
+  const items: readonly Json[] = isArray(input) ? input : Object.values(input as ReadonlyObject);
   let joined: Json = null;
   for (const item of items) {
     run.spend(1);
