@@ -2,7 +2,7 @@ import type { Attempt } from "@tutti/connector-kit";
 
 /** All that a child gets of Tutti's own environment: enough to find programs and speak the language, and no credentials. */
 const INHERITED = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Marks every process of an attempt, so that a later Tutti finds what a killed one left running. */
 export const TOKEN_VARIABLE = "TUTTI_TOKEN";

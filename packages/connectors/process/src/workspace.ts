@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Token } from "@tutti/model";
+import { DEFAULT_PATH } from "./child-environment.ts";
 import { directoryPrefix } from "./left-files.ts";
 
 const execute = promisify(execFile);
@@ -52,7 +53,8 @@ export class Workspace {
    */
   async openPipes(): Promise<readonly [OutputPipe, OutputPipe]> {
     const paths = [join(this.#path, "stdout"), join(this.#path, "stderr")] as const;
-    await execute("mkfifo", ["-m", "600", ...paths]);
+    // Even this child gets nothing of our environment but where programs are.
+    await execute("mkfifo", ["-m", "600", ...paths], { env: { PATH: process.env["PATH"] ?? DEFAULT_PATH } });
     return [this.#openPipe(paths[0]), this.#openPipe(paths[1])];
   }
 
