@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
-import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { isJsonObject, type Json } from "@tutti/model";
 import type { CrashPoint } from "./crash-point.ts";
 
 /**
@@ -15,7 +15,7 @@ export function crashOnce(file: string, die: () => void): CrashPoint {
   const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
   const seen = new Set(lines.filter((line) => !line.startsWith(PATH_MARK)));
   const paths = new Map(lines.flatMap((line) => (line.startsWith(PATH_MARK) ? [pathLine(line)] : [])));
-  const learn = (record: JsonObject, run: Json | undefined): void => {
+  const learn = (record: Readonly<Record<string, Json>>, run: Json | undefined): void => {
     const { task, path } = record;
     const key = words([run, task]);
     if (typeof path !== "string" || paths.has(key)) return;
@@ -26,7 +26,7 @@ export function crashOnce(file: string, die: () => void): CrashPoint {
     const run = detail["runId"];
     const records =
       name === "commit.after" && Array.isArray(detail["records"]) ? (detail["records"] as readonly Json[]).filter(isJsonObject) : [];
-    for (const record of records) learn(record, run);
+    for (const record of name === "attempt.after" ? [detail] : records) learn(record, run);
     const reached = records.map((record) => {
       const place = record["path"] ?? paths.get(words([run, record["task"]])) ?? record["task"];
       return words([run, record["type"], place, record["timer"], record["outcome"], record["action"]]);

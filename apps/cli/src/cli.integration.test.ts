@@ -1,0 +1,283 @@
+import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { tutti, TuttiProcess, workDirectory } from "./tutti-for-tests.ts";
+
+const HEAD = (name: string): string => `document: { dsl: 1.0.3, namespace: default, name: ${name}, version: 1.0.0 }\n`;
+const SAFE = "metadata: { tutti: { effect: { class: idempotent } } }";
+
+const HELLO = `${HEAD("hello")}do:
+  - greet:
+      set: { greeting: '\${ "Hello " + .name }' }
+`;
+/** Fails until the file \`flag\` is there. */
+const FLAG = `${HEAD("flag")}do:
+  - check:
+      run: { shell: { command: "test -f flag && echo fine || { echo missing >&2; exit 3; }" } }
+      ${SAFE}
+`;
+const EVENT = `${HEAD("event")}do:
+  - approval:
+      listen: { to: { one: { with: { type: com.example.approved } } } }
+`;
+/** Goes on until the file \`flag\` is there; three steps, so that there is something to kill it between. */
+const SLOW = `${HEAD("slow")}do:
+  - before:
+      run: { shell: { command: "echo before >> effects" } }
+      ${SAFE}
+  - work:
+      run: { shell: { command: "echo work >> effects; until test -f flag; do sleep 0.05; done" } }
+      ${SAFE}
+  - after:
+      run: { shell: { command: "echo after >> effects" } }
+      ${SAFE}
+`;
+
+const started: TuttiProcess[] = [];
+afterEach(async () => {
+  for (const each of started.splice(0)) {
+    each.child.kill("SIGKILL");
+    await each.ended;
+  }
+});
+
+function start(directory: string, words: readonly string[], environment?: Readonly<Record<string, string>>): TuttiProcess {
+  const process = new TuttiProcess(directory, words, environment);
+  started.push(process);
+  return process;
+}
+
+const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
+const runIdIn = (text: string): string => /run_[0-9a-z]{16}/.exec(text)?.[0] ?? "none";
+
+test("a run is started from a file, shown, listed and told in JSON of a stable shape", async () => {
+  const directory = workDirectory({ "hello.yaml": HELLO });
+  const done = await tutti(directory, ["run", "start", "hello.yaml", "--set", "name=Ana", "--label", "team=a", "--json"]);
+  expect(done).toMatchObject({ code: 0, error: "" });
+  const run = json(done.out);
+  expect(Object.keys(run)).toEqual([
+    "runId",
+    "workflow",
+    "status",
+    "startedAt",
+    "endedAt",
+    "at",
+    "durationMs",
+    "seq",
+    "labels",
+    "parent",
+    "input",
+    "context",
+    "output",
+    "error",
+    "tasks",
+    "waits",
+    "doubts",
+  ]);
+  expect(run).toMatchObject({
+    status: "completed",
+    labels: { team: "a" },
+    parent: null,
+    input: { name: "Ana" },
+    output: { greeting: "Hello Ana" },
+    error: null,
+    waits: [],
+    doubts: [],
+  });
+  expect((run["tasks"] as readonly object[]).map((task) => Object.keys(task))).toEqual([
+    [
+      "task",
+      "name",
+      "path",
+      "kind",
+      "status",
+      "startedAt",
+      "endedAt",
+      "durationMs",
+      "attempts",
+      "token",
+      "effect",
+      "iteration",
+      "visit",
+      "output",
+      "error",
+      "childRunId",
+      "children",
+      "childrenOmitted",
+    ],
+  ]);
+
+  const listed = json((await tutti(directory, ["run", "ls", "--json", "--status", "completed", "--label", "team=a"])).out);
+  expect(Object.keys((listed["runs"] as readonly object[])[0] ?? {})).toEqual([
+    "runId",
+    "workflow",
+    "status",
+    "startedAt",
+    "updatedAt",
+    "endedAt",
+    "wakeAt",
+    "seq",
+    "inDoubt",
+    "errorType",
+    "reason",
+    "labels",
+    "parentRunId",
+  ]);
+  const shown = await tutti(directory, ["runs", "show", String(run["runId"]).slice(0, 12)]);
+  expect(shown.out).toContain('"greeting": "Hello Ana"');
+  const missing = await tutti(directory, ["run", "show", "run_zzzz", "--json"]);
+  expect(missing.code).toBe(2);
+  expect(json(missing.error)).toMatchObject({ error: { code: "run-not-found" } });
+  expect(statSync(join(directory, ".tutti")).mode & 0o777).toBe(0o700);
+});
+
+test("a failed run says why and what to do; retry goes on, with exit codes that mirror it", async () => {
+  const directory = workDirectory({ "flag.yaml": FLAG });
+  const failed = await tutti(directory, ["run", "start", "flag.yaml"]);
+  const runId = runIdIn(failed.out);
+  expect(failed.code).toBe(1);
+  expect(failed.out).toContain("/do/check failed");
+  expect(failed.out).toContain(`tutti run retry ${runId}`);
+  expect((await tutti(directory, ["run", "logs", "@latest", "--raw"])).out).toBe("missing\n");
+  expect((await tutti(directory, ["run", "pause", runId, "--dry-run"])).code).toBe(3);
+
+  writeFileSync(join(directory, "flag"), "");
+  const retried = await tutti(directory, ["run", "retry", runId, "check", "--reason", "the flag is there"]);
+  expect(retried).toMatchObject({ code: 0 });
+  expect(retried.out).not.toContain("started: default/flag");
+  const events = json((await tutti(directory, ["run", "events", runId, "--json"])).out);
+  expect((events["records"] as readonly { record: { type: string } }[]).map(({ record }) => record.type)).toEqual([
+    "run-started",
+    "attempt-intended",
+    "attempt-ended",
+    "operator",
+    "attempt-intended",
+    "attempt-ended",
+  ]);
+  expect(JSON.stringify(events)).toContain("the flag is there");
+});
+
+test("a document with errors starts nothing and makes no data directory", async () => {
+  const directory = workDirectory({ "bad.yaml": `${HEAD("bad")}do:\n  - a:\n      set: { x: 1 }\n      then: nowhere\n` });
+  const refused = await tutti(directory, ["run", "start", "bad.yaml"]);
+  expect(refused.code).toBe(2);
+  expect(refused.error).toMatch(/^bad\.yaml:5:13: error: .*nowhere.* \[/);
+  expect(existsSync(join(directory, ".tutti"))).toBe(false);
+  const linted = await tutti(directory, ["workflow", "lint", "bad.yaml", "--json"]);
+  expect(linted.code).toBe(2);
+  expect(json(linted.out)).toMatchObject({
+    errors: 1,
+    files: [{ file: "bad.yaml", findings: [{ severity: "error", line: 5, column: 13 }] }],
+  });
+});
+
+test("other processes use the owner's socket; when it is killed, the one that waits takes over", async () => {
+  const directory = workDirectory({ "slow.yaml": SLOW, "event.yaml": EVENT });
+  const owner = start(directory, ["up"]);
+  await owner.says("drives all runs");
+  expect(statSync(join(directory, ".tutti", "tutti.sock")).mode & 0o777).toBe(0o600);
+  expect((await tutti(directory, ["up"])).code).toBe(3);
+
+  const asked = await tutti(directory, ["run", "start", "slow.yaml", "--detach", "--json"]);
+  const { runId } = json(asked.out) as { runId: string };
+  const waiting = start(directory, ["run", "start", "slow.yaml", "--key", "second", "--wait"]);
+  await waiting.says("/do/work started");
+  owner.child.kill("SIGKILL");
+  await owner.ended;
+  writeFileSync(join(directory, "flag"), "");
+  expect(await waiting.ended).toMatchObject({ code: 0 });
+  // The first run was the dead owner's: it waits for somebody who drives it.
+  expect(json((await tutti(directory, ["run", "show", runId, "--json"])).out)["status"]).not.toBe("completed");
+  expect((await tutti(directory, ["up", "--until-idle"])).code).toBe(0);
+  expect(json((await tutti(directory, ["run", "show", runId, "--json"])).out)["status"]).toBe("completed");
+});
+
+test("two processes that start at once get one data directory: one owns, the other asks", async () => {
+  const directory = workDirectory({ "hello.yaml": HELLO });
+  const both = await Promise.all(
+    ["a", "b", "c"].map((name) => tutti(directory, ["run", "start", "hello.yaml", "--set", `name=${name}`, "--wait", "--json"])),
+  );
+  expect(both.map(({ code, error }) => ({ code, error: error.replace(/^Done\. .*\n/, "") }))).toEqual(
+    Array.from({ length: 3 }, () => ({ code: 0, error: "" })),
+  );
+  const listed = json((await tutti(directory, ["run", "list", "--json"])).out);
+  expect(listed["runs"]).toHaveLength(3);
+});
+
+test("a run that waits for an event parks, and up delivers the event that came in the meantime", async () => {
+  const directory = workDirectory({ "event.yaml": EVENT });
+  const parked = await tutti(directory, ["run", "start", "event.yaml"]);
+  expect(parked.code).toBe(0);
+  expect(parked.out).toContain("The run waits; no process drives it from here on.");
+  expect((await tutti(directory, ["run", "watch", "@latest"])).code).toBe(4);
+  const sent = await tutti(directory, [
+    "event",
+    "send",
+    "--type",
+    "com.example.approved",
+    "--id",
+    "1",
+    "--source",
+    "/t",
+    "--payload",
+    '{"by":"Ana"}',
+    "--json",
+  ]);
+  expect(json(sent.out)).toEqual({ id: "1", source: "/t", position: 1, duplicate: false });
+  expect((await tutti(directory, ["up", "--until-idle"])).out).toMatch(/run_[0-9a-z]{16} {2}default\/event:1\.0\.0 {2}completed/);
+});
+
+test("Ctrl-C lets go of the run and says how to go on; resume drives it on", async () => {
+  const directory = workDirectory({ "slow.yaml": SLOW });
+  const running = start(directory, ["run", "start", "slow.yaml"]);
+  await running.says("/do/work started");
+  const runId = runIdIn(running.out);
+  running.child.kill("SIGINT");
+  await running.says("tutti run resume");
+  running.child.kill("SIGINT");
+  expect(await running.ended).toMatchObject({ code: 130 });
+  writeFileSync(join(directory, "flag"), "");
+  expect(await tutti(directory, ["run", "resume", runId])).toMatchObject({ code: 0 });
+});
+
+test("an owner that is alive and silent is reported, and nothing is damaged", async () => {
+  const directory = workDirectory({ "event.yaml": EVENT });
+  await tutti(directory, ["run", "start", "event.yaml"]);
+  const silent = createServer(() => {});
+  const path = join(directory, ".tutti", "tutti.sock");
+  await new Promise<void>((resolve) => silent.listen(path, resolve));
+  const refused = await tutti(directory, ["run", "list", "--json"]);
+  await new Promise<void>((resolve) => silent.close(() => resolve()));
+  expect(refused.code).toBe(4);
+  expect(json(refused.error)).toMatchObject({
+    error: { code: "owner-unreachable", message: expect.stringContaining("does not answer within 5 s") },
+  });
+  expect((await tutti(directory, ["run", "list"])).code).toBe(0);
+});
+
+test("the doctor names what is wrong and what to do", async () => {
+  const directory = workDirectory({ "event.yaml": EVENT });
+  await tutti(directory, ["run", "start", "event.yaml"]);
+  chmodSync(join(directory, ".tutti", "secrets"), 0o755);
+  const found = json((await tutti(directory, ["admin", "doctor", "--json"])).out) as unknown as {
+    checks: readonly { name: string; status: string; fix: string | null }[];
+  };
+  expect(found.checks.find((check) => check.name === "secrets")).toMatchObject({
+    status: "problem",
+    fix: expect.stringContaining("chmod 700"),
+  });
+  expect(found.checks.map((check) => check.name)).toEqual(expect.arrayContaining(["node", "disk", "owner", "store", "runs", "functions"]));
+});
+
+test("a data directory with a very long path works the same", async () => {
+  const directory = workDirectory({ "hello.yaml": HELLO });
+  const data = join(directory, "d".repeat(60), "e".repeat(60));
+  const owner = start(directory, ["up", "--data", data], { XDG_RUNTIME_DIR: directory });
+  await owner.says("drives all runs");
+  expect(
+    await tutti(directory, ["run", "start", "hello.yaml", "--set", "name=x", "--wait", "--data", data], { XDG_RUNTIME_DIR: directory }),
+  ).toMatchObject({ code: 0 });
+  owner.child.kill("SIGTERM");
+  expect(await owner.ended).toMatchObject({ code: 0, signal: null });
+});

@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** As `scripts/run.mjs` starts it. */
+const FLAGS = ["--disallow-code-generation-from-strings", "--disable-proto=delete", "--disable-warning=ExperimentalWarning"];
+const MAIN = join(import.meta.dirname, "main.ts");
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** A `tutti` process of a test. */
+export class TuttiProcess {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  out = "";
+  error = "";
+  readonly #listeners = new Set<() => void>();
+
+  constructor(directory: string, words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    this.child = spawn(process.execPath, [...FLAGS, MAIN, ...words], {
+      cwd: directory,
+      env: { PATH: process.env["PATH"] ?? "", HOME: directory, TZ: "UTC", ...environment },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#add("out", text));
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#add("error", text));
+    this.ended = new Promise((resolve) => {
+      this.child.on("close", (code, signal) => {
+        resolve({ code, signal, out: this.out, error: this.error });
+        for (const listener of this.#listeners) listener();
+      });
+    });
+    this.child.stdin?.end();
+  }
+
+  /** Resolves when `text` was written to either stream. Rejects when the process ends without it. */
+  async says(text: string): Promise<void> {
+    while (!this.out.includes(text) && !this.error.includes(text)) {
+      if (this.child.exitCode !== null || this.child.signalCode !== null)
+        throw new Error(`ended without saying ${text}:\n${this.out}${this.error}`);
+      await new Promise<void>((resolve) => {
+        const listener = (): void => {
+          this.#listeners.delete(listener);
+          resolve();
+        };
+        this.#listeners.add(listener);
+      });
+    }
+  }
+
+  #add(stream: "out" | "error", text: string): void {
+    this[stream] += text;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** A fresh directory with workflow files in it; data go into `.tutti` there. */
+export function workDirectory(files: Readonly<Record<string, string>>): string {
+  const directory = mkdtempSync(join(tmpdir(), "tutti-cli-"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  return directory;
+}
+
+/** Runs one command to its end. */
+export function tutti(directory: string, words: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  return new TuttiProcess(directory, words, environment).ended;
+}
