@@ -18,7 +18,7 @@ export function crashOnce(file: string, die: () => void): CrashPoint {
   const learn = (record: Readonly<Record<string, Json>>, run: Json | undefined): void => {
     const { task, path } = record;
     const key = words([run, task]);
-    if (typeof path !== "string" || paths.has(key)) return;
+    if (typeof path !== "string" || task === undefined || paths.has(key)) return;
     paths.set(key, path);
     appendFileSync(file, `${PATH_MARK}${key}=${path}\n`);
   };
