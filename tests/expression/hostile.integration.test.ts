@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { HOSTILE_PROGRAMS } from "./hostile-programs.ts";
@@ -19,7 +19,7 @@ const GROWN_MAX_MIB = 64;
 let costs: ReadonlyMap<string, Cost>;
 
 beforeAll(async () => {
-  const child = join(import.meta.dirname, "hostile-child.ts");
+  const child = fileURLToPath(new URL("./hostile-child.ts", import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", "--disable-proto=delete", child]);
   const lines = stdout.trim().split("\n");
   costs = new Map(lines.map((line) => JSON.parse(line) as Cost).map((cost) => [cost.name, cost]));
