@@ -270,6 +270,8 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
   note("newer-than-1.0.3", "an inline list in for.in", "do:\n- a:\n    for: { ▸in: [{ x: 1 }] }\n    do: [{ b: { set: { x: 1 } } }]\n"),
   note("newer-than-1.0.3", "emit without source", "do:\n- a: { emit: { event: { ▸with: { type: x } } } }\n"),
 
+  note("newer-than-1.0.3", "a relative URI", "do:\n- a: { call: openapi, with: { document: { ▸endpoint: /api.json }, operationId: x } }\n"),
+
   // Shape.
   error("schema-missing-key", "a call without endpoint", "do:\n- a:\n    call: http\n    ▸with: { method: get }\n"),
   error("schema-unknown-key", "a misspelt key of a task", "do:\n- a:\n    set: { x: 1 }\n    ▸thn: end\n"),

@@ -1,6 +1,7 @@
-import { isJsonObject, type Json } from "@tutti/model";
+import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { RE2JS } from "re2js";
 import { joinPointer } from "../json-pointer.ts";
+import { BUILT_IN_CALLS } from "../schema/call.ts";
 import { isWrappedExpression } from "../schema/text.ts";
 import { type LintContext, listAt, member, textAt } from "./context.ts";
 
@@ -16,6 +17,13 @@ export function checkPortability(context: LintContext): void {
   if (Object.hasOwn(document, "evaluate")) newer(context, "/evaluate", "`evaluate`");
   if (Object.hasOwn(member(document, "schedule"), "read")) newer(context, "/schedule/read", "`schedule.read`");
   checkStrategy(context, member(document, "schedule")["on"], "/schedule/on");
+  for (const part of ["errors", "catalogs"]) {
+    for (const [name, entry] of Object.entries(member(context.use, part))) {
+      if (!isJsonObject(entry)) continue;
+      const key = part === "errors" ? "type" : "endpoint";
+      checkRelative(context, entry[key], joinPointer("/use", part, name, key));
+    }
+  }
   for (const { task, pointer } of context.sites) {
     const caught = member(task, "catch");
     if (Object.hasOwn(caught, "then")) newer(context, joinPointer(pointer, "catch", "then"), "`catch.then`");
@@ -25,7 +33,7 @@ export function checkPortability(context: LintContext): void {
     const event = member(member(member(task, "emit"), "event"), "with");
     if (Object.hasOwn(event, "type") && !Object.hasOwn(event, "source"))
       newer(context, joinPointer(pointer, "emit", "event", "with"), "`emit` without `source`");
-    checkRelative(context, member(task, "with"), joinPointer(pointer, "with"));
+    for (const [uri, at] of urisOf(task, pointer)) checkRelative(context, uri, at);
     checkStrategy(context, member(task, "listen")["to"], joinPointer(pointer, "listen", "to"));
   }
 }
@@ -38,15 +46,27 @@ function newer(context: LintContext, pointer: string, what: string): void {
   });
 }
 
-/** Endpoints of documents may be relative now. */
-function checkRelative(context: LintContext, given: Json, pointer: string): void {
-  if (!isJsonObject(given)) return;
-  for (const key of ["document", "proto", "agentCard"]) {
-    const endpoint = member(given, key)["endpoint"];
-    const uri = isJsonObject(endpoint) ? endpoint["uri"] : endpoint;
-    if (typeof uri !== "string" || isWrappedExpression(uri) || ABSOLUTE_URI.test(uri)) continue;
-    newer(context, joinPointer(pointer, key, "endpoint"), "relative URIs");
+/** URIs of a task besides those of its event filters, with their places. */
+function* urisOf(task: JsonObject, pointer: string): Generator<readonly [uri: Json | undefined, pointer: string]> {
+  const given = member(task, "with");
+  if (BUILT_IN_CALLS.some((name) => name === task["call"])) {
+    for (const key of ["endpoint", "server"]) yield [given[key], joinPointer(pointer, "with", key)];
+    for (const key of ["document", "proto", "agentCard"])
+      yield [member(given, key)["endpoint"], joinPointer(pointer, "with", key, "endpoint")];
+    yield [member(member(given, "transport"), "http")["endpoint"], joinPointer(pointer, "with", "transport", "http", "endpoint")];
   }
+  const source = member(member(member(task, "run"), "script"), "source");
+  yield [source["endpoint"], joinPointer(pointer, "run", "script", "source", "endpoint")];
+  yield [member(member(task, "raise"), "error")["type"], joinPointer(pointer, "raise", "error", "type")];
+  const event = member(member(member(task, "emit"), "event"), "with");
+  for (const key of ["source", "dataschema"]) yield [event[key], joinPointer(pointer, "emit", "event", "with", key)];
+}
+
+/** URIs may be relative now, and may begin with a value of the input. */
+function checkRelative(context: LintContext, value: Json | undefined, pointer: string): void {
+  if (isJsonObject(value)) return checkRelative(context, value["uri"], joinPointer(pointer, "uri"));
+  if (typeof value !== "string" || isWrappedExpression(value) || ABSOLUTE_URI.test(value)) return;
+  newer(context, pointer, "URIs without scheme and `//`");
 }
 
 /** A text of an event filter that is anchored, as in `^com\.example\.`, is a regular expression. */
@@ -61,6 +81,7 @@ function checkStrategy(context: LintContext, strategy: Json | undefined, pointer
     const wanted = member(filter, "with");
     for (const name of Object.keys(wanted)) {
       const text = textAt(wanted, name);
+      if (name === "source" || name === "dataschema") checkRelative(context, text, joinPointer(at, "with", name));
       const isPattern = text !== undefined && (text.startsWith("^") || (text.endsWith("$") && !text.endsWith("\\$")));
       const problem = isPattern ? patternProblem(text) : undefined;
       if (problem !== undefined)

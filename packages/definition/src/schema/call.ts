@@ -140,7 +140,6 @@ const McpArguments = open({
 
 /** The calls that the language itself defines; every other name is a function. */
 export const BUILT_IN_CALLS = ["http", "openapi", "grpc", "asyncapi", "a2a", "mcp"] as const;
-export type BuiltInCall = (typeof BUILT_IN_CALLS)[number];
 
 const FunctionName = z
   .string()
