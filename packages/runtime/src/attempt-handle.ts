@@ -43,11 +43,11 @@ export class AttemptHandle implements Attempt {
   successor: AttemptHandle | undefined;
   waitsForToken = false;
   hasLeftToken = false;
-  /** Heartbeats so far, and when the last one came. */
-  beats = 0;
-  lastBeatAtMs = 0;
+  /** When the last heartbeat came; undefined while the attempt has promised none. */
+  lastBeatAtMs: number | undefined;
   readonly #secrets: SecretBook;
   readonly #monotonicMs: () => number;
+  readonly #promisedHeartbeats: (handle: AttemptHandle) => void;
   readonly #makeLog: () => AttemptLog;
   #log: AttemptLog | undefined;
   #controller: AbortController | undefined;
@@ -58,6 +58,7 @@ export class AttemptHandle implements Attempt {
     readonly entry: FunctionEntry;
     readonly secrets: SecretBook;
     readonly monotonicMs: () => number;
+    readonly promisedHeartbeats: (handle: AttemptHandle) => void;
     readonly makeLog: (handle: AttemptHandle) => AttemptLog;
   }) {
     const { run, command } = given;
@@ -76,6 +77,7 @@ export class AttemptHandle implements Attempt {
     this.#secrets = given.secrets;
     this.secretNames = run.context.program.secrets;
     this.#monotonicMs = given.monotonicMs;
+    this.#promisedHeartbeats = given.promisedHeartbeats;
     this.#makeLog = () => given.makeLog(this);
   }
 
@@ -99,8 +101,9 @@ export class AttemptHandle implements Attempt {
   }
 
   heartbeat(): void {
-    this.beats += 1;
+    const isFirst = this.lastBeatAtMs === undefined;
     this.lastBeatAtMs = this.#monotonicMs();
+    if (isFirst && this.phase === "running") this.#promisedHeartbeats(this);
   }
 
   log(stream: "stdout" | "stderr" | "info", text: string): void {
@@ -112,6 +115,10 @@ export class AttemptHandle implements Attempt {
   /** Passes on what the log held back. */
   endLog(): void {
     this.#log?.end();
+  }
+
+  mask(value: Json): void {
+    this.#secrets.mask(value);
   }
 
   async secret(name: string): Promise<Json> {

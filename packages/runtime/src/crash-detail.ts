@@ -42,6 +42,11 @@ export const crashDetail = {
   batch: (runs: number): Detail => ({ runs }),
   // A class with exactly the members of a detail; getters are read like data.
   commit: (runId: string, seq: number, records: readonly RunRecord[]): Detail => new CommitDetail(runId, seq, records) as unknown as Detail,
-  attempt: (runId: string, path: string, attempt: number): Detail => ({ runId, path, attempt }),
+  attempt: (handle: { readonly runId: string; readonly taskPath: string; readonly task: number; readonly number: number }): Detail => ({
+    runId: handle.runId,
+    path: handle.taskPath,
+    task: handle.task,
+    attempt: handle.number,
+  }),
   acknowledge: (what: string, id: string): Detail => ({ what, id }),
 };

@@ -24,6 +24,10 @@ export const ABORT_GRACE_MS = 5000;
 /** A function that goes on after that is a bug of its connector; the next attempt of its token is not held up longer. */
 const TOKEN_HOLD_MS = 60_000;
 
+/** An attempt that has sent a heartbeat promises more of them; one that then is silent this long is taken for hung and aborted. */
+const HEARTBEAT_SILENCE_MS = 5 * 60_000;
+const HEARTBEAT_CHECK_MS = 30_000;
+
 const NO_SECRETS: JsonObject = Object.freeze({});
 
 export interface DispatcherDeps {
@@ -44,6 +48,8 @@ export class Dispatcher {
   readonly #orphans = new Map<string, AttemptHandle[]>();
   /** The latest attempt of each token that has not really ended. */
   readonly #byToken = new Map<string, AttemptHandle>();
+  /** Attempts that have sent a heartbeat. */
+  readonly #beating = new Set<AttemptHandle>();
   readonly #unsent = new Map<string, readonly StartAttempt[]>();
   #idleWaiters: (() => void)[] = [];
 
@@ -64,6 +70,7 @@ export class Dispatcher {
       entry,
       secrets: this.#deps.secrets,
       monotonicMs: () => this.#deps.env.monotonicMs(),
+      promisedHeartbeats: (of) => this.#watchHeartbeats(of),
       makeLog: (of) => new AttemptLog(this.#deps.redactor, (stream, text) => this.#deps.appendLog(of, stream, text)),
     });
     run.attempts.set(command.task, handle);
@@ -174,6 +181,20 @@ export class Dispatcher {
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
+  #watchHeartbeats(handle: AttemptHandle): void {
+    this.#beating.add(handle);
+    if (this.#beating.size === 1) this.#deps.env.setTimer(HEARTBEAT_CHECK_MS, () => this.#checkHeartbeats());
+  }
+
+  #checkHeartbeats(): void {
+    const silentSinceMs = this.#deps.env.monotonicMs() - HEARTBEAT_SILENCE_MS;
+    for (const handle of this.#beating) {
+      if (handle.phase === "settled") this.#beating.delete(handle);
+      else if ((handle.lastBeatAtMs ?? 0) < silentSinceMs) this.abortHandle(handle, "timeout");
+    }
+    if (this.#beating.size > 0) this.#deps.env.setTimer(HEARTBEAT_CHECK_MS, () => this.#checkHeartbeats());
+  }
+
   #queue(handle: AttemptHandle): void {
     handle.waitsForToken = false;
     if (handle.phase !== "queued") this.#leaveToken(handle);
@@ -218,7 +239,7 @@ export class Dispatcher {
       const problem = checkInput(declared, input);
       if (problem !== undefined)
         throw new ConnectorError(`The arguments of ${entry.name} do not fit: ${problem}`, { kind: "validation", outcome: "never-began" });
-      const detail = crashDetail.attempt(handle.runId, handle.taskPath, handle.number);
+      const detail = crashDetail.attempt(handle);
       if (command.type === "look-up") {
         if (declared.find === undefined)
           throw new ConnectorError(`${entry.name} has no look-up.`, { kind: "runtime", outcome: "never-began" });
@@ -269,7 +290,7 @@ export class Dispatcher {
 
   #settle(handle: AttemptHandle, ending: Ending): void {
     if (handle.phase === "settled") return;
-    this.#deps.env.crashPoint("attempt.after", crashDetail.attempt(handle.runId, handle.taskPath, handle.number));
+    this.#deps.env.crashPoint("attempt.after", crashDetail.attempt(handle));
     handle.endLog();
     handle.ending = ending;
     this.#release(handle);

@@ -10,6 +10,9 @@ const BATCH_RUNS_MAX = 2000;
 /** Pauses between tries while the store is full: short at first for a log rotation, longer for a person. */
 const STORE_FULL_BACKOFF_MS = [100, 200, 500, 1000, 2000, 5000] as const;
 
+/** Pauses after failed commits: runs are loaded again and try the same, so without them a broken disk would be a busy loop. */
+const FAILURE_BACKOFF_MS = [0, 50, 200, 1000, 5000] as const;
+
 export interface CommitListener {
   /** The run's records are stored. */
   committed(run: LoadedRun, pending: PendingCommit, verdict: RunVerdict): void;
@@ -30,6 +33,7 @@ export class GroupCommit {
   #isInFlight = false;
   #isScheduled = false;
   #fullTries = 0;
+  #failures = 0;
   #idleWaiters: (() => void)[] = [];
   #isStopped = false;
 
@@ -121,6 +125,7 @@ export class GroupCommit {
 
   #succeeded(runs: readonly LoadedRun[], result: CommitResult): void {
     this.#fullTries = 0;
+    this.#failures = 0;
     for (let index = 0; index < runs.length; index += 1) {
       const run = runs[index] as LoadedRun;
       // One verdict per run, in the order of the batch.
@@ -157,8 +162,11 @@ export class GroupCommit {
     if (this.#isStopped) return this.#next();
     if (error instanceof AppError && error.code === "store-full") return this.#keepTrying(runs, commits, error);
     this.#env.report("A commit failed; its runs are loaded again from the store.", error);
+    const pauseMs = FAILURE_BACKOFF_MS[Math.min(this.#failures, FAILURE_BACKOFF_MS.length - 1)] ?? 0;
+    this.#failures += 1;
     for (const run of runs) this.#lose(run, error);
-    this.#next();
+    if (pauseMs === 0) this.#next();
+    else this.#env.setTimer(pauseMs, () => this.#next());
   }
 
   /** Nothing was written. Whoever waits for an answer is refused, and their run goes back to what is stored; the others wait for space. */

@@ -32,6 +32,7 @@ export class Mailbox {
   /** Not yet taken, by receiver, in order of position. */
   readonly #waiting = new Map<string, RunMessage[]>();
   readonly #receivers = new Map<number, string>();
+  #refreshing: Promise<void> | undefined;
 
   constructor(deps: MailboxDeps) {
     this.#deps = deps;
@@ -39,14 +40,26 @@ export class Mailbox {
 
   /** Reads what earlier processes left. */
   async start(): Promise<void> {
-    let position = 0;
+    for (const message of await this.#readAll()) this.#keep(message);
+  }
+
+  /** Finds messages that a commit of unknown outcome may have written. */
+  async refresh(): Promise<void> {
+    // Whoever asks while a reading is under way needs one that begins later.
+    const reading = (this.#refreshing ?? Promise.resolve()).then(() => this.#readAll());
+    this.#refreshing = reading.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.deliver((await reading).filter((message) => !this.#receivers.has(message.position)));
+  }
+
+  async #readAll(): Promise<readonly RunMessage[]> {
+    const messages: RunMessage[] = [];
     for (;;) {
-      const page = await this.#deps.store.readMessages(position, PAGE);
-      for (const message of page) {
-        this.#keep(message);
-        position = message.position;
-      }
-      if (page.length < PAGE) return;
+      const page = await this.#deps.store.readMessages(messages.at(-1)?.position ?? 0, PAGE);
+      messages.push(...page);
+      if (page.length < PAGE) return messages;
     }
   }
 

@@ -24,6 +24,8 @@ export class ProgramCache {
   readonly #runtime: JsonObject;
   /** By digest, least recently used first. */
   readonly #loaded = new Map<string, LoadedProgram>();
+  /** Digests of loaded versions. */
+  readonly #digests = new Map<string, string>();
 
   constructor(deps: { readonly store: Store; readonly functions: FunctionTable; readonly version: string }) {
     this.#store = deps.store;
@@ -61,6 +63,10 @@ export class ProgramCache {
 
   /** The version (or the `latest`) of a workflow, or undefined. */
   async find(namespace: string, name: string, version: string): Promise<LoadedProgram | undefined> {
+    // A published version never changes, so its digest is known for good; `latest` is looked up each time.
+    const digest = version === "latest" ? undefined : this.#digests.get(versionKey(namespace, name, version));
+    const known = digest === undefined ? undefined : this.#loaded.get(digest);
+    if (known !== undefined) return known;
     const row = await this.#store.loadDefinition({ namespace, name, version });
     return row === undefined ? undefined : this.#load(row);
   }
@@ -92,9 +98,16 @@ export class ProgramCache {
     const program = compileAccepted(text, row);
     const loaded: LoadedProgram = { definition, context: { program, functions: this.#functions, runtime: this.#runtime } };
     this.#loaded.set(row.digest, loaded);
+    this.#digests.set(versionKey(row.namespace, row.name, row.version), row.digest);
     const oldest = this.#loaded.size > PROGRAMS_MAX ? this.#loaded.keys().next().value : undefined;
-    if (oldest !== undefined) this.#loaded.delete(oldest);
+    if (oldest !== undefined) this.#forget(oldest);
     return loaded;
+  }
+
+  #forget(digest: string): void {
+    const { namespace, name, version } = this.#loaded.get(digest)?.definition ?? {};
+    this.#loaded.delete(digest);
+    if (namespace !== undefined && name !== undefined && version !== undefined) this.#digests.delete(versionKey(namespace, name, version));
   }
 
   #touch(digest: string, program: LoadedProgram): LoadedProgram {
@@ -102,6 +115,10 @@ export class ProgramCache {
     this.#loaded.set(digest, program);
     return program;
   }
+}
+
+function versionKey(namespace: string, name: string, version: string): string {
+  return `${namespace}/${name}/${version}`;
 }
 
 /** Checks a document with everything the linter knows, and compiles it. */

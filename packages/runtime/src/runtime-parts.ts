@@ -201,6 +201,11 @@ class Assembly implements RuntimeParts {
           if (!isRefused && (await this.history.hasRecord(runId, one.seq, one.record))) one.resolve();
           else one.reject(error);
         }
+        if (!isRefused) {
+          // The commit may have been carried out: what it wrote for others is looked for.
+          await this.mailbox.refresh();
+          this.events.accepted();
+        }
         if (this.driver.mode !== "closed") await this.registry.use(runId);
         this.changes.announce(runId, true);
         return;
@@ -208,6 +213,8 @@ class Assembly implements RuntimeParts {
         if (this.driver.mode !== "open" || isPermanent(failure)) {
           this.#deps.env.report(`The run ${runId} can't be loaded again.`, failure);
           for (const one of acknowledgements) one.reject(error);
+          // Who waits for it learns the reason from the store.
+          this.changes.announce(runId, true);
           return;
         }
         const pauseMs = RELOAD_BACKOFF_MS[Math.min(attempt, RELOAD_BACKOFF_MS.length - 1)] ?? 0;

@@ -26,6 +26,11 @@ export class SecretBook {
     return Object.fromEntries(entries);
   }
 
+  /** Masks a value that a connector derived from a secret. */
+  mask(value: Json): void {
+    this.#redactor.register(value);
+  }
+
   async resolve(name: string): Promise<Json> {
     const value = await this.#env.secret(name);
     if (value === undefined) throw new AppError("secret-not-found", `There is no secret "${name}".`, { details: { secret: name } });
