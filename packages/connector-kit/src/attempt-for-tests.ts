@@ -7,14 +7,17 @@ import { ConnectorError } from "./connector.ts";
 export interface RecordingAttempt extends Attempt {
   readonly lines: readonly { readonly stream: "stdout" | "stderr" | "info"; readonly text: string }[];
   readonly heartbeats: () => number;
+  /** Values given to `mask`. */
+  readonly masked: readonly Json[];
 }
 
 /** An attempt for a connector's own tests: everything can be overridden, logs and heartbeats are kept. */
 export function attemptForTests(
-  given: Partial<Omit<Attempt, "secret" | "log" | "heartbeat">> & { readonly secrets?: Readonly<Record<string, Json>> } = {},
+  given: Partial<Omit<Attempt, "secret" | "mask" | "log" | "heartbeat">> & { readonly secrets?: Readonly<Record<string, Json>> } = {},
 ): RecordingAttempt {
   const { secrets = {}, ...overrides } = given;
   const lines: { stream: "stdout" | "stderr" | "info"; text: string }[] = [];
+  const masked: Json[] = [];
   let beats = 0;
   return {
     token: Token.parse(`tok_${"0".repeat(32)}`),
@@ -26,6 +29,10 @@ export function attemptForTests(
     signal: new AbortController().signal,
     ...overrides,
     lines,
+    masked,
+    mask: (value) => {
+      masked.push(value);
+    },
     heartbeats: () => beats,
     heartbeat: () => {
       beats += 1;

@@ -62,6 +62,8 @@ export interface Attempt {
   log(stream: "stdout" | "stderr" | "info", text: string): void;
   /** The value of a secret the workflow names in `use.secrets`; registered for masking by being asked for. */
   secret(name: string): Promise<Json>;
+  /** Registers a value for masking that was derived from a secret, such as an access token fetched with it. */
+  mask(value: Json): void;
 }
 
 /** What is known about an attempt's effect when it fails. */

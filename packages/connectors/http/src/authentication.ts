@@ -34,6 +34,8 @@ export class Authenticator {
     if (policy.oauth2 !== undefined) {
       const settings = await this.#read(policy.oauth2, Oauth2Settings, attempt);
       const token = await this.#tokens.token(settings, attempt.signal, how);
+      // Whoever holds it is the client: a target that echoes its headers must not put it into a record.
+      attempt.mask(token.value);
       return { value: `${token.type} ${token.value}`, renewable: true };
     }
     const scheme = policy.digest === undefined ? "oidc" : "digest";
