@@ -11,7 +11,7 @@ function afterCommits(durationMs: number, count: number, policy = createCommitPo
 test("a fast disk commits small batches on the main thread, large ones in the worker", () => {
   const policy = afterCommits(0.2, 40);
   expect(policy.choose(SMALL)).toBe("main");
-  expect(policy.choose(1_000_000)).toBe("worker");
+  expect(policy.choose(1_000_000)).toBe("worker-when-ready");
 });
 
 test("the first commits, before anything is known, stay on the main thread", () => {
@@ -20,7 +20,7 @@ test("the first commits, before anything is known, stay on the main thread", () 
 
 test("a slow disk moves the commits to the worker, and back when it has recovered", () => {
   const policy = afterCommits(4, 40);
-  expect(policy.choose(SMALL)).toBe("worker");
+  expect(policy.choose(SMALL)).toBe("worker-when-ready");
   afterCommits(0.2, 40, policy);
   expect(policy.choose(SMALL)).toBe("main");
 });

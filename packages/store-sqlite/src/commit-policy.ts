@@ -1,5 +1,5 @@
-/** Where a transaction is carried out. */
-export type CommitPlace = "main" | "worker";
+/** Where a transaction is carried out. `worker-when-ready` starts the worker and stays on the main thread until it is there. */
+export type CommitPlace = "main" | "worker" | "worker-when-ready";
 
 /** Up to here the sync costs the event loop less than the hop to another thread and back does. */
 const MAIN_MEDIAN_MAX_MS = 0.5;
@@ -28,7 +28,7 @@ export function createCommitPolicy(): CommitPolicy {
   let next = 0;
   let median = 0;
   return {
-    choose: (size) => (size <= MAIN_SIZE_MAX && median < MAIN_MEDIAN_MAX_MS ? "main" : "worker"),
+    choose: (size) => (size <= MAIN_SIZE_MAX && median < MAIN_MEDIAN_MAX_MS ? "main" : "worker-when-ready"),
     record: (size, durationMs) => {
       if (size > MAIN_SIZE_MAX) return;
       durations[next % SAMPLES] = durationMs;

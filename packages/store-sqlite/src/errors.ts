@@ -56,6 +56,7 @@ export function errorOf(failure: StoreFailure): Error {
 export function readErrorOf(error: unknown, runId?: string): unknown {
   const failure = failureOf(error);
   if (error instanceof AppError || failure.kind === "bug") return error;
+  if (failure.kind === "full" || failure.kind === "locked") return errorOf(failure);
   const details: Readonly<Record<string, string>> = runId === undefined ? {} : { runId };
   const of = runId === undefined ? "" : ` while reading run ${runId}`;
   return new AppError("store-damaged", `The database file cannot be read${of}: ${failure.message}.`, { details, cause: error });

@@ -5,7 +5,7 @@ import { checkpoint } from "./checkpoint.ts";
 import { Connection } from "./connection.ts";
 import { failureOf } from "./errors.ts";
 import { executeJobs } from "./execute-jobs.ts";
-import type { WorkerReply, WorkerRequest } from "./worker-client.ts";
+import { WORKER_READY, type WorkerReply, type WorkerRequest } from "./worker-client.ts";
 
 // One connection in a thread of its own; requests are answered in their order. `close` ends it.
 assert(parentPort !== null, "the store's worker is started as a worker");
@@ -21,6 +21,8 @@ port.on("message", (request: WorkerRequest) => {
   }
   port.postMessage(answer(request));
 });
+
+port.postMessage(WORKER_READY);
 
 function answer(request: Exclude<WorkerRequest, { kind: "close" }>): WorkerReply {
   const startedAt = performance.now();

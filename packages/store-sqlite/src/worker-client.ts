@@ -15,6 +15,9 @@ export type WorkerReply<T = unknown> =
   | { readonly ok: true; readonly value: T; readonly durationMs: number }
   | { readonly ok: false; readonly failure: StoreFailure };
 
+/** What the worker says first, once its connection is open. */
+export const WORKER_READY = "ready";
+
 interface WorkerAnswers {
   readonly write: readonly WriteResult[];
   readonly checkpoint: LogState;
@@ -25,10 +28,21 @@ interface WorkerAnswers {
 export class WorkerClient {
   readonly #path: string;
   #worker: Worker | undefined;
+  #isReady = false;
   readonly #waiting: ((reply: WorkerReply) => void)[] = [];
 
   constructor(path: string) {
     this.#path = path;
+  }
+
+  /** Whether a request is answered without waiting for the thread to start, which takes some hundred milliseconds. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Starts the thread without waiting for it. */
+  prepare(): void {
+    this.#worker ??= this.#start();
   }
 
   /** Never rejects: a worker that dies answers with a failed disk, since nobody knows what it wrote last. */
@@ -47,6 +61,7 @@ export class WorkerClient {
     const worker = this.#worker;
     if (worker === undefined) return;
     this.#worker = undefined;
+    this.#isReady = false;
     worker.ref();
     const ended = once(worker, "exit");
     worker.postMessage({ kind: "close" } satisfies WorkerRequest);
@@ -56,7 +71,11 @@ export class WorkerClient {
   #start(): Worker {
     const worker = new Worker(new URL("./store-worker.ts", import.meta.url), { workerData: { path: this.#path } });
     worker.unref();
-    worker.on("message", (reply: WorkerReply) => {
+    worker.on("message", (reply: WorkerReply | typeof WORKER_READY) => {
+      if (reply === WORKER_READY) {
+        this.#isReady = true;
+        return;
+      }
       this.#waiting.shift()?.(reply);
       if (this.#waiting.length === 0) worker.unref();
     });
@@ -66,7 +85,10 @@ export class WorkerClient {
   }
 
   #fail(worker: Worker, why: string): void {
-    if (this.#worker === worker) this.#worker = undefined;
+    if (this.#worker === worker) {
+      this.#worker = undefined;
+      this.#isReady = false;
+    }
     for (const resolve of this.#waiting.splice(0))
       resolve({ ok: false, failure: { kind: "disk-failed", message: `the store's worker died: ${why}` } });
   }

@@ -9,7 +9,7 @@ import type { WriteJob, WriteResult } from "./write-job.ts";
 
 /** Writes that share one transaction when they have queued up behind a slow one. */
 const JOBS_PER_TRANSACTION = 64;
-/** Log pages not yet written back at which commits wait for the checkpoint: 32 MiB. */
+/** Length of the log at which commits wait until it has been written back to its end and starts again: 32 MiB. */
 const LOG_FRAMES_MAX = 4 * CHECKPOINT_FRAMES;
 /** Transactions between two looks at the length of the log. */
 const TRANSACTIONS_PER_LOG_LOOK = 32;
@@ -82,11 +82,14 @@ export class Writer {
     await Promise.all([this.#worker.close(), this.#housekeeper.close()]);
   }
 
-  /** Writes of one turn of the event loop share a transaction. */
+  /**
+   * Writes of one turn of the event loop share a transaction. Never in the same turn: a caller that commits again and again on the main thread
+   * would otherwise keep timers, sockets and the answers of our own threads waiting for ever.
+   */
   #schedulePump(): void {
     if (this.#isPumpScheduled || this.#isBusy) return;
     this.#isPumpScheduled = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#isPumpScheduled = false;
       this.#pump();
     });
@@ -116,7 +119,7 @@ export class Writer {
       }
     }
     if (jobs.length === 0) return;
-    if (this.#policy.choose(size) === "main") {
+    if (!this.#goesToWorker(size)) {
       this.#settle(writes, size, this.#executeHere(jobs));
       return;
     }
@@ -126,6 +129,13 @@ export class Writer {
       this.#settle(writes, size, reply);
       this.#pump();
     });
+  }
+
+  #goesToWorker(size: number): boolean {
+    const place = this.#policy.choose(size);
+    if (place !== "worker-when-ready") return place === "worker";
+    this.#worker.prepare();
+    return this.#worker.isReady;
   }
 
   #executeHere(jobs: readonly WriteJob[]): WorkerReply<readonly WriteResult[]> {
@@ -174,7 +184,7 @@ export class Writer {
     const { frames, written } = readLogState(this.#connection);
     if (this.#checkpointing !== undefined) {
       // The disk takes commits faster than it writes them back: they wait, so that the log stays bounded.
-      this.#isHeld = frames - written > LOG_FRAMES_MAX;
+      this.#isHeld = frames > LOG_FRAMES_MAX;
       return;
     }
     if (frames - written < CHECKPOINT_FRAMES) return;
