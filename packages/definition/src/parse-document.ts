@@ -24,6 +24,8 @@ import { keyText, type Place, SourceMap } from "./source-map.ts";
 export const DOCUMENT_DEPTH_MAX = 512;
 /** Values that aliases may add to those that are written down. More is a "billion laughs", not a workflow. */
 const ALIAS_VALUES_MAX = 50_000;
+/** Errors of syntax worth telling: most follow from the first. */
+const SYNTAX_FINDINGS_MAX = 20;
 /** The tags of YAML's core schema; any other means a type that JSON does not have. */
 const CORE_TAGS: ReadonlySet<string> = new Set(
   ["map", "seq", "str", "int", "float", "bool", "null"].map((name) => `tag:yaml.org,2002:${name}`),
@@ -129,7 +131,12 @@ class Reader {
   }
 
   read(): JsonObject | undefined {
-    for (const error of this.#yaml.errors) this.#report("yaml-syntax", syntaxMessage(error.code, error.message), "", error.pos[0]);
+    const exhausted = this.#yaml.errors.find((error) => error.code === "RESOURCE_EXHAUSTION");
+    // Then the parser's own recursion had no room left, and its other errors follow from that.
+    if (exhausted !== undefined) return this.#report("document-too-deep", tooDeep(), "", exhausted.pos[0]);
+    for (const error of this.#yaml.errors.slice(0, SYNTAX_FINDINGS_MAX)) {
+      this.#report("yaml-syntax", syntaxMessage(error.code, error.message), "", error.pos[0]);
+    }
     const { yaml: directive } = this.#yaml.directives ?? {};
     if (directive?.explicit && directive.version !== "1.2")
       this.#report("yaml-version", "Documents are YAML 1.2; remove the directive `%YAML`.", "", 0);
