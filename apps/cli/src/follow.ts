@@ -4,7 +4,7 @@ import { runJson } from "./json/run-json.ts";
 import { ChangeLines } from "./render/change-lines.ts";
 import { formatDuration } from "./render/duration.ts";
 import { LiveRegion } from "./render/live-region.ts";
-import { nextSteps } from "./render/next-steps.ts";
+import { nextSteps, waitsForPersonOnly } from "./render/next-steps.ts";
 import { renderOutcome } from "./render/run-detail.ts";
 import { renderRunHead, renderTree } from "./render/run-tree.ts";
 import { isAtRest, type RunView } from "./run-status.ts";
@@ -33,7 +33,9 @@ export async function followRun(session: Session, runId: string, options: Follow
   const { service, interrupts } = session;
   const timeout = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs);
   const ended = new AbortController();
-  const signal = AbortSignal.any([interrupts.signal, ended.signal, ...(timeout === undefined ? [] : [timeout])]);
+  // A run that this process drives goes on without an audience; who only watches ends with it.
+  const audience = service.owner.where === "elsewhere" ? [session.io.outputClosed] : [];
+  const signal = AbortSignal.any([interrupts.signal, ended.signal, ...audience, ...(timeout === undefined ? [] : [timeout])]);
   const shown = show(session, runId, signal, options.known);
   let isOver = false;
   try {
@@ -61,7 +63,9 @@ async function show(session: Session, runId: string, signal: AbortSignal, known:
   try {
     await follow(session, runId, signal, known);
   } catch (error) {
-    if (!signal.aborted) session.io.error(`The view of the run ended: ${error instanceof Error ? error.message : String(error)}\n`);
+    const isToldAnyway = error instanceof AppError && error.code === "owner-unreachable";
+    if (!signal.aborted && !isToldAnyway)
+      session.io.error(`The view of the run ended: ${error instanceof Error ? error.message : String(error)}\n`);
   }
 }
 
@@ -117,7 +121,12 @@ function report(session: Session, view: RunView): void {
     { style: session.style, columns: session.io.size().columns, nowMs: session.io.now(), linesMax: undefined },
     steps,
   );
-  const parked = !isAtRest(view.status) && !isDriven ? "The run waits; no process drives it from here on.\n" : "";
+  const parked =
+    isAtRest(view.status) || isDriven
+      ? ""
+      : waitsForPersonOnly(view)
+        ? "The run waits for a person.\n\n"
+        : "The run waits; no process drives it from here on.\n\n";
   if (text !== "" || parked !== "") session.io.out(`\n${parked}${text}`);
 }
 

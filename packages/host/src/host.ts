@@ -104,19 +104,20 @@ export class Host {
     return runnable.length === 0 && wakeAtMs === undefined;
   }
 
-  /** Whether other processes count on this one: they are connected, or runs they asked for are moving. */
+  /**
+   * Whether runs that other processes asked for are moving: leaving now would break off their attempts. Those who only watch are no reason to
+   * stay.
+   */
   async isNeededByOthers(): Promise<boolean> {
-    if (this.#socket.connections > 0) return true;
     const rows = await Promise.all([...this.#askedByOthers].map((runId) => this.#runtime.loadRow(runId)));
     return rows.some((row) => row.status === "running");
   }
 
-  /** Resolves when no other process counts on this one, or with the signal. */
+  /** Resolves when no other process needs this one, or with the signal. */
   async untilUnneeded(signal: AbortSignal): Promise<void> {
-    const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     while (!signal.aborted && (await this.isNeededByOthers())) {
-      const parked = [...this.#askedByOthers].map((runId) => this.#runtime.waitFor(runId, "parked", signal).catch(() => undefined));
-      await Promise.race([aborted, Promise.all([this.#socket.quiet(), ...parked])]);
+      // A run that is stopped meanwhile, or the signal, ends the waiting, too: the loop looks again.
+      await Promise.allSettled([...this.#askedByOthers].map((runId) => this.#runtime.waitFor(runId, "parked", signal)));
     }
   }
 

@@ -1,7 +1,8 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { AppError } from "@tutti/model";
 import type { LogLine } from "@tutti/runtime";
 import type { RunView } from "@tutti/engine";
-import { connectOrOpen, type Link } from "./connect.ts";
+import { connectOnly, connectOrOpen, type Link } from "./connect.ts";
 import type { Host, HostOptions } from "./host.ts";
 import { ConnectionLost } from "./socket-client.ts";
 import { REPEATABLE_CALLS, type StreamCall, type UnaryCall } from "./service-calls.ts";
@@ -9,6 +10,9 @@ import type { OwnerInfo, TuttiService } from "./service.ts";
 
 /** Owners may come and go while a command runs; more often than this in one call means that something takes them down. */
 const RELINKS_MAX = 5;
+/** How long one that only watches waits for the next owner: a restart of `tutti up` takes less. */
+const NEXT_OWNER_MS = 5000;
+const LOOK_AGAIN_MS = 100;
 
 /**
  * The service of a `tutti` command: through whoever owns the data directory now. When that process ends, the next one is found, or this
@@ -145,7 +149,24 @@ export class LinkedService implements TuttiService {
         },
       );
     }
-    if (this.#link === link) await this.#relink();
+    if (this.#link !== link) return;
+    // Who only looks must not become an owner that drives nothing: it would look for ever, and keep `tutti up` from starting.
+    if (isLong(call) && this.#asked.size === 0) this.#link = await this.#nextOwner(error);
+    else await this.#relink();
+  }
+
+  /** The next process that owns the directory, which may be about to start. */
+  async #nextOwner(cause: unknown): Promise<Link> {
+    const giveUpAt = performance.now() + NEXT_OWNER_MS;
+    do {
+      const client = await connectOnly(this.#options.directory, this.#options.environment);
+      if (client !== undefined) return { kind: "elsewhere", client };
+      await pause(LOOK_AGAIN_MS);
+    } while (performance.now() < giveUpAt);
+    throw new AppError("owner-unreachable", "The process that drove the runs has ended; nobody drives them now.", {
+      cause,
+      hint: "Nothing is lost: `tutti up` drives all runs on, `tutti run resume RUN` one of them.",
+    });
   }
 
   async #relink(): Promise<void> {
@@ -156,4 +177,9 @@ export class LinkedService implements TuttiService {
       else await this.#link.client.call("drive", { runId });
     }
   }
+}
+
+/** Calls that last until something happens. */
+function isLong(call: UnaryCall | StreamCall): boolean {
+  return call === "watch" || call === "logs" || call === "waitFor";
 }

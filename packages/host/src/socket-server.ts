@@ -32,7 +32,6 @@ export class SocketServer {
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   #isStopping = false;
-  #onQuiet: (() => void) | undefined;
 
   constructor(options: SocketServerOptions) {
     this.#options = options;
@@ -57,15 +56,6 @@ export class SocketServer {
     this.#server.on("error", (cause) => this.#options.report("The socket failed", cause));
   }
 
-  get connections(): number {
-    return this.#connections.size;
-  }
-
-  /** Resolves when no other process is connected. */
-  async quiet(): Promise<void> {
-    if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#onQuiet = resolve));
-  }
-
   /** Takes no new requests, lets those that are answered once end, ends streams and waits, and closes. */
   async stop(): Promise<void> {
     if (this.#isStopping) return;
@@ -82,10 +72,7 @@ export class SocketServer {
       socket.destroy();
       return;
     }
-    const connection = new Connection(socket, this.#options, () => {
-      this.#connections.delete(connection);
-      if (this.#connections.size === 0) this.#onQuiet?.();
-    });
+    const connection = new Connection(socket, this.#options, () => this.#connections.delete(connection));
     this.#connections.add(connection);
   }
 }

@@ -27,10 +27,13 @@ export function runLogs(cli: Cli): ReturnType<typeof newCommand> {
 async function logs(session: Session, run: string, options: LogsOptions): Promise<number> {
   const { io, service } = session;
   const runId = await service.resolveRunId(run);
+  // Without another process nobody drives the run, so nothing would ever come, and this process would only be in the way of one that does.
+  const follows = options.follow === true && service.owner.where === "elsewhere";
   const signal = AbortSignal.any([session.interrupts.signal, io.outputClosed]);
-  for await (const line of service.logs(runId, { task: options.task, follow: options.follow === true, signal })) {
+  for await (const line of service.logs(runId, { task: options.task, follow: follows, signal })) {
     io.out(`${session.isJson ? JSON.stringify(logLineJson(line)) : options.raw ? visible(line.text) : renderLine(session, line)}\n`);
   }
+  if (options.follow === true && !follows) io.error(`No process drives runs here, so no more lines come; \`${session.tutti} up\` does.\n`);
   return session.interrupts.signal.aborted ? EXIT.interrupted : EXIT.ok;
 }
 

@@ -55,7 +55,8 @@ export function nextSteps(view: RunView, tutti: string, isDriven: boolean): read
       const waitsForEvent = view.waits.some((wait) => wait.kind === "event");
       if (waitsForEvent)
         steps.push({ command: `${tutti} event send --type TYPE --source SOURCE --payload JSON`, why: "bring the event it waits for" });
-      if (!isDriven)
+      // Where only a person can go on, driving helps nobody.
+      if (!isDriven && !waitsForPersonOnly(view))
         steps.push(
           { command: `${tutti} up`, why: "drives all runs and timers" },
           { command: `${run} resume ${view.runId}`, why: "drives this run only" },
@@ -68,4 +69,9 @@ export function nextSteps(view: RunView, tutti: string, isDriven: boolean): read
       break;
   }
   return steps.slice(0, STEPS_MAX);
+}
+
+/** Whether everything that the run waits for is a person's word. */
+export function waitsForPersonOnly(view: RunView): boolean {
+  return view.waits.length > 0 && view.waits.every((wait) => wait.kind === "settle" || wait.kind === "operator");
 }
