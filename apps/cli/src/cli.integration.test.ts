@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { tutti, TuttiProcess, workDirectory } from "./tutti-for-tests.ts";
 
 const HEAD = (name: string): string => `document: { dsl: 1.0.3, namespace: default, name: ${name}, version: 1.0.0 }\n`;
@@ -47,6 +47,9 @@ function start(directory: string, words: readonly string[], environment?: Readon
   started.push(process);
   return process;
 }
+
+// Every command is a process of its own; on a machine under load each may take seconds.
+vi.setConfig({ testTimeout: 240_000 });
 
 const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
 const runIdIn = (text: string): string => /run_[0-9a-z]{16}/.exec(text)?.[0] ?? "none";
@@ -280,4 +283,36 @@ test("a data directory with a very long path works the same", async () => {
   ).toMatchObject({ code: 0 });
   owner.child.kill("SIGTERM");
   expect(await owner.ended).toMatchObject({ code: 0, signal: null });
+});
+
+test("who watches is told when the owner ends, and does not become an owner that drives nothing", async () => {
+  const directory = workDirectory({ "slow.yaml": SLOW });
+  const owner = start(directory, ["up"]);
+  await owner.says("drives all runs");
+  const { runId } = json((await tutti(directory, ["run", "start", "slow.yaml", "--json"])).out) as { runId: string };
+  const watching = start(directory, ["run", "watch", runId]);
+  await watching.says("/do/work started");
+  owner.child.kill("SIGKILL");
+  const ended = await watching.ended;
+  expect(ended.code).toBe(4);
+  expect(ended.error).toMatch(/^error The process that drove the runs has ended; nobody drives them now\. {2}\[owner-unreachable\]\n/);
+  writeFileSync(join(directory, "flag"), "");
+  expect((await tutti(directory, ["up", "--until-idle"])).code).toBe(0);
+});
+
+test("an effect that was interrupted is settled by a person, from the command line", async () => {
+  const pay = `${HEAD("pay")}do:\n  - pay:\n      call: account.transfer:1@bank\n      with: { account: alice, amount: 5 }\n`;
+  const directory = workDirectory({ "pay.yaml": pay });
+  const bank = { TUTTI_TEST_BANK: join(directory, "bank") };
+  const killed = await tutti(directory, ["run", "start", "pay.yaml"], { ...bank, TUTTI_CRASH_POINT: "attempt.after" });
+  expect(killed.signal).toBe("SIGKILL");
+  const resumed = await tutti(directory, ["run", "resume", "@latest"], bank);
+  expect(resumed.code).toBe(1);
+  expect(resumed.out).toContain("The run waits for a person.");
+  expect(
+    (await tutti(directory, ["run", "settle", "@latest", "pay", "--done"], { ...bank, TUTTI_DATA: join(directory, "other") })).code,
+  ).toBe(2);
+  const settled = await tutti(directory, ["run", "settle", "@latest", "pay", "--done", "--value", '{"paid":5}', "--json"], bank);
+  expect(settled.code).toBe(0);
+  expect(json(settled.out)).toMatchObject({ status: "completed", output: { paid: 5 } });
 });
