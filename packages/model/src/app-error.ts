@@ -8,7 +8,11 @@ export class AppError extends Error {
   readonly hint: string;
   readonly details: Readonly<Record<string, Json>>;
 
-  constructor(code: ErrorCode, message: string, more: { readonly details?: Readonly<Record<string, Json>>; readonly hint?: string; readonly cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    more: { readonly details?: Readonly<Record<string, Json>>; readonly hint?: string; readonly cause?: unknown } = {},
+  ) {
     super(message, { cause: more.cause });
     this.name = "AppError";
     this.code = code;

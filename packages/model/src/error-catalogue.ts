@@ -1,5 +1,14 @@
 /** What a caller can do about an error; becomes an exit code (and an HTTP status) in one table each. */
-export type ErrorSpecies = "usage" | "not-found" | "conflict" | "refused" | "unreachable" | "timed-out" | "exhausted" | "damaged" | "internal";
+export type ErrorSpecies =
+  | "usage"
+  | "not-found"
+  | "conflict"
+  | "refused"
+  | "unreachable"
+  | "timed-out"
+  | "exhausted"
+  | "damaged"
+  | "internal";
 
 /**
  * Every error that Tutti raises on purpose, by its stable code. The reference page is generated from this list.
@@ -12,7 +21,7 @@ export const ERROR_CATALOGUE = {
   "definition-immutable": { kind: "conflict", hint: "A published version never changes: raise document.version." },
   "file-unreadable": { kind: "usage", hint: "Check the path and its permissions." },
   "input-invalid": { kind: "usage", hint: "Compare the input with the workflow's input schema: `tutti workflow show NAME`." },
-  "usage": { kind: "usage", hint: "`tutti --help` lists the commands." },
+  usage: { kind: "usage", hint: "`tutti --help` lists the commands." },
   "run-not-found": { kind: "not-found", hint: "`tutti run list` shows the runs; a unique beginning of an id is enough." },
   "run-ambiguous": { kind: "usage", hint: "Give more characters of the id." },
   "run-exists": { kind: "conflict", hint: "A run with this start key is there already: `tutti run show`." },
@@ -21,7 +30,10 @@ export const ERROR_CATALOGUE = {
   "operation-not-possible": { kind: "conflict", hint: "`tutti run show RUN` says what the run's state allows." },
   "payload-too-large": { kind: "refused", hint: "Values are limited to 16 MiB: store the data elsewhere and pass its URI." },
   "limit-exceeded": { kind: "refused", hint: "The limit is named in the message." },
-  "secret-not-found": { kind: "refused", hint: "Provide the secret: environment TUTTI_SECRET_<NAME> or a file in the data directory's secrets folder." },
+  "secret-not-found": {
+    kind: "refused",
+    hint: "Provide the secret: environment TUTTI_SECRET_<NAME> or a file in the data directory's secrets folder.",
+  },
   "store-in-use": { kind: "conflict", hint: "Another process owns the data directory; stop it or use its socket." },
   "store-full": { kind: "exhausted", hint: "Free disk space; the run goes on by itself afterwards." },
   "store-newer": { kind: "refused", hint: "The data directory was written by a newer version: use that version." },
@@ -31,7 +43,7 @@ export const ERROR_CATALOGUE = {
   "owner-unreachable": { kind: "unreachable", hint: "The process that owns the data directory does not answer on its socket." },
   "timed-out": { kind: "timed-out", hint: "The run goes on; `tutti run watch` follows it." },
   "event-invalid": { kind: "usage", hint: "A CloudEvent needs id, source and type." },
-  "stopping": { kind: "unreachable", hint: "The process is stopping: send the command again." },
+  stopping: { kind: "unreachable", hint: "The process is stopping: send the command again." },
 } as const satisfies Readonly<Record<string, { readonly kind: ErrorSpecies; readonly hint: string }>>;
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;

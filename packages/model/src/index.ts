@@ -4,5 +4,22 @@ export { EFFECT_CLASSES, type EffectClass } from "./effect.ts";
 export { ERROR_CATALOGUE, type ErrorCode, type ErrorSpecies } from "./error-catalogue.ts";
 export { DEFAULT_TENANT, RunId, Token } from "./ids.ts";
 export { isJsonObject, type Json, jsonEqual, type JsonObject, ownProperty } from "./json.ts";
-export { ATTEMPTS_MAX, DEPTH_MAX, DOCUMENT_BYTES_MAX, EVENT_RETENTION_MS, FAN_OUT_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_INLINE_BYTES } from "./limits.ts";
-export { ERROR_STATUS, ERROR_TYPE_BASE, type ErrorKind, errorKindOf, sameErrorType, type TaskError, taskError, TUTTI_ERROR_TYPE_BASE } from "./task-error.ts";
+export {
+  ATTEMPTS_MAX,
+  DEPTH_MAX,
+  DOCUMENT_BYTES_MAX,
+  EVENT_RETENTION_MS,
+  FAN_OUT_MAX,
+  PAYLOAD_BYTES_MAX,
+  PAYLOAD_INLINE_BYTES,
+} from "./limits.ts";
+export {
+  ERROR_STATUS,
+  ERROR_TYPE_BASE,
+  type ErrorKind,
+  errorKindOf,
+  sameErrorType,
+  type TaskError,
+  taskError,
+  TUTTI_ERROR_TYPE_BASE,
+} from "./task-error.ts";

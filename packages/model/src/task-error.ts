@@ -30,7 +30,8 @@ export function taskError(kind: ErrorKind, title: string, more: Readonly<Record<
   return { type: ERROR_TYPE_BASE + kind, status: ERROR_STATUS[kind], title, ...more };
 }
 
-const ALIAS = /^https:\/\/(?:serverlessworkflow\.io|open-workflow-specification\.org)\/(?:spec\/1\.0\.0\/errors|dsl\/errors\/types)\/([a-z]+)$/;
+const ALIAS =
+  /^https:\/\/(?:serverlessworkflow\.io|open-workflow-specification\.org)\/(?:spec\/1\.0\.0\/errors|dsl\/errors\/types)\/([a-z]+)$/;
 
 /** The kind behind any accepted spelling of a specification error type (two hosts, two paths), or undefined for other types. */
 export function errorKindOf(type: string): ErrorKind | undefined {
