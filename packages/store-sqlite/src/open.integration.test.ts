@@ -22,7 +22,11 @@ test("a second store on the directory is refused quickly, with the owner's proce
     const second = openSqliteStore({ directory });
     await second.start();
     expect(await second.loadRun(idOf(1))).toBeDefined();
+    // A second stop waits for the first: then the directory is free.
+    void second.stop();
     await second.stop();
+    await first.start();
+    await first.stop();
   });
 });
 

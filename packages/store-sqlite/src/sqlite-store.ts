@@ -66,6 +66,8 @@ export class SqliteStore implements Store {
   readonly #options: SqliteStoreOptions;
   #open: Open | undefined;
   #stoppedCleanly = false;
+  /** The stop under way: a second call waits for the same. */
+  #stopping: Promise<void> | undefined;
 
   constructor(options: SqliteStoreOptions) {
     this.#options = options;
@@ -100,6 +102,12 @@ export class SqliteStore implements Store {
   }
 
   async stop(): Promise<void> {
+    await (this.#stopping ??= this.#stop().finally(() => {
+      this.#stopping = undefined;
+    }));
+  }
+
+  async #stop(): Promise<void> {
     const open = this.#open;
     if (open === undefined) return;
     const isClean = await this.#write({ kind: "set", name: "stopped-cleanly", value: 1 }).then(

@@ -100,13 +100,18 @@ class MemoryStore implements Store {
   }
 
   async listDue(nowMs: number, limit: number): Promise<readonly { readonly runId: string; readonly wakeAtMs: number }[]> {
-    return this.#wakes()
-      .filter((wake) => wake.wakeAtMs <= nowMs)
+    return [...this.#open().runs.values()]
+      .flatMap(({ row }) => (row.wakeAtMs === undefined || row.wakeAtMs > nowMs ? [] : [{ runId: row.runId, wakeAtMs: row.wakeAtMs }]))
+      .toSorted((a, b) => a.wakeAtMs - b.wakeAtMs || compareTexts(a.runId, b.runId))
       .slice(0, limit);
   }
 
   async nextWakeAt(): Promise<number | undefined> {
-    return this.#wakes()[0]?.wakeAtMs;
+    let earliest: number | undefined;
+    for (const { row } of this.#open().runs.values()) {
+      if (row.wakeAtMs !== undefined && (earliest === undefined || row.wakeAtMs < earliest)) earliest = row.wakeAtMs;
+    }
+    return earliest;
   }
 
   async putDefinition(definition: DefinitionRow): Promise<"created" | "unchanged" | "conflict"> {
@@ -264,12 +269,6 @@ class MemoryStore implements Store {
       .filter((run) => isWanted(run.row))
       .map((run) => run.row.runId)
       .toSorted(compareTexts);
-  }
-
-  #wakes(): readonly { readonly runId: string; readonly wakeAtMs: number }[] {
-    return [...this.#open().runs.values()]
-      .flatMap(({ row }) => (row.wakeAtMs === undefined ? [] : [{ runId: row.runId, wakeAtMs: row.wakeAtMs }]))
-      .toSorted((a, b) => a.wakeAtMs - b.wakeAtMs || compareTexts(a.runId, b.runId));
   }
 }
 

@@ -1,0 +1,91 @@
+import { commitOf, CONFLICT, eventOf, idOf, recordTexts, textOf } from "@tutti/store/fixtures";
+import { expect, test } from "vitest";
+import type { CommitPlace, CommitPolicy } from "./commit-policy.ts";
+import { openSqliteStore, type SqliteStore } from "./sqlite-store.ts";
+import { withDirectory } from "./testing/directory.ts";
+
+const RUNS = 5;
+const COMMITS = 300;
+/** Multiplier and increment of a small linear congruential generator: the same order in every run of the test. */
+const nextChance = (seed: number): number => (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+
+test("commits that were queued without waiting keep their order, whichever thread each one runs on", async () => {
+  await withStore(mixedPlaces(), async (store) => {
+    const seqs = new Map<number, number>();
+    const verdicts = Array.from({ length: COMMITS }, async (_, commit) => {
+      const number = (commit % RUNS) + 1;
+      const seq = seqs.get(number) ?? 0;
+      seqs.set(number, seq + 1);
+      // A turn of the event loop now and then, so that transactions differ in length.
+      if (commit % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
+      const { verdicts: answer } = await store.commit({ runs: [commitOf(number, seq)] });
+      return { number, seq, verdict: answer[0]?.verdict };
+    });
+    const answers = await Promise.all(verdicts);
+    // Those who waited a turn were overtaken and conflict; for every run the committed ones make one gap-free history.
+    for (let number = 1; number <= RUNS; number++) {
+      const committed = answers.filter((one) => one.number === number && one.verdict === "committed").length;
+      expect(committed).toBeGreaterThan(0);
+      expect(await recordTexts(store, number)).toEqual(Array.from({ length: committed }, (_, index) => textOf(number, index + 1)));
+    }
+  });
+});
+
+test("of two commits on one sequence in one turn, the first wins on any thread", async () => {
+  await withStore(mixedPlaces(), async (store) => {
+    for (let seq = 0; seq < 40; seq++) {
+      const [first, second] = await Promise.all([store.commit({ runs: [commitOf(1, seq)] }), store.commit({ runs: [commitOf(1, seq)] })]);
+      expect(first?.verdicts[0]?.verdict).toBe("committed");
+      expect(second?.verdicts).toEqual([CONFLICT]);
+    }
+  });
+});
+
+test("a write that breaks an invariant fails alone; those that share its transaction are carried out", async () => {
+  await withStore(mixedPlaces(), async (store) => {
+    const broken = store.commit({ runs: [commitOf(1, 0), commitOf(1, 0)] });
+    const sound = store.commit({ runs: [commitOf(2, 0)] });
+    const event = store.acceptEvent(eventOf("1"));
+    await expect(broken).rejects.toThrow("at most once");
+    expect((await sound).verdicts[0]?.verdict).toBe("committed");
+    expect(await event).toEqual({ position: 1, duplicate: false });
+    expect(await store.loadRun(idOf(1))).toBeUndefined();
+  });
+});
+
+test("what was asked for before the stop is written before it", async () => {
+  await withDirectory(async (directory) => {
+    const store = openSqliteStore({ directory, commitPolicy: mixedPlaces() });
+    await store.start();
+    const pending = Array.from({ length: 20 }, (_, index) => store.commit({ runs: [commitOf(index + 1, 0)] }));
+    await store.stop();
+    await Promise.all(pending);
+    await store.start();
+    expect(await store.findRunIds("run_", 100)).toHaveLength(20);
+    expect(store.stoppedCleanly).toBe(true);
+    await store.stop();
+  });
+});
+
+function mixedPlaces(): CommitPolicy {
+  let seed = 42;
+  return {
+    choose: (): CommitPlace => {
+      seed = nextChance(seed);
+      return seed % 3 === 0 ? "main" : "worker";
+    },
+    record: () => undefined,
+  };
+}
+
+async function withStore(commitPolicy: CommitPolicy, use: (store: SqliteStore) => Promise<void>): Promise<void> {
+  await withDirectory(async (directory) => {
+    const store = openSqliteStore({ directory, commitPolicy });
+    await store.start();
+    try {
+      await use(store);
+    } finally {
+      await store.abandon();
+    }
+  });
+}
