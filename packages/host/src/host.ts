@@ -6,6 +6,7 @@ import { createRuntime, type Runtime } from "@tutti/runtime";
 import type { Store } from "@tutti/store";
 import { openSqliteStore } from "@tutti/store-sqlite";
 import { type DataDirectory, prepareDataDirectory } from "./data-directory.ts";
+import { installationId } from "./installation-id.ts";
 import { createNodeEnv } from "./node-env.ts";
 import { type RunChange, RunChanges } from "./run-changes.ts";
 import type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";
@@ -71,7 +72,14 @@ export class Host {
     changes.observe(store);
     try {
       const connectors = await loadConnectors(options.environment);
-      const runtime = createRuntime({ store, connectors, env, drive: options.drive, version: TUTTI_VERSION });
+      const runtime = createRuntime({
+        store,
+        connectors,
+        env,
+        drive: options.drive,
+        version: TUTTI_VERSION,
+        installationId: await installationId(options.directory),
+      });
       const askedByOthers = new Set<string>();
       const socketPath = socketPathOf(options.directory, options.environment);
       const socket = new SocketServer({

@@ -65,10 +65,14 @@ export class EventsIn {
     if (!this.#isRunning && this.#isOn) void this.#handOut();
   }
 
-  /** Looks through events that were accepted before the subscription, for its correlated filters, and after a restart for all of them. */
-  readBacklog(run: LoadedRun, command: Subscribe): void {
-    const filters = command.filters.filter((filter) => filter.correlated || run.seq > 0);
+  /**
+   * Looks through events that were accepted before the subscription, for its correlated filters. A process that drives only some runs has not
+   * handed out to this one what came before it was `resumed`, so then all filters count.
+   */
+  readBacklog(run: LoadedRun, subscribe: Subscribe, isResumed: boolean): void {
+    const filters = subscribe.filters.filter((filter) => filter.correlated || (isResumed && !this.#deps.drivesAll));
     if (filters.length === 0) return;
+    const command = { ...subscribe, filters };
     run.holds += 1;
     const before = run.backlog ?? Promise.resolve();
     const reading = before

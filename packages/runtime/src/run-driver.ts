@@ -27,7 +27,7 @@ const QUIESCE_TIMEOUT_MS = 30_000;
 /** What the driver leaves to others. None of them waits; each reports its own failures. */
 export interface DriverPorts {
   /** Looks for events that were accepted before the subscription. */
-  readBacklog(run: LoadedRun, command: Subscribe): void;
+  readBacklog(run: LoadedRun, command: Subscribe, isResumed: boolean): void;
   eventsAccepted(): void;
   deliver(messages: readonly RunMessage[]): void;
   /** Hands over messages that wait for a run which was just loaded. */
@@ -292,7 +292,7 @@ export class RunDriver implements CommitListener {
       case "abort-attempt":
         return this.dispatcher.abort(run, command);
       case "subscribe":
-        if (this.mode === "open") this.#deps.ports.readBacklog(run, command);
+        if (this.mode === "open") this.#deps.ports.readBacklog(run, command, false);
         return;
       default:
         return;
@@ -312,6 +312,8 @@ export class RunDriver implements CommitListener {
         this.commits.add(run);
         return;
       case "subscribe":
+        if (this.mode === "open") this.#deps.ports.readBacklog(run, command, true);
+        return;
       case "abort-attempt":
         return this.#carryOut(run, command);
       // A `start-child` is a message that waits in the store until the child has taken it.

@@ -94,7 +94,7 @@ class Assembly implements RuntimeParts {
       clock,
       timers,
       ports: {
-        readBacklog: (run, command) => this.events.readBacklog(run, command),
+        readBacklog: (run, command, isResumed) => this.events.readBacklog(run, command, isResumed),
         eventsAccepted: () => this.events.accepted(),
         deliver: (messages) => this.mailbox.deliver(messages),
         deliverWaiting: (run) => this.mailbox.deliverWaiting(run),
