@@ -60,7 +60,8 @@ function openCall(machine: Machine, task: Task, node: CallNode, traits: Function
   }
   return {
     token,
-    effect: effectOf(node, traits),
+    // Whoever looks for an effect has none of his own, unless the author says otherwise.
+    effect: task.searchFor !== 0 && node.effect === undefined ? "read" : effectOf(node, traits),
     attempt: 0,
     intentAtMs: machine.now,
     lookUps: 0,

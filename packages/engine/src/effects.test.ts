@@ -97,6 +97,20 @@ do:
     expect(made.length).toBe(1);
   });
 
+  it("tasks of a look-up are reads unless they say otherwise, whatever the function's class", () => {
+    const run = new TestRun({
+      document: `
+do:
+  - act:
+      call: x.do:1@t
+      metadata: { tutti: { effect: { class: findable, unique: true, find: [ { look: { call: x.search:1@t } } ] } } }`,
+      effects: { "x.do:1@t": "unsafe", "x.search:1@t": "unsafe" },
+      functions: { "x.do:1@t": () => unknown("crash"), "x.search:1@t": (_i, a) => (a.number === 1 ? unknown("crash") : { adopted: true }) },
+    });
+    expect(run.summary).toMatchObject({ status: "completed", output: { adopted: true } });
+    expect(run.records.filter((record) => record.type === "attempt-intended").length).toBe(1);
+  });
+
   it("findable: look-ups that keep failing end in doubt", () => {
     const run = new TestRun({
       document: `

@@ -40,7 +40,10 @@ export function summarize(state: RunState): RunSummary {
     isParked: !inFlight,
     inDoubt: doubts,
     errorType: state.error?.type,
-    reason: reasonOf(state, doubts),
+    // Read only when the row is written: building the sentence for every step would cost more than the rest of the summary.
+    get reason() {
+      return reasonOf(state, doubts);
+    },
     output: phase === "completed" ? state.output : undefined,
     error: state.error,
     startedAtMs: state.startedAtMs,
