@@ -9,7 +9,10 @@ import type { CommittedRun, PlannedExtras, PlannedRun } from "./write-job.ts";
 
 const NOTHING_MORE: CommittedRun = { slots: [], eventPositions: [], messages: [] };
 
-/** Measured for a batch of 200 runs: one insert per run, about 2.5 µs of which half is SQLite's. */
+/**
+ * One insert per run and commit. Measured in batches of 200 runs with 400 bytes each: 2.4 to 3.4 µs with the checksum; writing the pages and the
+ * sync cost 4 to 6 µs of CPU more. Locks: none but the write lock of the transaction; needs `record_by_run`.
+ */
 const INSERT_RECORD = "insert into record (run_key, seq_first, seq_last, crc, body, payload_places) values (?, ?, ?, ?, ?, ?)";
 
 /** Writes a run's part of a batch, inside the batch's transaction. */
