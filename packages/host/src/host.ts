@@ -1,10 +1,8 @@
 import { rmSync } from "node:fs";
-import { httpConnector } from "@tutti/connector-http";
-import type { Connector } from "@tutti/connector-kit";
-import { processConnector } from "@tutti/connector-process";
 import { createRuntime, type Runtime } from "@tutti/runtime";
 import type { Store } from "@tutti/store";
 import { openSqliteStore } from "@tutti/store-sqlite";
+import { loadConnectors } from "./connectors.ts";
 import { type DataDirectory, prepareDataDirectory } from "./data-directory.ts";
 import { installationId } from "./installation-id.ts";
 import { createNodeEnv } from "./node-env.ts";
@@ -166,15 +164,4 @@ function serve(runtime: Runtime): Omit<TuttiService, "owner" | "close"> {
     logs: (runId, options) => runtime.logs(runId, options),
     diagnose: () => runtime.diagnose(),
   };
-}
-
-/** The built-in connectors; for tests through the real command line also the bank of counted effects, kept in the file that TUTTI_TEST_BANK names. */
-async function loadConnectors(environment: Readonly<Record<string, string | undefined>>): Promise<readonly Connector[]> {
-  const connectors: Connector[] = [httpConnector({}), processConnector({})];
-  const bankPath = environment["TUTTI_TEST_BANK"];
-  if (bankPath) {
-    const { createBank } = await import("@tutti/testkit");
-    connectors.push(createBank({ path: bankPath }).connector);
-  }
-  return connectors;
 }

@@ -8,11 +8,20 @@ export interface LintReport {
   readonly name: string | undefined;
 }
 
-/** Checks a workflow document. Needs no data directory; the checker is loaded on first use. */
-export async function lint(text: string, options: { readonly file: string }): Promise<LintReport> {
-  const { lintDocument, parseDocument } = await import("@tutti/definition");
-  const parsed = parseDocument(text, options);
-  return { findings: lintDocument(parsed, options), name: nameOf(parsed) };
+/** Checks a workflow document against the language and the functions of this installation. Needs no data directory; the checker is loaded on first use. */
+export async function lint(
+  text: string,
+  options: { readonly file: string; readonly environment: Readonly<Record<string, string | undefined>> },
+): Promise<LintReport> {
+  const [{ lintDocument, parseDocument }, { FunctionTable }, { loadConnectors }] = await Promise.all([
+    import("@tutti/definition"),
+    import("@tutti/runtime"),
+    import("./connectors.ts"),
+  ]);
+  const { file, environment } = options;
+  const parsed = parseDocument(text, { file });
+  const functions = new FunctionTable(await loadConnectors(environment)).interfaces();
+  return { findings: lintDocument(parsed, { file, functions }), name: nameOf(parsed) };
 }
 
 /**

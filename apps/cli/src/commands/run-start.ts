@@ -102,7 +102,7 @@ async function start(session: Session, target: CheckedDocument | WorkflowName, i
 /** @throws AppError `definition-invalid` after the findings were printed. */
 async function readDocument(io: Io, file: string, options: StartOptions): Promise<CheckedDocument> {
   const text = await readNamed(io, file);
-  const report = await lint(text, { file });
+  const report = await lint(text, { file, environment: io.environment });
   printFindings(io, styleFor(io, options), [{ file, findings: report.findings }], {
     only: ["error", "warning"],
     isJson: options.json === true,

@@ -28,7 +28,7 @@ async function apply(session: Session, files: readonly string[], options: ApplyO
   const documents: { readonly file: string; readonly text: string; readonly name: string }[] = [];
   for (const file of files) {
     const text = await readNamed(io, file);
-    const report = await lint(text, { file });
+    const report = await lint(text, { file, environment: io.environment });
     printFindings(io, style, [{ file, findings: report.findings }], { only: ["error", "warning"], isJson: session.isJson });
     refuseErrors(report.findings, file);
     documents.push({ file, text, name: report.name ?? file });

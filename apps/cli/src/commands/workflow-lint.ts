@@ -17,7 +17,8 @@ export function workflowLint(cli: Cli): ReturnType<typeof newCommand> {
 async function lintFiles(cli: Cli, files: readonly string[], options: CommonOptions): Promise<number> {
   const { io } = cli;
   const checked: FileFindings[] = [];
-  for (const file of files) checked.push({ file, findings: (await lint(await readNamed(io, file), { file })).findings });
+  for (const file of files)
+    checked.push({ file, findings: (await lint(await readNamed(io, file), { file, environment: io.environment })).findings });
   const errors = count(checked, "error");
   const warnings = count(checked, "warning");
   if (options.json) {

@@ -49,7 +49,11 @@ export class ChangeLines {
   }
 
   #newWaits(view: RunView, say: (atMs: number, text: string) => void): void {
-    const now = new Map(view.waits.filter((wait) => wait.kind !== "attempt").map((wait) => [wait.task, describeWait(wait, view.atMs)]));
+    const now = new Map(
+      view.waits
+        .filter((wait) => wait.kind !== "attempt" && wait.kind !== "operator")
+        .map((wait) => [wait.task, describeWait(wait, view.atMs)]),
+    );
     for (const wait of view.waits) {
       const text = now.get(wait.task);
       if (text !== undefined && this.#waits.get(wait.task) !== text) say(wait.sinceMs, `${wait.path} ${text}`);

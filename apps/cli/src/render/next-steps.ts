@@ -52,6 +52,10 @@ export function nextSteps(view: RunView, tutti: string, isDriven: boolean): read
       break;
     case "running":
     case "waiting": {
+      for (const task of allTasks(view.tasks)) {
+        if (task.status === "waiting" && task.childRunId !== undefined)
+          steps.push({ command: `${run} show ${task.childRunId}`, why: "the run it waits for" });
+      }
       const waitsForEvent = view.waits.some((wait) => wait.kind === "event");
       if (waitsForEvent)
         steps.push({ command: `${tutti} event send --type TYPE --source SOURCE --payload JSON`, why: "bring the event it waits for" });

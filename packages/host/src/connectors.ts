@@ -1,0 +1,14 @@
+import { httpConnector } from "@tutti/connector-http";
+import type { Connector } from "@tutti/connector-kit";
+import { processConnector } from "@tutti/connector-process";
+
+/** The built-in connectors; for tests through the real command line also the bank of counted effects, kept in the file that TUTTI_TEST_BANK names. */
+export async function loadConnectors(environment: Readonly<Record<string, string | undefined>>): Promise<readonly Connector[]> {
+  const connectors: Connector[] = [httpConnector({}), processConnector({})];
+  const bankPath = environment["TUTTI_TEST_BANK"];
+  if (bankPath) {
+    const { createBank } = await import("@tutti/testkit");
+    connectors.push(createBank({ path: bankPath }).connector);
+  }
+  return connectors;
+}
