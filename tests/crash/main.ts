@@ -15,6 +15,8 @@ const LIFE_MS_MAX = 500;
 /** A worker that acknowledges nothing for this long is stuck at its start. */
 const FIRST_ACK_MS = 30_000;
 const CONTROL_KILLS_MAX = 60;
+/** Loops at the same time, each on a directory of its own: one process's start uses one core. */
+const LANES = 2;
 const WORKER = join(import.meta.dirname, "worker.ts");
 
 interface Findings {
@@ -33,7 +35,8 @@ const random = createRandom(seed);
 process.stdout.write(`kill loop: ${kills} kills, seed ${seed}\n`);
 
 const startedAt = performance.now();
-const result = await killLoop("load", kills);
+const lanes = await Promise.all(Array.from({ length: LANES }, (_, lane) => killLoop("load", Math.ceil((kills - lane) / LANES), lane)));
+const result = lanes.reduce(joined);
 report("kill loop", result);
 const control = await controlLoop();
 process.stdout.write(
@@ -45,14 +48,15 @@ if (failures > 0) process.stdout.write(`REPRODUCE: npm run test:crash -- --kills
 process.stdout.write(`${failures === 0 ? 2 : 2 - Math.min(2, failures)} passed, ${Math.min(2, failures)} failed\n`);
 process.exitCode = failures === 0 ? 0 : 1;
 
-async function killLoop(mode: "load" | "load-ack-early", count: number): Promise<Findings> {
+async function killLoop(mode: "load" | "load-ack-early", count: number, lane: number): Promise<Findings> {
   const home = mkdtempSync(join(tmpdir(), "tutti-crash-"));
   try {
     const directory = join(home, "data");
     mkdirSync(directory, { mode: 0o700 });
     for (let kill = 1; kill <= count; kill++) {
       await lifeAndDeath(directory, mode);
-      if (kill % 50 === 0) process.stdout.write(`  ${kill} kills, ${readAcks(join(home, "acks")).lines} acknowledgements\n`);
+      if (kill % 50 === 0)
+        process.stdout.write(`  lane ${lane + 1}: ${kill} kills, ${readAcks(join(home, "acks")).lines} acknowledgements\n`);
     }
     const finished = await runWorker(directory, "finish");
     return { ...(await inspect(home)), ...(finished === 0 ? {} : { stuck: [`the last process ended with ${finished}`] }) };
@@ -142,15 +146,29 @@ async function inspect(home: string): Promise<Findings> {
 /** A task's attempt ends once, and a token completes once. */
 function doubledResults(runId: string, records: readonly Json[]): readonly string[] {
   const seen = new Set<string>();
+  const tokens = new Map<number, string>();
   return records.flatMap((record) => {
-    const { type, task, attempt } = record as { type: string; task: number; attempt: number };
+    const { type, task, attempt, token } = record as { type: string; task: number; attempt: number; token: string };
+    if (type === "attempt-intended") tokens.set(task, token);
     if (type !== "attempt-ended") return [];
-    const key = `${task}/${attempt}`;
+    // A person's "not done, run" gives the task a new token, whose attempts count from 1 again.
+    const key = `${task}/${tokens.get(task) ?? ""}/${attempt}`;
     const isDouble = seen.has(key);
     seen.add(key);
     // A read that is interrupted leaves no record; its attempt number is used again by design and ends once.
     return isDouble ? [`${runId}: attempt ${key} ended twice`] : [];
   });
+}
+
+function joined(left: Findings, right: Findings): Findings {
+  return {
+    acknowledged: left.acknowledged + right.acknowledged,
+    runs: left.runs + right.runs,
+    lost: [...left.lost, ...right.lost],
+    doubled: [...left.doubled, ...right.doubled],
+    stuck: [...left.stuck, ...right.stuck],
+    quarantined: [...left.quarantined, ...right.quarantined],
+  };
 }
 
 function report(name: string, findings: Findings): void {
