@@ -138,11 +138,17 @@ async function one(runtime: Runtime, name: string): Promise<void> {
 const NEVER = new AbortController();
 
 function sequence(): string {
-  const steps = Array.from({ length: STEPS }, (_, index) => `  - s${index}: { call: "step.run:1@bank", with: { value: "\${ .n + 1 }" }, output: { as: "{ n: .value }" } }`);
+  const steps = Array.from(
+    { length: STEPS },
+    (_, index) => `  - s${index}: { call: "step.run:1@bank", with: { value: "\${ .n + 1 }" }, output: { as: "{ n: .value }" } }`,
+  );
   return `document: { dsl: 1.0.3, namespace: bench, name: sequence, version: 1.0.0 }\ndo:\n${steps.join("\n")}\n`;
 }
 
 function wide(width: number): string {
-  const branches = Array.from({ length: width }, (_, index) => `          - b${index}: { call: "step.run:1@bank", with: { value: ${index} } }`);
+  const branches = Array.from(
+    { length: width },
+    (_, index) => `          - b${index}: { call: "step.run:1@bank", with: { value: ${index} } }`,
+  );
   return `document: { dsl: 1.0.3, namespace: bench, name: wide-${width}, version: 1.0.0 }\ndo:\n  - all:\n      fork:\n        branches:\n${branches.join("\n")}\n`;
 }

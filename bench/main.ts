@@ -9,7 +9,11 @@ const RESULTS = join(import.meta.dirname, "results");
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { "tutti-only": { type: "boolean", default: false }, rounds: { type: "string", default: String(ROUNDS_DEFAULT) }, "no-save": { type: "boolean", default: false } },
+  options: {
+    "tutti-only": { type: "boolean", default: false },
+    rounds: { type: "string", default: String(ROUNDS_DEFAULT) },
+    "no-save": { type: "boolean", default: false },
+  },
 });
 const [what] = positionals;
 const rounds = Number(values.rounds);
@@ -21,7 +25,7 @@ switch (what) {
     break;
   case "expressions": {
     const { measureExpressions } = await import("./expression.ts");
-    const figures = await measureExpressions();
+    const figures = measureExpressions();
     save("expressions", figures);
     break;
   }
@@ -51,12 +55,17 @@ async function engine(): Promise<void> {
         fanOut.map(({ width, medianMs }) => `${width} parallel ${medianMs.toFixed(0)} ms`).join(", "),
     );
   }
-  const median = (pick: (figures: (typeof results)[number]) => number): number => results.map(pick).toSorted((left, right) => left - right)[Math.floor(results.length / 2)] ?? 0;
-  print(`\nmedians of ${rounds}: ${median((one) => one.throughput.stepsPerSecond).toFixed(0)} steps/s, one run of 10 steps alone ${median((one) => one.alone.p50Ms).toFixed(2)} ms, main thread ${median((one) => one.throughput.mainCpuUsPerStep).toFixed(1)} µs a step`);
+  const median = (pick: (figures: (typeof results)[number]) => number): number =>
+    results.map(pick).toSorted((left, right) => left - right)[Math.floor(results.length / 2)] ?? 0;
+  print(
+    `\nmedians of ${rounds}: ${median((one) => one.throughput.stepsPerSecond).toFixed(0)} steps/s, one run of 10 steps alone ${median((one) => one.alone.p50Ms).toFixed(2)} ms, main thread ${median((one) => one.throughput.mainCpuUsPerStep).toFixed(1)} µs a step`,
+  );
   print("\nWhere the main thread's time goes (sampled):");
   for (const { area, percent, usPerStep, functions } of results.at(-1)?.profile ?? []) {
     if (percent < 0.5) continue;
-    print(`  ${area.padEnd(28)} ${percent.toFixed(1).padStart(5)} %  ${usPerStep.toFixed(1).padStart(5)} µs  ${functions.map((one) => `${one.name} ${one.percent.toFixed(1)}`).join(", ")}`);
+    print(
+      `  ${area.padEnd(28)} ${percent.toFixed(1).padStart(5)} %  ${usPerStep.toFixed(1).padStart(5)} µs  ${functions.map((one) => `${one.name} ${one.percent.toFixed(1)}`).join(", ")}`,
+    );
   }
   save("engine", results);
 }
@@ -66,7 +75,15 @@ function save(name: string, figures: unknown): void {
   mkdirSync(RESULTS, { recursive: true });
   const at = new Date().toISOString();
   const file = join(RESULTS, `${at.slice(0, 10)}-${name}.json`);
-  const machine = { node: process.version, cpu: cpus()[0]?.model ?? "", cores: cpus().length, memoryBytes: totalmem(), arch: arch(), kernel: release(), load: loadavg() };
+  const machine = {
+    node: process.version,
+    cpu: cpus()[0]?.model ?? "",
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    arch: arch(),
+    kernel: release(),
+    load: loadavg(),
+  };
   writeFileSync(file, `${JSON.stringify({ at, machine, figures }, null, 2)}\n`);
   print(`written to ${file.slice(join(import.meta.dirname, "..").length + 1)}`);
 }
