@@ -58,7 +58,7 @@ async function list(session: Session, options: ListOptions): Promise<number> {
   const columns = [
     { title: "RUN" },
     { title: "STATUS", paint: (text: string, row: number) => paintRun(style, page.runs[row]?.status ?? "running")(text) },
-    { title: "WORKFLOW" },
+    { title: "WORKFLOW", shrinks: true },
     { title: "STARTED" },
     { title: "TOOK", align: "right" as const },
     { title: "WHY", paint: (text: string) => style.dim(text) },
