@@ -36,6 +36,7 @@ export class World {
   #runtime: Runtime | undefined;
   #ids = 0;
   #activity = 0;
+  readonly #logged = new EventTarget();
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
@@ -150,6 +151,20 @@ export class World {
     return this.settle(this.runtime.operate({ runId, actor: "tester", reason: "test", action }));
   }
 
+  async *#readLogs(runId: string, options: { readonly follow: boolean; readonly signal: AbortSignal }): AsyncGenerator<LogLine> {
+    for (let index = 0; ; index += 1) {
+      while (index >= this.logLines.length) {
+        if (!options.follow || options.signal.aborted) return;
+        await new Promise<void>((resolve) => {
+          this.#logged.addEventListener("line", () => resolve(), { once: true, signal: options.signal });
+          options.signal.addEventListener("abort", () => resolve(), { once: true });
+        });
+      }
+      const line = this.logLines[index];
+      if (line?.runId === runId) yield line;
+    }
+  }
+
   #env(process: { isAlive: boolean }): Env {
     const { clock } = this;
     return {
@@ -164,9 +179,11 @@ export class World {
       secret: async (name) => this.options.secrets?.[name],
       logs: {
         append: (line) => {
-          if (process.isAlive) this.logLines.push(line);
+          if (!process.isAlive) return;
+          this.logLines.push(line);
+          this.#logged.dispatchEvent(new Event("line"));
         },
-        read: async function* (this: void) {},
+        read: (runId, options) => this.#readLogs(runId, options),
       },
       crashPoint: (name, detail) => {
         // What the dead process still does reaches neither disk, bank, timers nor tests.

@@ -160,6 +160,60 @@ describe("a secret", () => {
   });
 });
 
+test("logs can be followed to the end of the run, by task", async () => {
+  const world = new World({
+    connectors: [
+      scripted(async (_, attempt) => {
+        for (let line = 1; line <= 3; line += 1) {
+          attempt.log("stdout", `${attempt.taskPath} ${line}`);
+          await world.clock.sleep(10, attempt.signal);
+        }
+        attempt.log("stderr", "last");
+        return 1;
+      }),
+    ],
+  });
+  await world.start();
+  await world.publish([SCRIPTED, { other: SCRIPTED["it"] as JsonObject }]);
+  const runId = await world.begin();
+  const follow = async (task?: string): Promise<readonly string[]> => {
+    const texts: string[] = [];
+    for await (const line of world.runtime.logs(runId, {
+      ...(task === undefined ? {} : { task }),
+      follow: true,
+      signal: new AbortController().signal,
+    }))
+      texts.push(line.text);
+    return texts;
+  };
+  const [all, other] = await world.settle(Promise.all([follow(), follow("other")]));
+  expect(other).toEqual(["/do/other 1", "/do/other 2", "/do/other 3", "last"]);
+  expect(all).toHaveLength(8);
+  expect(await follow()).toEqual(all);
+});
+
+test("a function that promised heartbeats and fell silent is aborted", async () => {
+  const world = new World({
+    connectors: [
+      scripted(
+        (_, attempt) =>
+          new Promise((_resolve, reject) => {
+            attempt.heartbeat();
+            attempt.signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true });
+          }),
+      ),
+    ],
+  });
+  await world.start();
+  await world.publish([SCRIPTED]);
+  const runId = await world.begin();
+  await world.pass(4 * 60_000);
+  expect((await world.runtime.records(runId, 1, 10)).map(({ record }) => (record as JsonObject)["type"])).toEqual(["run-started"]);
+  await world.pass(3 * 60_000);
+  expect((await world.runtime.records(runId, 1, 10)).length).toBeGreaterThan(1);
+  await world.operate(runId, { kind: "kill" });
+});
+
 test("attempts of one function run only as many at a time as its connector allows", async () => {
   let now = 0;
   let most = 0;

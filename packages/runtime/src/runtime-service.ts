@@ -8,6 +8,7 @@ import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
+import { readLogs } from "./run-logs.ts";
 import { describeUnsupported, type NewRun } from "./run-starter.ts";
 import { waitForRun, type WatchingDeps, watchRun } from "./run-watching.ts";
 import type { DocumentSource, LogLine, OperateRequest, Runtime, RuntimeReport, StartRunRequest, WaitUntil } from "./runtime.ts";
@@ -237,20 +238,8 @@ class RuntimeService implements Runtime {
   ): AsyncGenerator<LogLine> {
     const parts = this.#open();
     await parts.history.row(runId);
-    const ended = new AbortController();
-    const signal = AbortSignal.any([options.signal, ended.signal]);
-    if (options.follow) {
-      // The log has no end of its own: it ends when the run is final.
-      void waitForRun(this.#watching(parts), { runId, until: "final", signal: options.signal }).then(
-        () => ended.abort(),
-        () => ended.abort(),
-      );
-    }
-    const { task } = options;
-    const end = task === undefined || task.startsWith("/") ? task : `/${task}`;
-    for await (const line of this.#deps.env.logs.read(runId, { follow: options.follow, signal })) {
-      if (end === undefined || line.path.endsWith(end) || String(line.task) === task) yield line;
-    }
+    const { task, follow, signal } = options;
+    yield* readLogs(this.#watching(parts), this.#deps.env.logs, { runId, task, follow, signal });
   }
 
   async diagnose(): Promise<RuntimeReport> {
