@@ -6,16 +6,23 @@ import type { Json } from "@tutti/model";
  */
 type Detail = Readonly<Record<string, Json>>;
 
+interface PlacedTask {
+  readonly task: number;
+  readonly taskPath: string;
+}
+
 class CommitDetail {
   readonly runId: string;
   /** Number of the last record. */
   readonly seq: number;
   readonly #records: readonly RunRecord[];
+  readonly #ended: readonly PlacedTask[];
 
-  constructor(runId: string, seq: number, records: readonly RunRecord[]) {
+  constructor(runId: string, seq: number, stored: { readonly records: readonly RunRecord[]; readonly ended: readonly PlacedTask[] }) {
     this.runId = runId;
     this.seq = seq;
-    this.#records = records;
+    this.#records = stored.records;
+    this.#ended = stored.ended;
   }
 
   get types(): Json {
@@ -28,7 +35,7 @@ class CommitDetail {
     return this.#records.map((record, index) => ({
       seq: first + index,
       type: record.type,
-      ...("path" in record ? { path: record.path } : {}),
+      ...this.#placeOf(record),
       ...("task" in record ? { task: record.task } : {}),
       ...("attempt" in record ? { attempt: record.attempt } : {}),
       ...("outcome" in record ? { outcome: record.outcome.kind } : {}),
@@ -36,12 +43,21 @@ class CommitDetail {
       ...("action" in record ? { action: record.action.kind } : {}),
     }));
   }
+
+  /** The end of an attempt names its task by number only; the attempt itself knows the path, which a recovery does not change. */
+  #placeOf(record: RunRecord): { readonly path?: string } {
+    if ("path" in record) return { path: record.path };
+    if (record.type !== "attempt-ended" && record.type !== "look-up-ended") return {};
+    const path = this.#ended.find((one) => one.task === record.task)?.taskPath;
+    return path === undefined ? {} : { path };
+  }
 }
 
 export const crashDetail = {
   batch: (runs: number): Detail => ({ runs }),
   // A class with exactly the members of a detail; getters are read like data.
-  commit: (runId: string, seq: number, records: readonly RunRecord[]): Detail => new CommitDetail(runId, seq, records) as unknown as Detail,
+  commit: (runId: string, seq: number, stored: { readonly records: readonly RunRecord[]; readonly ended: readonly PlacedTask[] }): Detail =>
+    new CommitDetail(runId, seq, stored) as unknown as Detail,
   attempt: (handle: { readonly runId: string; readonly taskPath: string; readonly task: number; readonly number: number }): Detail => ({
     runId: handle.runId,
     path: handle.taskPath,

@@ -159,7 +159,7 @@ export class RunDriver implements CommitListener {
 
   committed(run: LoadedRun, stored: PendingCommit, verdict: RunVerdict): void {
     const { env, ports } = this.#deps;
-    env.crashPoint("commit.after", crashDetail.commit(run.runId, run.seq, stored.records));
+    env.crashPoint("commit.after", crashDetail.commit(run.runId, run.seq, stored));
     for (const handle of stored.ended) this.#forget(run, handle);
     for (const position of stored.take ?? []) {
       run.handed.delete(position);
