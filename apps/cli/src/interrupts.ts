@@ -9,8 +9,10 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export class Interrupts {
   readonly #abort = new AbortController();
   readonly #onFirst: () => void;
+  #isHeeded = false;
   readonly #handle = (): void => {
-    if (this.#abort.signal.aborted) process.exit(EXIT.interrupted);
+    // A command that has nothing to end in order (a list, a look-up) ends at the first.
+    if (this.#abort.signal.aborted || !this.#isHeeded) process.exit(EXIT.interrupted);
     this.#abort.abort(new Interrupted());
     this.#onFirst();
   };
@@ -20,7 +22,9 @@ export class Interrupts {
     for (const signal of SIGNALS) process.on(signal, this.#handle);
   }
 
+  /** Aborted by the first signal. Whoever asks for it promises to end in order when it is. */
   get signal(): AbortSignal {
+    this.#isHeeded = true;
     return this.#abort.signal;
   }
 

@@ -49,5 +49,6 @@ function pathLine(line: string): [string, string] {
 }
 
 function words(parts: readonly (Json | undefined)[]): string {
-  return parts.filter((part) => part !== undefined && part !== null).join(" ");
+  const said = parts.filter((part) => part !== undefined && part !== null);
+  return said.map((part) => (typeof part === "object" ? JSON.stringify(part) : String(part))).join(" ");
 }

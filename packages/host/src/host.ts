@@ -89,8 +89,13 @@ export class Host {
         onRunAsked: (runId) => askedByOthers.add(runId),
       });
       // The socket last: whoever connects finds a runtime that has loaded what was outstanding.
-      await runtime.start();
-      await socket.start();
+      try {
+        await runtime.start();
+        await socket.start();
+      } catch (error) {
+        await runtime.stop();
+        throw error;
+      }
       const owner: OwnerInfo = { where: "here", pid: process.pid, version: TUTTI_VERSION, drive: options.drive };
       return new Host({ runtime, store, socket, socketPath, flushLogs: () => env.logs.flush(), askedByOthers, changes, owner });
     } catch (error) {

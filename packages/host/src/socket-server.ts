@@ -16,6 +16,9 @@ import {
 import { isStreamCall, isUnaryCall, STREAM_CALLS, UNARY_CALLS } from "./service-calls.ts";
 import type { DriveMode, TuttiService } from "./service.ts";
 
+/** How long a stopping owner lets calls that are under way end, and answers leave. */
+const STOP_GRACE_MS = 3000;
+
 export interface SocketServerOptions {
   readonly path: string;
   readonly service: Omit<TuttiService, "owner" | "close">;
@@ -24,6 +27,7 @@ export interface SocketServerOptions {
   readonly report: (message: string, cause: unknown) => void;
   /** Told before a call is carried out, so that the owner knows for which runs others count on it. */
   readonly onRunAsked: (runId: string) => void;
+  readonly stopGraceMs?: number;
 }
 
 /** Answers other `tutti` processes of the same user. Only the owner of the data directory has one, so the file at `path` is its own to replace. */
@@ -100,14 +104,19 @@ class Connection {
     socket.write(`${JSON.stringify(hello)}\n`);
   }
 
+  /** A peer that does not read (it is stopped, say) is cut off after the grace: it must not keep an owner from stopping. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    for (const request of this.#open.values()) if (request.isLong) request.abort.abort();
-    await Promise.all([...this.#open.values()].map((request) => request.ended));
-    await new Promise<void>((resolve) => {
+    const giveUp = setTimeout(() => this.#socket.destroy(), this.#options.stopGraceMs ?? STOP_GRACE_MS);
+    const closed = new Promise<void>((resolve) => {
       if (this.#socket.destroyed) resolve();
-      else this.#socket.once("close", () => resolve()).destroySoon();
+      else this.#socket.once("close", () => resolve());
     });
+    for (const request of this.#open.values()) if (request.isLong) request.abort.abort();
+    await Promise.race([closed, Promise.all([...this.#open.values()].map((request) => request.ended))]);
+    this.#socket.destroySoon();
+    await closed;
+    clearTimeout(giveUp);
   }
 
   #receive(chunk: Buffer): void {

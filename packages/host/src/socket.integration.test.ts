@@ -26,6 +26,34 @@ async function serve(
   return { server, path };
 }
 
+test("a peer that reads nothing cannot keep the owner from stopping", async () => {
+  const path = newPath();
+  const big = "x".repeat(1024 * 1024);
+  const lines = async function* (runId: string) {
+    for (;;) yield { atMs: 1, runId, task: 1, path: "/do/a", attempt: 1, stream: "stdout" as const, text: big };
+  };
+  const server = new SocketServer({
+    path,
+    service: serviceWith({ logs: lines }),
+    version: "9.9.9",
+    drive: "asked",
+    report: () => {},
+    onRunAsked: () => {},
+    stopGraceMs: 50,
+  });
+  await server.start();
+  const deaf = connect(path);
+  await new Promise<void>((resolve) => deaf.once("data", () => resolve()));
+  deaf.pause();
+  deaf.write('{"id":1,"call":"logs","with":{"runId":"r","follow":false}}\n');
+  // The stop must work whether the stream has begun or not; a round trip of another client says that it has.
+  const other = await client(path);
+  await other.call("diagnose", {}).catch(() => undefined);
+  other.close();
+  await server.stop();
+  deaf.destroy();
+});
+
 async function client(path: string): Promise<SocketClient> {
   const connected = await SocketClient.connect(path);
   if (connected === undefined) throw new Error("nobody listens");
