@@ -1,7 +1,8 @@
-import { assertNever, taskError, TUTTI_ERROR_TYPE_BASE } from "@tutti/model";
-import { abortCall, attemptEnded, dispatchCall, lookUpEnded, repeatCall, timeoutError } from "./call.ts";
+import { assertNever } from "@tutti/model";
+import { abortCall, attemptEnded, dispatchCall, lookUpEnded, repeatCall, slotError, timeoutError } from "./call.ts";
 import type { Advanced, EngineContext } from "./context.ts";
-import { cancelInside, failTask } from "./failure.ts";
+import { continueTask, sendHeldInside } from "./continue.ts";
+import { failTask } from "./failure.ts";
 import { beginTask, innerDone } from "./kinds.ts";
 import { receiveEvent } from "./listen.ts";
 import { Machine, type Work } from "./machine.ts";
@@ -9,7 +10,7 @@ import type { Observer } from "./observer.ts";
 import { operate } from "./operate.ts";
 import type { AttemptIntended, ChildEnded, RunRecord, RunStarted, SlotDecided, TimerFired } from "./record.ts";
 import { beginRun, completeRun, emptyState, openRun, settleRun, timeOutRun } from "./run.ts";
-import { RUN_FRAME, type RunState } from "./state.ts";
+import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { completeTask, enterTask } from "./tasks.ts";
 
 /** What the runtime feeds: everything that happens outside. Intents follow from it. */
@@ -41,10 +42,14 @@ export function advance(state: RunState, fact: Fact, context: EngineContext, obs
   // Event time never falls within a run, whatever clock the fact was stamped with.
   const timed = fact.at < before ? { ...fact, at: before } : fact;
   state.lastAtMs = timed.at;
-  if (!apply(machine, timed)) {
-    state.lastAtMs = before;
-    return { records: [], commands: [] };
+  let applies = false;
+  try {
+    applies = apply(machine, timed);
+  } finally {
+    // Nothing was recorded: the fact does not apply, or what a person asked for was refused.
+    if (machine.records.length === 0) state.lastAtMs = before;
   }
+  if (!applies) return { records: [], commands: [] };
   work(machine);
   return { records: machine.records, commands: machine.commands };
 }
@@ -78,22 +83,8 @@ function work(machine: Machine): void {
   const queue = machine.work;
   let steps = 0;
   for (let next = 0; next < queue.length; next++) {
-    if (++steps > STEPS_PER_ADVANCE_MAX) {
-      queue.length = 0;
-      const run = machine.task(RUN_FRAME);
-      if (run !== undefined)
-        failTask(machine, {
-          kind: "fail",
-          task: RUN_FRAME,
-          error: machine.runtimeError(
-            `the workflow made ${STEPS_PER_ADVANCE_MAX} steps without doing anything outside`,
-            "Is there a loop of `then` jumps?",
-          ),
-          effectUnknown: false,
-          inside: false,
-        });
-      break;
-    }
+    // What is open comes to rest at the tasks it has reached, so that a person can go on from there.
+    if (++steps > STEPS_PER_ADVANCE_MAX) machine.isExhausted = true;
     doWork(machine, queue[next] as Work);
     // The queue of a long computation is cut now and then, so that it holds what is open and not all that was.
     if (next > 4096) {
@@ -113,7 +104,7 @@ function doWork(machine: Machine, item: Work): void {
       beginTask(machine, item);
       return;
     case "complete":
-      if (item.task === RUN_FRAME) completeRun(machine, item.output);
+      if (item.task === RUN_FRAME) completeRun(machine, item.output, item.asIs);
       else completeTask(machine, item);
       return;
     case "fail":
@@ -173,9 +164,11 @@ function timerFired(machine: Machine, fact: TimerFired): boolean {
 }
 
 function childEnded(machine: Machine, fact: ChildEnded): boolean {
-  const task = machine.task(fact.task);
-  if (task === undefined || task.phase !== "child" || task.childRunId !== fact.runId) return false;
+  const task = parentTaskOf(machine, fact);
+  if (task === undefined) return false;
   machine.record(fact);
+  // The child is at its end: whatever ends the task now has no child to stop.
+  machine.setPhase(task, "active");
   const { outcome } = fact;
   switch (outcome.kind) {
     case "completed":
@@ -194,23 +187,37 @@ function childEnded(machine: Machine, fact: ChildEnded): boolean {
   }
 }
 
+/** A child knows the task that started it first; a repeated block waits for the same child with another activation. */
+function parentTaskOf(machine: Machine, fact: ChildEnded): Task | undefined {
+  const waits = (task: Task | undefined): boolean => task?.phase === "child" && task.childRunId === fact.runId;
+  const first = machine.task(fact.task);
+  if (waits(first)) return first;
+  if (machine.state.counts.child === 0) return undefined;
+  for (const task of machine.state.tasks.values()) if (waits(task)) return task;
+  return undefined;
+}
+
 function slotDecided(machine: Machine, fact: SlotDecided): boolean {
   const task = machine.task(fact.task);
   if (task === undefined || task.slotKey === undefined) return false;
   if (fact.verdict !== "replaced" && task.phase !== "queued") return false;
   machine.record(fact);
-  const conflict = (title: string) => ({ ...taskError("runtime", title), type: `${TUTTI_ERROR_TYPE_BASE}concurrency`, status: 409 });
   if (fact.verdict === "granted") {
-    if (task.id === RUN_FRAME) openRun(machine);
+    if (task.frame !== undefined) {
+      // It stood still without its slot; what is inside goes on.
+      continueTask(machine, task);
+      sendHeldInside(machine, task);
+    } else if (task.id === RUN_FRAME) openRun(machine);
     else {
       machine.setPhase(task, "active");
       machine.later({ kind: "begin", task: task.id });
     }
-  } else {
-    const key = task.slotKey;
-    task.slotKey = undefined;
-    if (fact.verdict === "replaced" && task.id !== RUN_FRAME) cancelInside(machine, task);
-    machine.fail(task, conflict(fact.verdict === "rejected" ? `the slot ${key} is taken` : `a later run took the slot ${key}`));
+    return true;
   }
+  const error = slotError(task.slotKey, fact.verdict);
+  task.slotKey = undefined;
+  // As with a timeout: a running attempt is asked to stop and its end counts; a doubt stays a doubt.
+  if (task.phase === "running") abortCall(machine, task, "replaced");
+  else if (task.phase !== "in-doubt" && task.phase !== "failed") machine.fail(task, error);
   return true;
 }

@@ -1,10 +1,21 @@
 import { STANDARD_VARIABLES, type CallNode, type Duration, type Template, templateNeeds } from "@tutti/definition";
-import { assert, ATTEMPTS_MAX, type EffectClass, isJsonObject, type Json, type JsonObject, type TaskError, taskError } from "@tutti/model";
+import {
+  assert,
+  ATTEMPTS_MAX,
+  type EffectClass,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  type TaskError,
+  taskError,
+  TUTTI_ERROR_TYPE_BASE,
+} from "@tutti/model";
 import type { FunctionTraits } from "./context.ts";
 import { findCatcher } from "./catching.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded, LookUpEnded } from "./record.ts";
-import type { CallState, Detached, Task } from "./state.ts";
+import { addDetached, detachedOf, removeDetached } from "./detached.ts";
+import type { AbortReason, CallState, Detached, Task } from "./state.ts";
 import { failWith } from "./tasks.ts";
 import { deriveKeyedToken } from "./token.ts";
 import { tokenOf } from "./token-of.ts";
@@ -24,7 +35,7 @@ const SECRETS_BIT = 1 << STANDARD_VARIABLES.indexOf("secrets");
 /** Sends a call's next attempt, or looks its effect up first when an earlier attempt of the token may have had it. */
 export function dispatchCall(machine: Machine, task: Task): void {
   const node = callNode(machine, task);
-  if (!machine.mayDispatch) {
+  if (!machine.mayDispatch(task)) {
     machine.setPhase(task, "held");
     return;
   }
@@ -33,7 +44,7 @@ export function dispatchCall(machine: Machine, task: Task): void {
     const known = machine.task(task.retryFrame)?.retries?.ledger[task.key];
     if (known !== undefined && task.call === undefined) task.group = Math.max(task.group, known.group);
     task.call ??= openCall(machine, task, node, traits);
-    const { call } = task;
+    let { call } = task;
     if (known !== undefined && known.group === task.group && call.attempt === 0) {
       if (known.output !== undefined) {
         machine.later({ kind: "complete", task: task.id, output: known.output, flow: undefined, asIs: !known.isRaw });
@@ -42,8 +53,22 @@ export function dispatchCall(machine: Machine, task: Task): void {
       call.attempt = known.attempts;
       call.intentAtMs = known.intentAtMs;
       call.mustLookUp = true;
+      call.isOpen = known.isUnknown;
     }
-    if (takesOver(machine, task, call)) return;
+    const earlier = detachedOf(machine.state, call.token);
+    if (earlier === undefined) {
+      if (known?.isUnknown === true && known.group === task.group && call.effect === "unsafe" && call.attempt === known.attempts) {
+        // An earlier pass sent it, the block's own `catch` took the error, and still nobody knows: a repetition would be blind.
+        call.isOpen = true;
+        machine.setPhase(task, "in-doubt");
+        return;
+      }
+    } else if (earlier.status === "not-done") {
+      // A person says that nothing happened: what is made from here on is a new effect under a new token.
+      removeDetached(machine.state, earlier.task);
+      task.group = ++machine.state.groups;
+      task.call = call = openCall(machine, task, node, traits);
+    } else if (takesOver(machine, task, call, earlier)) return;
     if (call.effect === "findable" && call.mustLookUp && call.attempt > 0) lookUp(machine, task, node);
     else sendAttempt(machine, task, node, call);
   } catch (cause) {
@@ -69,6 +94,7 @@ function openCall(machine: Machine, task: Task, node: CallNode, traits: Function
     unknowns: 0,
     aborting: undefined,
     mustLookUp: false,
+    isOpen: false,
   };
 }
 
@@ -115,6 +141,7 @@ function sendAttempt(machine: Machine, task: Task, node: CallNode, call: CallSta
   call.intentAtMs = machine.now;
   call.aborting = undefined;
   call.mustLookUp = false;
+  call.isOpen = true;
   machine.setPhase(task, "running");
   if (call.effect !== "read")
     machine.record({
@@ -163,7 +190,7 @@ function requestOf(machine: Machine, task: Task) {
 /** Looks for the effect of earlier attempts by the author's tasks or the connector's own look-up. */
 function lookUp(machine: Machine, task: Task, node: CallNode): void {
   const call = openedCall(task);
-  if (!machine.mayDispatch) {
+  if (!machine.mayDispatch(task)) {
     call.mustLookUp = true;
     machine.setPhase(task, "held");
     return;
@@ -191,11 +218,12 @@ export function attemptEnded(machine: Machine, fact: AttemptEnded): boolean {
   machine.setPhase(task, "active");
   switch (outcome.kind) {
     case "completed":
-      machine.complete(task, outcome.output);
+      effectFound(machine, task, outcome.output);
       return true;
     case "failed":
       call.mustLookUp ||= outcome.began;
-      if (aborting === "timeout") machine.fail(task, timeoutError(machine, task));
+      call.isOpen = false;
+      if (aborting === "timeout" || aborting === "replaced") machine.fail(task, abortError(machine, task, aborting));
       else if (aborting === "held" && !outcome.began) machine.setPhase(task, "held");
       else machine.fail(task, outcome.error);
       return true;
@@ -203,8 +231,8 @@ export function attemptEnded(machine: Machine, fact: AttemptEnded): boolean {
       unknownOutcome(
         machine,
         task,
-        aborting === "timeout" ? "timeout" : outcome.reason,
-        aborting === "timeout" ? timeoutError(machine, task) : outcome.error,
+        aborting === "timeout" || aborting === "replaced" ? "timeout" : outcome.reason,
+        aborting === "timeout" || aborting === "replaced" ? abortError(machine, task, aborting) : outcome.error,
       );
       return true;
   }
@@ -249,10 +277,18 @@ export function lookUpEnded(machine: Machine, fact: LookUpEnded): boolean {
   machine.record(fact);
   machine.setPhase(task, "active");
   const { outcome } = fact;
-  if (outcome.kind === "found") machine.complete(task, outcome.output);
+  if (outcome.kind === "found") effectFound(machine, task, outcome.output);
   else if (outcome.kind === "absent") effectAbsent(machine, task);
   else lookUpFailed(machine, task, outcome.error);
   return true;
+}
+
+/** The effect is there, made by this attempt or an earlier one. Should the output turn out unusable, it is still there. */
+export function effectFound(machine: Machine, task: Task, output: Json): void {
+  const call = openedCall(task);
+  call.isOpen = false;
+  call.mustLookUp = true;
+  machine.complete(task, output);
 }
 
 /**
@@ -260,6 +296,15 @@ export function lookUpEnded(machine: Machine, fact: LookUpEnded): boolean {
  * request can have ended and its effect have settled; otherwise it is looked up again at that time.
  */
 export function effectAbsent(machine: Machine, task: Task): void {
+  try {
+    absent(machine, task);
+  } catch (cause) {
+    // Only the author's expressions can fail here: those of the arguments and of the timeout.
+    failWith(machine, task, cause);
+  }
+}
+
+function absent(machine: Machine, task: Task): void {
   const call = openedCall(task);
   const node = callNode(machine, task);
   const traits = traitsOf(machine, task, node);
@@ -272,7 +317,8 @@ export function effectAbsent(machine: Machine, task: Task): void {
   task.frame = undefined;
   if (isUnique || call.lookUpAtMs >= countsFromMs) {
     call.mustLookUp = false;
-    if (machine.mayDispatch) sendAttempt(machine, task, node, call);
+    call.isOpen = false;
+    if (machine.mayDispatch(task)) sendAttempt(machine, task, node, call);
     else machine.setPhase(task, "held");
     return;
   }
@@ -294,6 +340,7 @@ export function lookUpFailed(machine: Machine, task: Task, error: TaskError): vo
     return;
   }
   call.lookUps = 0;
+  call.isOpen = true;
   task.error = error;
   machine.setPhase(task, "in-doubt");
 }
@@ -309,10 +356,24 @@ export function timeoutError(machine: Machine, task: Task): TaskError {
   return taskError("timeout", `${node.name} did not end in time`, { instance: node.pointer });
 }
 
+function abortError(machine: Machine, task: Task, why: "timeout" | "replaced"): TaskError {
+  return why === "timeout" ? timeoutError(machine, task) : slotError(undefined, "replaced");
+}
+
+export function slotError(key: string | undefined, verdict: "rejected" | "replaced"): TaskError {
+  const slot = key === undefined ? "its slot" : `the slot ${key}`;
+  const title = verdict === "rejected" ? `${slot} is taken` : `a later run took ${slot}`;
+  return { ...taskError("runtime", title), type: `${TUTTI_ERROR_TYPE_BASE}concurrency`, status: 409 };
+}
+
 /** Asks a running attempt to stop; its end decides what happens. */
-export function abortCall(machine: Machine, task: Task, why: "timeout" | "held"): void {
+export function abortCall(machine: Machine, task: Task, why: AbortReason): void {
   const call = openedCall(task);
-  if (call.aborting !== undefined) return;
+  if (call.aborting !== undefined) {
+    // It was only to be held; now its task fails for good.
+    if (call.aborting === "held") call.aborting = why;
+    return;
+  }
   call.aborting = why;
   machine.command({ type: "abort-attempt", task: task.id, reason: why === "timeout" ? "timeout" : "cancelled" });
 }
@@ -324,7 +385,9 @@ export function detachCall(machine: Machine, task: Task, isKilled: boolean): voi
   if (task.phase === "running") machine.command({ type: "abort-attempt", task: task.id, reason: "cancelled" });
   const node = callNode(machine, task);
   if (call.effect === "read" && isKilled) return;
-  machine.state.detached.set(task.id, {
+  // What may be repeated leaves no doubt; only an attempt under way is still to be awaited.
+  if ((call.effect === "read" || call.effect === "idempotent") && task.phase !== "running") return;
+  addDetached(machine.state, {
     task: task.id,
     path: node.path,
     token: call.token,
@@ -343,54 +406,36 @@ export function detachCall(machine: Machine, task: Task, isKilled: boolean): voi
   });
 }
 
-/** Whether it is unknown at this moment if the call's effect happened. */
+/**
+ * Whether it is unknown at this moment if the call's effect happened. A task that is active and has no tasks looking for the effect has just
+ * given its error to a `catch`: the author has been told.
+ */
 function isEffectOpen(task: Task, call: CallState): boolean {
-  switch (task.phase) {
-    case "running":
-    case "in-doubt":
-      return true;
-    case "looking-up":
-      return true;
-    case "active":
-      // Its own tasks are looking for the effect.
-      return task.frame !== undefined;
-    case "waiting":
-    case "held":
-      return call.mustLookUp && call.unknowns + call.lookUps > 0;
-    default:
-      return false;
-  }
+  return call.isOpen && (task.phase !== "active" || task.frame !== undefined);
 }
 
 /**
  * An earlier activation of the same effect was given up while its attempt was under way (a sibling failed, the block is repeated): its end is
  * this task's end. True when the task waits for it, is in doubt with it, or has its output.
  */
-function takesOver(machine: Machine, task: Task, call: CallState): boolean {
-  const { detached } = machine.state;
-  if (detached.size === 0) return false;
-  for (const earlier of detached.values()) {
-    if (earlier.token !== call.token) continue;
-    call.attempt = Math.max(call.attempt, earlier.attempt);
-    call.intentAtMs = Math.max(call.intentAtMs, earlier.intentAtMs);
-    if (earlier.status === "ending") {
-      earlier.successor = task.id;
-      machine.setPhase(task, "held");
-      return true;
-    }
-    detached.delete(earlier.task);
-    if (earlier.status === "done") {
-      machine.complete(task, earlier.settledOutput ?? null);
-      return true;
-    }
-    if (earlier.status === "in-doubt" && call.effect === "unsafe") {
-      machine.setPhase(task, "in-doubt");
-      return true;
-    }
-    call.mustLookUp = earlier.status === "in-doubt";
-    return false;
+function takesOver(machine: Machine, task: Task, call: CallState, earlier: Detached): boolean {
+  call.attempt = Math.max(call.attempt, earlier.attempt);
+  call.intentAtMs = Math.max(call.intentAtMs, earlier.intentAtMs);
+  if (earlier.status === "ending") {
+    earlier.successor = task.id;
+    machine.setPhase(task, "held");
+    return true;
   }
-  return false;
+  removeDetached(machine.state, earlier.task);
+  if (earlier.status === "done") {
+    effectFound(machine, task, earlier.settledOutput ?? null);
+    return true;
+  }
+  call.isOpen = true;
+  call.mustLookUp = true;
+  if (call.effect !== "unsafe") return false;
+  machine.setPhase(task, "in-doubt");
+  return true;
 }
 
 function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {
@@ -399,22 +444,33 @@ function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {
   if (ended === undefined || ended.status !== "ending" || ended.attempt !== fact.attempt) return false;
   machine.record(fact);
   const { outcome } = fact;
-  detached.delete(fact.task);
+  removeDetached(machine.state, fact.task);
   const successor = machine.task(ended.successor);
   if (successor?.call?.token === ended.token && successor.phase === "held") {
     machine.setPhase(successor, "active");
-    if (outcome.kind === "completed") machine.complete(successor, outcome.output);
-    else if (outcome.kind === "unknown") unknownOutcome(machine, successor, "cancelled", outcome.error);
-    else {
+    if (outcome.kind === "completed") effectFound(machine, successor, outcome.output);
+    else if (outcome.kind === "unknown") {
+      successor.call.isOpen = true;
+      unknownOutcome(machine, successor, "cancelled", outcome.error);
+    } else {
       successor.call.mustLookUp = outcome.began;
+      forgetUnknown(machine, ended);
       machine.later({ kind: "dispatch", task: successor.id });
     }
     return true;
   }
   if (outcome.kind === "unknown" && (ended.effect === "findable" || ended.effect === "unsafe"))
-    detached.set(ended.task, { ...ended, status: "in-doubt", reason: outcome.reason });
+    addDetached(machine.state, { ...ended, status: "in-doubt", reason: outcome.reason });
   else if (outcome.kind === "completed" && ended.effect === "unsafe") rememberDetached(machine, ended, outcome.output);
+  else if (outcome.kind === "failed") forgetUnknown(machine, ended);
   return true;
+}
+
+/** The attempt has ended by a complete answer: a repetition of its block has nothing to fear from it. */
+function forgetUnknown(machine: Machine, ended: Detached): void {
+  const ledger = machine.task(ended.retryFrame)?.retries?.ledger;
+  const entry = ledger?.[ended.key];
+  if (ledger !== undefined && entry?.group === ended.group) ledger[ended.key] = { ...entry, isUnknown: false };
 }
 
 /** An `unsafe` effect that happened after its block was given up: a repetition of the block must not do it again. */
@@ -422,7 +478,7 @@ function rememberDetached(machine: Machine, ended: Detached, output: Json): void
   const holder = machine.task(ended.retryFrame)?.retries;
   if (holder === undefined) return;
   const { key, group, attempt, intentAtMs, effect } = ended;
-  holder.ledger[key] = { group, attempts: attempt, intentAtMs, effect, output, isRaw: true };
+  holder.ledger[key] = { group, attempts: attempt, intentAtMs, effect, output, isRaw: true, isUnknown: false };
 }
 
 function callNode(machine: Machine, task: Task): CallNode {

@@ -2,8 +2,8 @@ import { assert, type TaskError } from "@tutti/model";
 import { abortCall, detachCall, lookUpFailed } from "./call.ts";
 import { findCatcher } from "./catching.ts";
 import type { Machine, Work } from "./machine.ts";
-import { NO_CHILD, RUN_FRAME, setPhase, type Task } from "./state.ts";
-import { descendants, leaveTask } from "./tasks.ts";
+import { NO_CHILD, type RetryState, RUN_FRAME, setPhase, type Task } from "./state.ts";
+import { cancelLeftChildren, descendants, leaveTask } from "./tasks.ts";
 
 /** Errors on their way out, and tasks that end before they are done. */
 
@@ -18,7 +18,7 @@ export function failTask(machine: Machine, work: Extract<Work, { kind: "fail" }>
     return;
   }
   const { task: scope } = catcher;
-  cancelInside(machine, scope);
+  cancelInside(machine, scope, catcher.kind === "retry" ? scope.retries : undefined);
   if (catcher.kind === "look-up") {
     lookUpFailed(machine, scope, catcher.error);
     return;
@@ -38,6 +38,7 @@ export function failTask(machine: Machine, work: Extract<Work, { kind: "fail" }>
   if (scope.retries !== undefined) {
     machine.clearTimer(scope.retries.passTimer);
     scope.retries.passTimer = undefined;
+    cancelLeftChildren(machine, scope.retries);
   }
   if (catcher.clause.body !== undefined) machine.openList(scope, "catch", scope.input);
   else machine.complete(scope, scope.input, catcher.clause.then);
@@ -55,6 +56,7 @@ function withInstance(machine: Machine, task: Task, error: TaskError): TaskError
 function fault(machine: Machine, task: Task, error: TaskError): void {
   const { state } = machine;
   task.error = error;
+  letGo(machine, task);
   machine.setPhase(task, "failed");
   if (state.phase !== "active") return;
   state.phase = "faulted";
@@ -63,18 +65,38 @@ function fault(machine: Machine, task: Task, error: TaskError): void {
   machine.command({ type: "end-run", outcome: { kind: "faulted", error } });
 }
 
-/** Ends everything inside `task`; the task itself stays and has no frame. */
-export function cancelInside(machine: Machine, task: Task): void {
+/** A failed task waits for a person and for nothing else: what it waited for must not move it, nor come a second time after a restart. */
+function letGo(machine: Machine, task: Task): void {
+  machine.clearTimer(task.timer);
+  task.timer = undefined;
+  if (task.frame?.kind === "listen") machine.command({ type: "unsubscribe", task: task.id });
+  if (task.phase === "queued" && task.slotKey !== undefined) {
+    machine.command({ type: "release-slot", task: task.id, key: task.slotKey });
+    task.slotKey = undefined;
+  }
+}
+
+/** A computation that does not end is stopped at the task it has come to, whatever `catch` there is: a catch could go on for ever. */
+export function stopExhausted(machine: Machine, task: Task): void {
+  const error = machine.runtimeError("the workflow made too many steps without doing anything outside", "Is there a loop of `then` jumps?");
+  fault(machine, task, withInstance(machine, task, error));
+}
+
+/** Ends everything inside `task`; the task itself stays and has no frame. Child runs are left to `keeper`, if there is one. */
+export function cancelInside(machine: Machine, task: Task, keeper?: RetryState): void {
   const inner = descendants(machine, task);
-  for (let index = inner.length - 1; index >= 0; index--) cancelTask(machine, inner[index] as Task, false);
+  for (let index = inner.length - 1; index >= 0; index--) cancelTask(machine, inner[index] as Task, false, keeper);
   task.frame = undefined;
 }
 
 /** Ends one activation whose inner ones are gone. */
-export function cancelTask(machine: Machine, task: Task, isKilled: boolean): void {
+export function cancelTask(machine: Machine, task: Task, isKilled: boolean, keeper?: RetryState): void {
   detachCall(machine, task, isKilled);
   if (task.phase === "listening" || task.frame?.kind === "listen") machine.command({ type: "unsubscribe", task: task.id });
-  if (task.phase === "child" && task.childRunId !== undefined)
+  if (keeper !== undefined) {
+    if (task.phase === "child" && task.childRunId !== undefined) keeper.children.push(task.childRunId);
+    if (task.retries !== undefined) keeper.children.push(...task.retries.children.splice(0));
+  } else if (task.phase === "child" && task.childRunId !== undefined)
     machine.command({ type: "cancel-child", runId: task.childRunId, how: isKilled ? "kill" : "cancel" });
   leaveTask(machine, task, "cancelled", undefined);
 }
@@ -87,5 +109,6 @@ export function cancelAll(machine: Machine, isKilled: boolean): void {
   assert(run !== undefined, "a run has its own frame");
   run.frame = { kind: "list", role: "body", position: 0, visits: {}, child: NO_CHILD };
   for (const timer of machine.state.timers.values()) machine.clearTimer(timer.id);
+  run.timeoutTimer = undefined;
   if (run.phase !== "active") setPhase(machine.state, run, "active");
 }

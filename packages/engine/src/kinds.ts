@@ -1,8 +1,8 @@
 import type { TaskNode } from "@tutti/definition";
 import { assert, DEPTH_MAX, ERROR_TYPE_BASE, FAN_OUT_MAX, isJsonObject, type Json, type TaskError, taskError } from "@tutti/model";
-import { dispatchCall, effectAbsent } from "./call.ts";
+import { dispatchCall, effectAbsent, effectFound } from "./call.ts";
 import { excerpt, TaskFailure } from "./evaluate.ts";
-import { cancelTask } from "./failure.ts";
+import { cancelInside, cancelTask, stopExhausted } from "./failure.ts";
 import { beginListen, iterationDone } from "./listen.ts";
 import type { Machine, Work } from "./machine.ts";
 import { type Branch, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
@@ -14,6 +14,10 @@ import { deriveEventId, deriveRunId } from "./token.ts";
 export function beginTask(machine: Machine, work: Extract<Work, { kind: "begin" }>): void {
   const task = machine.task(work.task);
   if (task === undefined) return;
+  if (machine.isExhausted) {
+    stopExhausted(machine, task);
+    return;
+  }
   try {
     begin(machine, task, machine.node(task));
   } catch (cause) {
@@ -46,7 +50,7 @@ function begin(machine: Machine, task: Task, node: TaskNode): void {
       return;
     case "try":
       if (node.catch.retry !== undefined) {
-        task.retries ??= { count: 0, firstErrorAtMs: machine.now, passTimer: undefined, ledger: {} };
+        task.retries ??= { count: 0, firstErrorAtMs: machine.now, passTimer: undefined, ledger: {}, children: [] };
         const limit = node.catch.retry.attemptTimeout;
         if (limit !== undefined)
           task.retries.passTimer = machine.setTimer(task.id, "pass-timeout", evaluator.duration(limit, task.input, task));
@@ -81,6 +85,13 @@ export function innerDone(machine: Machine, work: Extract<Work, { kind: "inner-d
   const frame = parent?.frame;
   if (parent === undefined || frame === undefined) return;
   if (work.flow === "end") {
+    const searched = machine.task(frame.kind === "list" && frame.role === "find" ? parent.id : parent.searchFor);
+    // `end` in the tasks that look an effect up ends the look-up: they are no part of the workflow's own flow.
+    if (searched?.call !== undefined) {
+      cancelInside(machine, searched);
+      lookedUp(machine, searched, work.output);
+      return;
+    }
     machine.later({ kind: "complete", task: RUN_FRAME, output: work.output, flow: "end", asIs: false });
     return;
   }
@@ -97,7 +108,8 @@ export function innerDone(machine: Machine, work: Extract<Work, { kind: "inner-d
   }
   if (frame.kind === "loop") {
     frame.index++;
-    nextIteration(machine, parent, work.output);
+    frame.pending = work.output;
+    continueLoop(machine, parent);
   } else if (frame.kind === "listen") iterationDone(machine, parent, work.output);
   else listDone(machine, parent, frame.role, work.output);
 }
@@ -110,11 +122,16 @@ function listDone(machine: Machine, parent: Task, role: "body" | "catch" | "find
   parent.frame = undefined;
   const node = machine.node(parent);
   if (role === "find") {
-    if (output === null) effectAbsent(machine, parent);
-    else machine.complete(parent, output);
+    lookedUp(machine, parent, output);
     return;
   }
   machine.complete(parent, output, role === "catch" && node.kind === "try" ? node.catch.then : undefined);
+}
+
+/** What the author's look-up of an effect gave. */
+function lookedUp(machine: Machine, task: Task, output: Json): void {
+  if (output === null) effectAbsent(machine, task);
+  else effectFound(machine, task, output);
 }
 
 function beginLoop(machine: Machine, task: Task, items: Json): void {
@@ -125,9 +142,21 @@ function beginLoop(machine: Machine, task: Task, items: Json): void {
         detail: "Split the work, or start a workflow for each part.",
       }),
     );
-  task.frame = { kind: "loop", items, index: 0, position: 0, visits: {}, child: NO_CHILD };
+  task.frame = { kind: "loop", items, index: 0, position: 0, visits: {}, child: NO_CHILD, pending: task.input };
   machine.setPhase(task, "active");
-  nextIteration(machine, task, task.input);
+  continueLoop(machine, task);
+}
+
+/** The next iteration of a loop that is between two of them, also again after its condition failed. */
+export function continueLoop(machine: Machine, task: Task): void {
+  const { frame } = task;
+  if (frame?.kind !== "loop" || frame.pending === undefined) return;
+  try {
+    nextIteration(machine, task, frame.pending);
+    frame.pending = undefined;
+  } catch (cause) {
+    failWith(machine, task, cause);
+  }
 }
 
 function nextIteration(machine: Machine, task: Task, input: Json): void {
@@ -222,14 +251,15 @@ function emit(machine: Machine, task: Task, value: Json): void {
 function startChild(machine: Machine, task: Task, input: Json): void {
   const node = machine.node(task);
   assert(node.kind === "run-workflow", `task ${task.id} runs a workflow`);
-  if (!machine.mayDispatch) {
+  if (!machine.mayDispatch(task)) {
     machine.setPhase(task, "held");
     return;
   }
   const depth = (machine.state.parent?.depth ?? 0) + 1;
   if (depth > DEPTH_MAX) throw new TaskFailure(machine.runtimeError(`workflows run each other at most ${DEPTH_MAX} deep`));
-  const isAgain = task.childRunId !== undefined || machine.task(task.retryFrame)?.retries?.count;
-  task.childRunId = deriveRunId(machine.tokenOf(task));
+  const runId = deriveRunId(machine.tokenOf(task));
+  const isAgain = adoptChild(machine, task, runId) || task.childRunId !== undefined;
+  task.childRunId = runId;
   machine.command({
     type: "start-child",
     task: task.id,
@@ -238,8 +268,19 @@ function startChild(machine: Machine, task: Task, input: Json): void {
     input,
     depth,
     await: node.await,
-    resume: Boolean(isAgain),
+    resume: isAgain,
   });
   if (node.await) machine.setPhase(task, "child");
   else machine.complete(task, task.input);
+}
+
+/** Takes over what an earlier pass of an enclosing block may have started under the same id. True when the block is repeated. */
+function adoptChild(machine: Machine, task: Task, runId: string): boolean {
+  let isAgain = false;
+  for (let scope = machine.task(task.retryFrame); scope?.retries !== undefined; scope = machine.task(scope.retryFrame)) {
+    const { children, count } = scope.retries;
+    if (children.includes(runId)) children.splice(children.indexOf(runId), 1);
+    isAgain ||= count > 0;
+  }
+  return isAgain;
 }

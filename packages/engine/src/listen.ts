@@ -25,6 +25,7 @@ export function beginListen(machine: Machine, task: Task, node: ListenNode): voi
     visits: {},
     child: NO_CHILD,
     isOver: false,
+    pending: undefined,
   };
   machine.setPhase(task, "listening");
   machine.command({ type: "subscribe", task: task.id, filters: subscriptionsOf(node) });
@@ -56,7 +57,7 @@ export function wantsEvent(
 ): boolean {
   const task = state.tasks.get(taskId);
   const node = context.program.nodes[task?.node ?? -1];
-  if (task === undefined || node?.kind !== "listen" || task.frame?.kind !== "listen") return false;
+  if (task === undefined || task.phase === "failed" || node?.kind !== "listen" || task.frame?.kind !== "listen") return false;
   const { frame } = task;
   if (frame.isOver || state.consumed.has(position)) return false;
   const filter = allFilters(node.to)[filterIndex];
@@ -103,7 +104,7 @@ function matches(evaluator: Evaluator, task: Task, frame: ListenFrame, filter: E
 /** Takes an event into a listening task. False when the task does not want it any more. */
 export function receiveEvent(machine: Machine, fact: EventReceived): boolean {
   const task = machine.task(fact.task);
-  if (task === undefined || task.frame?.kind !== "listen") return false;
+  if (task === undefined || task.phase === "failed" || task.frame?.kind !== "listen") return false;
   const node = machine.node(task);
   const { frame } = task;
   const { state } = machine;
@@ -184,6 +185,7 @@ export function iterationDone(machine: Machine, task: Task, output: Json): void 
   const { foreach, to } = node;
   assert(foreach !== undefined, `task ${task.id} iterates`);
   const locals = [...task.locals, frame.values[frame.index] as Json, frame.index];
+  frame.pending = output;
   try {
     const { evaluator } = machine;
     let result = output;
@@ -196,9 +198,13 @@ export function iterationDone(machine: Machine, task: Task, output: Json): void 
       assert(holder !== undefined, `the context of task ${task.id} is there`);
       holder.context = context;
     }
-    frame.outputs.push(result);
     const asks = to.kind === "any" && to.until !== undefined && !("kind" in to.until);
-    if (!frame.isOver && asks && evaluator.condition(to.until, frame.values.slice(0, frame.index + 1), task)) {
+    // Mostly all that came is done: then nothing is copied.
+    const done = frame.index + 1 === frame.values.length ? frame.values : frame.values.slice(0, frame.index + 1);
+    const isLast = !frame.isOver && asks && evaluator.condition(to.until, done, task);
+    frame.outputs.push(result);
+    frame.pending = undefined;
+    if (isLast) {
       frame.isOver = true;
       frame.values.length = frame.index + 1;
       machine.command({ type: "unsubscribe", task: task.id });
@@ -208,6 +214,16 @@ export function iterationDone(machine: Machine, task: Task, output: Json): void 
     return;
   }
   nextIteration(machine, task, frame, node);
+}
+
+/** A listening that stood still goes on: it subscribes again, and an iteration whose output failed is evaluated again. */
+export function continueListen(machine: Machine, task: Task): void {
+  const { frame } = task;
+  const node = machine.node(task);
+  assert(frame?.kind === "listen" && node.kind === "listen", `task ${task.id} listens`);
+  machine.setPhase(task, "listening");
+  if (!frame.isOver) machine.command({ type: "subscribe", task: task.id, filters: subscriptionsOf(node) });
+  if (frame.pending !== undefined) iterationDone(machine, task, frame.pending);
 }
 
 function finish(machine: Machine, task: Task, output: readonly Json[]): void {

@@ -46,6 +46,8 @@ export class Machine {
   readonly records: RunRecord[] = [];
   readonly commands: Command[] = [];
   readonly work: Work[] = [];
+  /** The computation within this `advance` took too long: no further task begins. */
+  isExhausted = false;
 
   constructor(state: RunState, context: EngineContext, observer?: Observer) {
     this.state = state;
@@ -59,9 +61,14 @@ export class Machine {
     return this.state.lastAtMs;
   }
 
-  /** Whether attempts may be sent now. */
-  get mayDispatch(): boolean {
-    return this.state.phase === "active" && !this.state.isPaused;
+  /** Whether attempts of this task may be sent now: the run moves, and no scope around it waits for its slot again. */
+  mayDispatch(task: Task): boolean {
+    const { state } = this;
+    if (state.phase !== "active" || state.isPaused) return false;
+    if (state.counts.queued === 0) return true;
+    for (let outer = this.task(task.parent); outer !== undefined; outer = this.task(outer.parent))
+      if (outer.phase === "queued") return false;
+    return true;
   }
 
   task(id: number): Task | undefined {

@@ -1,10 +1,12 @@
-import { AppError, assertNever } from "@tutti/model";
-import { cancelAll } from "./failure.ts";
+import { AppError, assertNever, type Json } from "@tutti/model";
+import { removeDetached, setDetachedStatus } from "./detached.ts";
+import { cancelAll, cancelInside } from "./failure.ts";
+import { continueTask, sendHeldInside } from "./continue.ts";
 import type { Machine } from "./machine.ts";
 import type { OperatorActed, OperatorAction } from "./record.ts";
 import { resumeFrom } from "./resume-point.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
-import { startTask } from "./tasks.ts";
+import { beginTaskTimeout, failWith, requestSlot, startTask } from "./tasks.ts";
 
 /** The operator's vocabulary. What a state does not allow is refused before anything changes. */
 export function operate(machine: Machine, fact: OperatorActed): void {
@@ -22,14 +24,20 @@ export function operate(machine: Machine, fact: OperatorActed): void {
     case "retry":
       wake(machine);
       for (const task of failedTasks(state)) if (action.task === undefined || task.id === action.task) restart(machine, task);
-      sendHeld(machine);
+      sendHeldInside(machine, undefined);
       return;
     case "skip": {
       const task = liveTask(state, action.task);
       wake(machine);
       abandon(machine, task);
-      machine.later({ kind: "complete", task: task.id, output: action.output ?? task.rawInput, flow: undefined, asIs: true });
-      sendHeld(machine);
+      machine.later({
+        kind: "complete",
+        task: task.id,
+        output: action.output === undefined ? task.rawInput : action.output,
+        flow: undefined,
+        asIs: true,
+      });
+      sendHeldInside(machine, undefined);
       return;
     }
     case "settle":
@@ -99,7 +107,11 @@ function resume(machine: Machine, action: Extract<OperatorAction, { kind: "resum
   wake(machine);
   if (action.from !== undefined) {
     cancelAll(machine, false);
-    resumeFrom(machine, action.from, action.setInput);
+    try {
+      resumeFrom(machine, action.from, action.setInput);
+    } catch (cause) {
+      failWith(machine, liveTask(state, RUN_FRAME), cause);
+    }
     return;
   }
   const outputs = action.outputs ?? {};
@@ -110,16 +122,27 @@ function resume(machine: Machine, action: Extract<OperatorAction, { kind: "resum
       abandon(machine, task);
       machine.later({ kind: "complete", task: task.id, output: outputs[path] ?? null, flow: undefined, asIs: true });
     } else if (task.phase === "failed") {
-      if (action.setInput !== undefined) task.rawInput = action.setInput;
+      if (action.setInput !== undefined) editInput(machine, task, action.setInput);
       restart(machine, task);
     }
   }
-  sendHeld(machine);
+  sendHeldInside(machine, undefined);
+}
+
+/** A task that had its effect and runs again with another input makes another effect: that is the person's decision. */
+function editInput(machine: Machine, task: Task, input: Json): void {
+  const { state } = machine;
+  task.rawInput = input;
+  if (task.id === RUN_FRAME) state.rawInput = input;
+  if (task.rawOutput === undefined) return;
+  task.group = ++state.groups;
+  task.rawOutput = undefined;
+  task.call = undefined;
 }
 
 /**
- * Starts a failed task again. A composite that failed as a whole (its time was up) goes on where its inner tasks stand; a call makes its
- * next attempt; anything else is evaluated anew.
+ * Starts a failed task again. A composite that failed as a whole (its time was up) goes on where its inner tasks stand; a task whose output
+ * could not be transformed goes on with that output; a call makes its next attempt; anything else is evaluated anew.
  */
 function restart(machine: Machine, task: Task): void {
   task.error = undefined;
@@ -128,25 +151,22 @@ function restart(machine: Machine, task: Task): void {
     return;
   }
   const node = machine.node(task);
-  if (task.frame !== undefined) {
-    machine.setPhase(task, task.frame.kind === "listen" ? "listening" : "active");
-    if (node.timeout !== undefined && task.timeoutTimer === undefined)
-      task.timeoutTimer = machine.setTimer(task.id, "task-timeout", machine.evaluator.duration(node.timeout, task.input, task));
+  machine.setPhase(task, "active");
+  // A `read` or repeatable call may give better data the next time; an `unsafe` one is not made twice.
+  if (task.rawOutput !== undefined && (node.kind !== "call" || task.call?.effect === "unsafe")) {
+    machine.complete(task, task.rawOutput);
     return;
   }
-  machine.setPhase(task, "active");
-  startTask(machine, task, node);
-}
-
-/** Sends what was held back. */
-function sendHeld(machine: Machine): void {
-  for (const task of machine.state.tasks.values()) {
-    if (task.phase !== "held") continue;
-    machine.later(
-      task.call === undefined && machine.node(task).kind !== "call"
-        ? { kind: "begin", task: task.id }
-        : { kind: "dispatch", task: task.id },
-    );
+  if (task.frame === undefined) {
+    task.rawOutput = undefined;
+    startTask(machine, task, node);
+    return;
+  }
+  try {
+    beginTaskTimeout(machine, task);
+    if (!requestSlot(machine, task, node.concurrency)) continueTask(machine, task);
+  } catch (cause) {
+    failWith(machine, task, cause);
   }
 }
 
@@ -155,7 +175,7 @@ function abandon(machine: Machine, task: Task): void {
   machine.clearTimer(task.timer);
   task.timer = undefined;
   if (task.phase === "listening") machine.command({ type: "unsubscribe", task: task.id });
-  task.frame = undefined;
+  cancelInside(machine, task);
   task.error = undefined;
 }
 
@@ -164,7 +184,7 @@ function settle(machine: Machine, action: Extract<OperatorAction, { kind: "settl
   const doubt = state.detached.get(action.task);
   const { verdict } = action;
   if (doubt !== undefined) {
-    doubt.status = verdict.kind;
+    setDetachedStatus(state, doubt, verdict.kind);
     if (verdict.kind === "done") doubt.settledOutput = verdict.output;
     return;
   }
@@ -183,12 +203,18 @@ function settle(machine: Machine, action: Extract<OperatorAction, { kind: "settl
   task.call = undefined;
   task.error = undefined;
   machine.setPhase(task, "active");
+  beginTaskTimeout(machine, task);
   machine.later({ kind: "dispatch", task: task.id });
 }
 
 function end(machine: Machine, isKilled: boolean): void {
   const { state } = machine;
-  if (isKilled) for (const detached of state.detached.values()) if (detached.status === "ending") detached.status = "in-doubt";
+  if (isKilled)
+    for (const detached of state.detached.values())
+      if (detached.status === "ending") {
+        if (detached.effect === "read") removeDetached(state, detached.task);
+        else setDetachedStatus(state, detached, "in-doubt");
+      }
   cancelAll(machine, isKilled);
   state.phase = "cancelling";
   state.isPaused = false;

@@ -7,7 +7,7 @@ import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { addTimerToHeap } from "./timers.ts";
 
 /** Snapshots of another version are ignored and the state is rebuilt from the records: a snapshot is a cache, never the truth. */
-export const ENGINE_VERSION = 1;
+export const ENGINE_VERSION = 2;
 
 /**
  * Rebuilds a run by feeding its facts again, from the beginning or on from `state` (which is changed). The intents that follow must be the ones
@@ -62,12 +62,13 @@ export function serializeState(state: RunState): string {
     timerHeap: [],
     consumed: [...state.consumed],
     detached: [...state.detached.values()],
+    detachedByToken: undefined,
   });
 }
 
 export function deserializeState(text: string): RunState {
   // Only `serializeState` writes these texts, and the store checks that they are undamaged.
-  const raw = JSON.parse(text) as Omit<RunState, "tasks" | "timers" | "consumed" | "detached"> & {
+  const raw = JSON.parse(text) as Omit<RunState, "tasks" | "timers" | "consumed" | "detached" | "detachedByToken"> & {
     tasks: Task[];
     timers: RunState["timers"] extends Map<number, infer T> ? T[] : never;
     consumed: number[];
@@ -80,6 +81,7 @@ export function deserializeState(text: string): RunState {
     timerHeap: [],
     consumed: new Set(raw.consumed),
     detached: new Map(raw.detached.map((detached) => [detached.task, detached])),
+    detachedByToken: new Map(raw.detached.map((detached) => [detached.token, detached.task])),
   };
   for (const timer of state.timers.values()) addTimerToHeap(state, timer);
   assert(state.tasks.has(RUN_FRAME), "a run has its own frame");

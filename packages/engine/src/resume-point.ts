@@ -2,7 +2,9 @@ import { AppError, assert, type Json, type JsonObject } from "@tutti/model";
 import type { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import type { ResumePoint } from "./record.ts";
+import { beginTimeout } from "./run.ts";
 import { addTask, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
+import { beginTaskTimeout, requestSlot } from "./tasks.ts";
 
 /** `resume --from`: what has to be known of an earlier moment, and going on from it. */
 
@@ -62,7 +64,10 @@ export function resumeFrom(machine: Machine, point: ResumePoint, setInput: Json 
   run.group = group;
   run.context = point.context;
   run.error = undefined;
+  run.rawOutput = undefined;
   state.output = undefined;
+  beginTimeout(machine);
+  requestSlot(machine, run, machine.program.concurrency);
   let parent = run;
   point.frames.forEach((frame, depth) => {
     const position = frame["position"] as number;
@@ -71,7 +76,7 @@ export function resumeFrom(machine: Machine, point: ResumePoint, setInput: Json 
     const child = isLast ? NO_CHILD : state.nextTask;
     parent.frame = { kind: "list", role: "body", position, visits: { [position]: isLast ? visit - 1 : visit }, child };
     if (isLast) {
-      machine.later({ kind: "enter", parent: parent.id, position, input: setInput ?? (frame["rawInput"] as Json) });
+      machine.later({ kind: "enter", parent: parent.id, position, input: setInput === undefined ? (frame["rawInput"] as Json) : setInput });
       return;
     }
     parent = reopen(machine, parent, frame, group);
@@ -105,18 +110,19 @@ function reopen(machine: Machine, parent: Task, frame: JsonObject, group: number
     timeoutTimer: undefined,
     slotKey: undefined,
     error: undefined,
+    rawOutput: undefined,
     frame: undefined,
     call: undefined,
     retries:
       node.kind === "try" && node.catch.retry !== undefined
-        ? { count: 0, firstErrorAtMs: machine.now, passTimer: undefined, ledger: {} }
+        ? { count: 0, firstErrorAtMs: machine.now, passTimer: undefined, ledger: {}, children: [] }
         : undefined,
     childRunId: undefined,
     timer: undefined,
   };
   addTask(machine.state, task);
   machine.observer?.entered(machine, task);
-  if (node.timeout !== undefined)
-    task.timeoutTimer = machine.setTimer(id, "task-timeout", machine.evaluator.duration(node.timeout, task.input, task));
+  beginTaskTimeout(machine, task);
+  requestSlot(machine, task, node.concurrency);
   return task;
 }

@@ -3,7 +3,8 @@ import type { RunStarted } from "./record.ts";
 import { cancelAll } from "./failure.ts";
 import type { Machine } from "./machine.ts";
 import { addTask, RUN_FRAME, type RunState, type Task, TASK_PHASES, type TaskPhase } from "./state.ts";
-import { check, failWith, slotKey } from "./tasks.ts";
+import { hasEnding } from "./detached.ts";
+import { check, failWith, requestSlot } from "./tasks.ts";
 
 /** The run as a whole: its beginning, its own input and output, its ends. */
 
@@ -33,6 +34,9 @@ export function emptyState(started: RunStarted): RunState {
     timerHeap: [],
     consumed: new Set(),
     detached: new Map(),
+    detachedByToken: new Map(),
+    endings: 0,
+    doubts: 0,
     counts: Object.fromEntries(TASK_PHASES.map((phase) => [phase, 0])) as Record<TaskPhase, number>,
   };
   addTask(state, runFrame(started));
@@ -61,6 +65,7 @@ function runFrame(started: RunStarted): Task {
     timeoutTimer: undefined,
     slotKey: undefined,
     error: undefined,
+    rawOutput: undefined,
     frame: undefined,
     call: undefined,
     retries: undefined,
@@ -75,28 +80,30 @@ export function beginRun(machine: Machine): void {
   const run = runOf(machine);
   machine.setPhase(run, "active");
   try {
-    if (program.timeout !== undefined && run.timeoutTimer === undefined)
-      run.timeoutTimer = machine.setTimer(RUN_FRAME, "run-timeout", evaluator.duration(program.timeout, state.rawInput, run));
+    beginTimeout(machine);
     if (run.frame !== undefined) {
       if (state.output !== undefined) machine.later({ kind: "complete", task: RUN_FRAME, output: state.output, flow: "end", asIs: false });
+      else requestSlot(machine, run, program.concurrency);
       return;
     }
     check(program.input.schema, state.rawInput, "the input of the workflow");
     run.input = program.input.from === undefined ? state.rawInput : evaluator.template(program.input.from, state.rawInput, run);
     // The specification's data flow sets the initial context to the transformed input.
     run.context = run.input;
-    if (program.concurrency !== undefined && run.slotKey === undefined) {
-      run.slotKey = slotKey(evaluator.expression(program.concurrency.key, run.input, run));
-      machine.setPhase(run, "queued");
-      const { limit, onConflict } = program.concurrency;
-      machine.command({ type: "acquire-slot", task: RUN_FRAME, key: run.slotKey, limit, onConflict });
-      return;
-    }
+    if (requestSlot(machine, run, program.concurrency)) return;
   } catch (cause) {
     failWith(machine, run, cause);
     return;
   }
   openRun(machine);
+}
+
+/** Starts the run's timeout unless it is under way. */
+export function beginTimeout(machine: Machine): void {
+  const { program, state } = machine;
+  const run = runOf(machine);
+  if (program.timeout !== undefined && run.timeoutTimer === undefined)
+    run.timeoutTimer = machine.setTimer(RUN_FRAME, "run-timeout", machine.evaluator.duration(program.timeout, state.rawInput, run));
 }
 
 /** Enters the first task. */
@@ -106,7 +113,7 @@ export function openRun(machine: Machine): void {
 }
 
 /** Steps 10 and 11 of the data flow. Whatever else is going on ends: `end` may come from inside a fork. */
-export function completeRun(machine: Machine, output: Json): void {
+export function completeRun(machine: Machine, output: Json, asIs: boolean): void {
   const { state, program } = machine;
   const run = runOf(machine);
   if (state.phase !== "active" && state.phase !== "faulted") return;
@@ -114,7 +121,7 @@ export function completeRun(machine: Machine, output: Json): void {
   state.output = output;
   let result = output;
   try {
-    if (program.output.as !== undefined) result = machine.evaluator.template(program.output.as, output, run);
+    if (program.output.as !== undefined && !asIs) result = machine.evaluator.template(program.output.as, output, run);
     check(program.output.schema, result, "the output of the workflow");
   } catch (cause) {
     failWith(machine, run, cause);
@@ -161,12 +168,6 @@ export function settleRun(machine: Machine): void {
     assert(state.error !== undefined, "a failed task has an error");
     machine.command({ type: "end-run", outcome: { kind: "faulted", error: state.error } });
   }
-}
-
-/** Whether attempts of tasks that are gone are still expected to end. */
-export function hasEnding(state: RunState): boolean {
-  for (const detached of state.detached.values()) if (detached.status === "ending") return true;
-  return false;
 }
 
 function releaseRunSlot(machine: Machine, run: Task): void {

@@ -37,6 +37,10 @@ export interface RunState {
   readonly consumed: Set<number>;
   /** Attempts whose task is gone (lost race, timeout, cancellation, kill) and whose outcome is still open. */
   readonly detached: Map<number, Detached>;
+  /** The same by token, and how many of them are still ending or in doubt: kept by `detached.ts`. */
+  readonly detachedByToken: Map<string, number>;
+  endings: number;
+  doubts: number;
   /** Live activations per status, so that a summary costs nothing. */
   readonly counts: Record<TaskPhase, number>;
 }
@@ -95,6 +99,8 @@ export interface Task {
   /** Key of the concurrency slot it holds or waits for. */
   slotKey: string | undefined;
   error: TaskError | undefined;
+  /** What it gave when its own `output` or `export` then failed: a restart goes on from here and does nothing twice. */
+  rawOutput: Json | undefined;
   /** Inner tasks of this activation, by what it is. */
   frame: Frame | undefined;
   /** Attempts of a call. */
@@ -117,6 +123,8 @@ export type Frame =
       position: number;
       readonly visits: Record<number, number>;
       child: number;
+      /** Input of the next iteration when its `while` could not be evaluated: a restart asks again. */
+      pending: Json | undefined;
     }
   | ForkFrame
   | ListenFrame;
@@ -152,6 +160,8 @@ export interface ListenFrame {
   child: number;
   /** All events are in; what is left is to finish the iterations. */
   isOver: boolean;
+  /** Output of an iteration whose own `output` or `export` failed: a restart evaluates it again. */
+  pending: Json | undefined;
 }
 
 export interface CallState {
@@ -167,10 +177,13 @@ export interface CallState {
   /** Unknown outcomes in a row of an effect that may be repeated. */
   unknowns: number;
   /** Why the running attempt was asked to stop. */
-  aborting: "timeout" | "held" | undefined;
+  aborting: AbortReason | undefined;
   /** A later attempt must look the effect up first. */
   mustLookUp: boolean;
+  /** An attempt was sent and nobody knows yet whether its effect happened. */
+  isOpen: boolean;
 }
+export type AbortReason = "timeout" | "replaced" | "held";
 
 export interface RetryState {
   /** Retries so far. */
@@ -180,6 +193,8 @@ export interface RetryState {
   passTimer: number | undefined;
   /** What calls inside have done in earlier passes, by key: a repeated block adopts what its first pass made. */
   readonly ledger: Record<string, LedgerEntry>;
+  /** Runs that an earlier pass started and that still run: the next pass adopts them; those it does not come to are cancelled at the end. */
+  readonly children: string[];
 }
 
 export interface LedgerEntry {
@@ -192,6 +207,8 @@ export interface LedgerEntry {
   readonly output: Json | undefined;
   /** Whether the output is still to be transformed by `output.as`. */
   readonly isRaw: boolean;
+  /** Nobody knows whether its effect happened: an `unsafe` one is not sent again but settled by a person. */
+  readonly isUnknown: boolean;
 }
 
 export interface Timer {

@@ -4,7 +4,7 @@ import type { EffectClass, Json, TaskError } from "@tutti/model";
 import type { Command } from "./command.ts";
 import type { EngineContext } from "./context.ts";
 import { Machine } from "./machine.ts";
-import { hasEnding } from "./run.ts";
+import { hasEnding } from "./detached.ts";
 import { RUN_FRAME, type RunState } from "./state.ts";
 import { earliestTimer } from "./timers.ts";
 
@@ -32,7 +32,7 @@ export function summarize(state: RunState): RunSummary {
   const { counts, phase } = state;
   const inFlight = counts.running + counts["looking-up"] > 0 || hasEnding(state);
   const isActive = phase === "active" || phase === "cancelling";
-  const doubts = counts["in-doubt"] + openDoubts(state);
+  const doubts = counts["in-doubt"] + state.doubts;
   return {
     status: statusOf(state),
     wakeAtMs: phase === "active" ? earliestTimer(state) : undefined,
@@ -57,12 +57,6 @@ function statusOf(state: RunState): RunSummary["status"] {
   if (phase !== "active") return phase;
   if (state.isPaused) return "suspended";
   return counts.running + counts["looking-up"] > 0 ? "running" : "waiting";
-}
-
-function openDoubts(state: RunState): number {
-  let open = 0;
-  for (const detached of state.detached.values()) if (detached.status === "in-doubt") open++;
-  return open;
 }
 
 function reasonOf(state: RunState, doubts: number): string | undefined {
@@ -130,7 +124,7 @@ export function outstandingCommands(state: RunState, context: EngineContext): re
           limit: concurrency.limit,
           onConflict: concurrency.onConflict,
         });
-    } else if (task.frame?.kind === "listen" && !task.frame.isOver) {
+    } else if (task.phase !== "failed" && task.frame?.kind === "listen" && !task.frame.isOver) {
       const node = machine.node(task);
       if (node.kind === "listen") commands.push({ type: "subscribe", task: task.id, filters: subscriptionsOf(node) });
     }

@@ -1,7 +1,17 @@
-import type { TaskNode } from "@tutti/definition";
+import type { Concurrency, TaskNode } from "@tutti/definition";
 import { assert, type Json, jsonEqual, type JsonObject, isJsonObject, taskError } from "@tutti/model";
 import type { Machine, Work } from "./machine.ts";
-import { addTask, type Branch, type ForkFrame, liveChildren, NO_CHILD, RUN_FRAME, removeTask, type Task } from "./state.ts";
+import {
+  addTask,
+  type Branch,
+  type ForkFrame,
+  liveChildren,
+  NO_CHILD,
+  type RetryState,
+  RUN_FRAME,
+  removeTask,
+  type Task,
+} from "./state.ts";
 import { TaskFailure } from "./evaluate.ts";
 
 /** Entering, completing and leaving of tasks: what all kinds have in common, in the order of the specification's data flow. */
@@ -38,6 +48,7 @@ export function enterTask(machine: Machine, work: Extract<Work, { kind: "enter" 
     timeoutTimer: undefined,
     slotKey: undefined,
     error: undefined,
+    rawOutput: undefined,
     frame: undefined,
     call: undefined,
     retries: undefined,
@@ -52,7 +63,8 @@ export function enterTask(machine: Machine, work: Extract<Work, { kind: "enter" 
   }
   addTask(state, task);
   machine.observer?.entered(machine, task);
-  startTask(machine, task, node);
+  if (machine.isExhausted) machine.later({ kind: "begin", task: id });
+  else startTask(machine, task, node);
 }
 
 /** Evaluates the task's way in. Also how a failed task is started over, with the same activation. */
@@ -76,20 +88,30 @@ export function startTask(machine: Machine, task: Task, node: TaskNode): void {
     check(node.input.schema, task.rawInput, `the input of ${node.name}`);
     if (node.input.from !== undefined) task.input = evaluator.template(node.input.from, task.rawInput, task);
     else task.input = task.rawInput;
-    if (node.timeout !== undefined && task.timeoutTimer === undefined)
-      task.timeoutTimer = machine.setTimer(task.id, "task-timeout", evaluator.duration(node.timeout, task.input, task));
-    if (node.concurrency !== undefined && task.slotKey === undefined) {
-      task.slotKey = slotKey(evaluator.expression(node.concurrency.key, task.input, task));
-      machine.setPhase(task, "queued");
-      const { limit, onConflict } = node.concurrency;
-      machine.command({ type: "acquire-slot", task: task.id, key: task.slotKey, limit, onConflict });
-      return;
-    }
+    if (node.timeout !== undefined) beginTaskTimeout(machine, task);
+    if (requestSlot(machine, task, node.concurrency)) return;
   } catch (cause) {
     failWith(machine, task, cause);
     return;
   }
   machine.later({ kind: "begin", task: task.id });
+}
+
+/** Starts the task's own timeout unless it is under way or there is none. */
+export function beginTaskTimeout(machine: Machine, task: Task): void {
+  const { timeout } = machine.node(task);
+  if (timeout !== undefined && task.timeoutTimer === undefined)
+    task.timeoutTimer = machine.setTimer(task.id, "task-timeout", machine.evaluator.duration(timeout, task.input, task));
+}
+
+/** Asks for the slot that a task or the run needs and does not hold. True when it has to wait for the answer. */
+export function requestSlot(machine: Machine, task: Task, concurrency: Concurrency | undefined): boolean {
+  if (concurrency === undefined || task.slotKey !== undefined) return false;
+  task.slotKey = slotKey(machine.evaluator.expression(concurrency.key, task.input, task));
+  machine.setPhase(task, "queued");
+  const { limit, onConflict } = concurrency;
+  machine.command({ type: "acquire-slot", task: task.id, key: task.slotKey, limit, onConflict });
+  return true;
 }
 
 /** Steps 5 to 9 of the data flow: `output.as`, its schema, `export.as`, its schema; then the enclosing list goes on. */
@@ -111,6 +133,7 @@ export function completeTask(machine: Machine, work: Extract<Work, { kind: "comp
       holder.context = context;
     }
   } catch (cause) {
+    if (!work.asIs) task.rawOutput = work.output;
     failWith(machine, task, cause);
     return;
   }
@@ -130,7 +153,10 @@ export function completeTask(machine: Machine, work: Extract<Work, { kind: "comp
 export function leaveTask(machine: Machine, task: Task, how: "completed" | "skipped" | "cancelled", output: Json | undefined): void {
   machine.clearTimer(task.timeoutTimer);
   machine.clearTimer(task.timer);
-  if (task.retries !== undefined) machine.clearTimer(task.retries.passTimer);
+  if (task.retries !== undefined) {
+    machine.clearTimer(task.retries.passTimer);
+    cancelLeftChildren(machine, task.retries);
+  }
   if (task.slotKey !== undefined) machine.command({ type: "release-slot", task: task.id, key: task.slotKey });
   remember(machine, task, how === "completed" ? output : undefined);
   removeTask(machine.state, task);
@@ -145,14 +171,22 @@ function remember(machine: Machine, task: Task, output: Json | undefined): void 
   if (task.retries !== undefined) Object.assign(holder.ledger, task.retries.ledger);
   const { call } = task;
   if (call === undefined || call.attempt === 0) return;
+  const isRaw = output === undefined && task.rawOutput !== undefined;
   holder.ledger[task.key] = {
     group: task.group,
     attempts: call.attempt,
     intentAtMs: call.intentAtMs,
     effect: call.effect,
-    output: call.effect === "unsafe" ? output : undefined,
-    isRaw: false,
+    output: call.effect === "unsafe" ? (output === undefined ? task.rawOutput : output) : undefined,
+    isRaw,
+    isUnknown: call.isOpen,
   };
+}
+
+/** Runs that an earlier pass of a block started and no later one came to. */
+export function cancelLeftChildren(machine: Machine, retries: RetryState): void {
+  for (const runId of retries.children) machine.command({ type: "cancel-child", runId, how: "cancel" });
+  retries.children.length = 0;
 }
 
 /** An inner task of a `do`, function, `try` or the run itself is over: what comes next in the list, or undefined when the list is over. */
@@ -217,7 +251,7 @@ function localsOf(machine: Machine, parent: Task): readonly Json[] {
 function isFunctionFind(machine: Machine, task: Task): boolean {
   const node = machine.node(task);
   const first = node.kind === "call" ? machine.program.nodes[node.effect?.find?.[0] ?? -1] : undefined;
-  return first?.pointer.startsWith("/use/functions/") ?? false;
+  return first !== undefined && !first.pointer.startsWith(`${node.pointer}/metadata/`);
 }
 
 /** Name path with visits and iterations: what a token is derived from. */

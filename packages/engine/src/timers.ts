@@ -8,7 +8,16 @@ export function addTimer(state: RunState, task: number, purpose: TimerPurpose, d
   return timer;
 }
 
+/** Cleared timers may make up half of the heap before it is made anew: a long loop of tasks with timeouts must not fill it. */
+const HEAP_SLACK = 64;
+
 export function addTimerToHeap(state: RunState, timer: Timer): void {
+  const heap = state.timerHeap;
+  if (heap.length > 2 * state.timers.size + HEAP_SLACK) {
+    heap.length = 0;
+    for (const live of state.timers.values()) push(heap, [live.dueAtMs, live.id]);
+    // The new one may be among them; twice is harmless.
+  }
   push(state.timerHeap, [timer.dueAtMs, timer.id]);
 }
 

@@ -1,0 +1,41 @@
+import type { Detached, RunState } from "./state.ts";
+
+/** Attempts that outlived their task, with what has to be known of them without looking at all of them: a cancelled run may have many. */
+
+export function addDetached(state: RunState, detached: Detached): void {
+  removeDetached(state, detached.task);
+  state.detached.set(detached.task, detached);
+  state.detachedByToken.set(detached.token, detached.task);
+  count(state, detached.status, 1);
+}
+
+export function removeDetached(state: RunState, task: number): void {
+  const detached = state.detached.get(task);
+  if (detached === undefined) return;
+  state.detached.delete(task);
+  if (state.detachedByToken.get(detached.token) === task) state.detachedByToken.delete(detached.token);
+  count(state, detached.status, -1);
+}
+
+export function setDetachedStatus(state: RunState, detached: Detached, status: Detached["status"]): void {
+  count(state, detached.status, -1);
+  detached.status = status;
+  count(state, status, 1);
+}
+
+/** The attempt of an effect that was left behind, by the token that names the effect. */
+export function detachedOf(state: RunState, token: string): Detached | undefined {
+  if (state.detached.size === 0) return undefined;
+  const task = state.detachedByToken.get(token);
+  return task === undefined ? undefined : state.detached.get(task);
+}
+
+/** Whether attempts of tasks that are gone are still expected to end. */
+export function hasEnding(state: RunState): boolean {
+  return state.endings > 0;
+}
+
+function count(state: RunState, status: Detached["status"], by: 1 | -1): void {
+  if (status === "ending") state.endings += by;
+  else if (status === "in-doubt") state.doubts += by;
+}
