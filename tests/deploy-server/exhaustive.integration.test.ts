@@ -1,12 +1,11 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { differencesFromOneDeployment } from "../../examples/deploy-server/inventory.ts";
 import { type Fault, FaultPlan, FAULTS } from "../../examples/deploy-server/fakes/fault.ts";
 import { controlDocument, withTicketEffect } from "../../lab/control-document.ts";
-import { type CaseResult, DOCUMENT_FILE, type FakeDeployment, impatientDocument, prepare, runCase } from "./fake-deployment.ts";
+import { type CaseResult, DOCUMENT, type FakeDeployment, impatientDocument, prepare, runCase } from "./fake-deployment.ts";
 
 /** Cases at a time: most of one is waiting for small processes, on two cores. */
 const CASES_AT_A_TIME = 6;
@@ -17,7 +16,7 @@ const REQUESTS_MIN = 25;
 const RECORDS_MIN = 30;
 
 test("an undisturbed deployment completes, each effect once", { timeout: SUITE_LIMIT_MS }, async () => {
-  const deployment = await prepare();
+  const deployment = await prepare({ document: DOCUMENT });
   const result = await runCase(deployment.caseFile, deployment.environment);
   expect(disturbances(deployment, result)).toEqual([]);
   expect(deployment.world.plan.seen.length).toBeGreaterThan(REQUESTS_MIN);
@@ -48,7 +47,7 @@ test(
 );
 
 test("one run killed at each position as it is first reached: it completes, each effect once", { timeout: SUITE_LIMIT_MS }, async () => {
-  const deployment = await prepare();
+  const deployment = await prepare({ document: DOCUMENT });
   const { result, kills } = await walkCase(deployment);
   expect(disturbances(deployment, result)).toEqual([]);
   expect(kills).toBeGreaterThan(RECORDS_MIN);
@@ -56,7 +55,7 @@ test("one run killed at each position as it is first reached: it completes, each
 });
 
 test("an interrupted unsafe task ends in doubt, and settle lets the run go on to its end", { timeout: SUITE_LIMIT_MS }, async () => {
-  const deployment = await prepare({ document: impatientDocument(withTicketEffect(readFileSync(DOCUMENT_FILE, "utf8"), "unsafe")) });
+  const deployment = await prepare({ document: withTicketEffect(DOCUMENT, "unsafe") });
   // The first attempt looks at names, the second opens the ticket.
   const killed = await runProcess(deployment, { TUTTI_CRASH_POINT: "attempt.after:2" });
   expect(killed.signal).toBe("SIGKILL");
@@ -69,7 +68,7 @@ test("an interrupted unsafe task ends in doubt, and settle lets the run go on to
 });
 
 test("control: a ticket that is called idempotent without being so is opened twice", { timeout: SUITE_LIMIT_MS }, async () => {
-  const deployment = await prepare({ document: impatientDocument(controlDocument(readFileSync(DOCUMENT_FILE, "utf8"))) });
+  const deployment = await prepare({ document: controlDocument(DOCUMENT) });
   const { result } = await walkCase(deployment);
   expect(result.status).toBe("completed");
   expect(deployment.world.ledger.doubled).not.toEqual([]);
@@ -78,7 +77,7 @@ test("control: a ticket that is called idempotent without being so is opened twi
 });
 
 async function faultCase(position: number, fault: Fault, expected: unknown): Promise<string[]> {
-  const deployment = await prepare({ plan: new FaultPlan(position, fault) });
+  const deployment = await prepare({ plan: new FaultPlan(position, fault), document: impatientDocument() });
   try {
     const result = await runCase(deployment.caseFile, deployment.environment);
     const found = disturbances(deployment, result, expected);
@@ -91,7 +90,7 @@ async function faultCase(position: number, fault: Fault, expected: unknown): Pro
 
 /** The first process has the crash point; the second goes on without. */
 async function killCase(crash: Readonly<Record<string, string>>, expected: unknown): Promise<string[]> {
-  const deployment = await prepare();
+  const deployment = await prepare({ document: DOCUMENT });
   try {
     const first = await runProcess(deployment, crash);
     const found = first.signal === "SIGKILL" ? [] : [`was not killed (${first.code ?? first.signal}: ${first.stderr})`];
@@ -137,7 +136,7 @@ let known: Promise<Undisturbed> | undefined;
 /** How many requests, records and attempts a deployment without any disturbance has, and what it leaves. */
 function undisturbed(): Promise<Undisturbed> {
   known ??= (async () => {
-    const deployment = await prepare();
+    const deployment = await prepare({ document: DOCUMENT });
     const result = await runCase(deployment.caseFile, deployment.environment);
     const { world } = deployment;
     const contents = world.contents();

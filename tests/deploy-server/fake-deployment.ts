@@ -7,16 +7,20 @@ import type { Json } from "@tutti/model";
 import type { FaultPlan } from "../../examples/deploy-server/fakes/fault.ts";
 import { FAKE_DNS_KEY, FAKE_LOGIN, FakeWorld } from "../../examples/deploy-server/fakes/fake-world.ts";
 
-export const DOCUMENT_FILE = fileURLToPath(new URL("../../examples/deploy-server/deploy-server.yaml", import.meta.url));
+const DOCUMENT_FILE = fileURLToPath(new URL("../../examples/deploy-server/deploy-server.yaml", import.meta.url));
+
+/** The very document. */
+export const DOCUMENT = readFileSync(DOCUMENT_FILE, "utf8");
 
 /**
- * The document itself with shorter times, so that a lost answer costs seconds, not minutes: the fakes answer at once, and a machine that
- * runs several of these side by side still starts every script in this time.
+ * The document with shorter times, for answers that get lost: the fakes answer at once, and a machine that runs several of these side by side
+ * still carries out every step in this time. Where processes are killed it is too short: a step's time goes on while nobody is there.
  */
-export function impatientDocument(text: string = readFileSync(DOCUMENT_FILE, "utf8")): string {
-  return text
-    .replaceAll(/after: \{ (?:seconds|minutes): \d+ \}/g, "after: { seconds: 6 }")
-    .replaceAll("delay: { seconds: 2 }", "delay: { milliseconds: 50 }");
+export function impatientDocument(): string {
+  return DOCUMENT.replaceAll(/after: \{ (?:seconds|minutes): \d+ \}/g, "after: { seconds: 6 }").replaceAll(
+    "delay: { seconds: 2 }",
+    "delay: { milliseconds: 50 }",
+  );
 }
 
 export interface FakeDeployment {
@@ -29,12 +33,12 @@ export interface FakeDeployment {
 }
 
 /** A fresh world, a fresh data directory and the document, ready to be run. */
-export async function prepare(options: { readonly plan?: FaultPlan; readonly document?: string } = {}): Promise<FakeDeployment> {
+export async function prepare(options: { readonly plan?: FaultPlan; readonly document: string }): Promise<FakeDeployment> {
   const directory = mkdtempSync(join(tmpdir(), "deploy-server-"));
   const world = new FakeWorld(options.plan);
   const input = await world.open(directory);
   const caseFile = join(directory, "case.json");
-  writeFileSync(caseFile, JSON.stringify({ document: options.document ?? impatientDocument(), input }));
+  writeFileSync(caseFile, JSON.stringify({ document: options.document, input }));
   const environment = {
     PATH: process.env.PATH ?? "",
     HOME: directory,
@@ -92,7 +96,7 @@ export async function runCase(
         action: { kind: "settle", task, verdict: { kind: "done", output } },
       });
     }
-    await service.waitFor(runId, "rest", AbortSignal.timeout(CASE_LIMIT_MS));
+    await service.waitFor(runId, "parked", AbortSignal.timeout(CASE_LIMIT_MS));
     const view = await service.show(runId);
     const inDoubt = view.waits.filter((wait) => wait.kind === "settle").map((wait) => wait.path);
     return { runId, status: view.status, error: view.error, inDoubt, seq: view.seq };
