@@ -62,10 +62,6 @@ export class FunctionTable implements FunctionCatalog {
     return this.#entries.get(name) ?? missingFunction(name);
   }
 
-  has(name: string): boolean {
-    return this.#entries.has(name);
-  }
-
   list(): readonly { readonly name: string; readonly connector: string; readonly version: string }[] {
     return [...this.#entries.values()]
       .filter((entry) => !(entry.name.includes("@") && this.#entries.has(entry.name.slice(0, entry.name.indexOf("@")))))

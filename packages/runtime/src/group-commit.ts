@@ -178,9 +178,15 @@ export class GroupCommit {
       if (isKept[index] !== true) this.#lose(run, error);
     });
     const keptRuns = runs.filter((_, index) => isKept[index]);
-    if (keptRuns.length === 0) return this.#next();
-    const keptCommits = commits.filter((_, index) => isKept[index]);
     const pauseMs = STORE_FULL_BACKOFF_MS[Math.min(this.#fullTries, STORE_FULL_BACKOFF_MS.length) - 1] ?? 0;
+    if (keptRuns.length === 0) {
+      // Nothing is left that would find out about space: the next command may try.
+      this.#env.setTimer(pauseMs, () => {
+        if (!this.#isInFlight) this.#fullTries = 0;
+      });
+      return this.#next();
+    }
+    const keptCommits = commits.filter((_, index) => isKept[index]);
     this.#env.setTimer(pauseMs, () => {
       if (this.#isStopped) return;
       this.#send(keptRuns, keptCommits);

@@ -67,6 +67,39 @@ test("a full store refuses what is new and goes on by itself when there is space
   expect([...world.bank.effects().values()]).toEqual([1, 1, 1]);
 });
 
+test("a full store that only refused a start takes the next one when there is space", async () => {
+  let isFull = true;
+  const world = new World({ faults: ({ method }) => (isFull && method === "commit" ? { kind: "store-full" } : { kind: "none" }) });
+  await world.start();
+  await world.publish(CALLS);
+  await expect(world.begin()).rejects.toMatchObject({ code: "store-full" });
+  isFull = false;
+  await world.pass(10_000);
+  expect(await world.wait(await world.begin())).toMatchObject({ status: "completed" });
+});
+
+test("a store that fails every commit is not tried without pause, and goes on when it works again", async () => {
+  let isBroken = false;
+  let commits = 0;
+  const world = new World({
+    faults: ({ method }) => {
+      if (method !== "commit") return { kind: "none" };
+      commits += 1;
+      return { kind: isBroken ? "failed-before" : "none" };
+    },
+  });
+  await world.start();
+  await world.publish([{ rest: { wait: { seconds: 1 } } }, ...CALLS]);
+  const runId = await world.begin();
+  isBroken = true;
+  const before = commits;
+  await world.pass(60_000);
+  expect(commits - before).toBeLessThan(30);
+  isBroken = false;
+  expect(await world.wait(runId)).toMatchObject({ status: "completed", inDoubt: 0 });
+  expect([...world.bank.effects().values()]).toEqual([1, 1, 1]);
+});
+
 test("a damaged run is named, and the others go on", async () => {
   const world = new World();
   await world.start();
