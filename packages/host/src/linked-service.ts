@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { AppError } from "@tutti/model";
 import type { LogLine } from "@tutti/runtime";
@@ -56,7 +57,9 @@ export class LinkedService implements TuttiService {
   loadDefinition: TuttiService["loadDefinition"] = (namespace, name, version) =>
     this.#call("loadDefinition", { namespace, name, version }, (service) => service.loadDefinition(namespace, name, version));
   startRun: TuttiService["startRun"] = async (request) => {
-    const started = await this.#call("startRun", request, (service) => service.startRun(request));
+    // A key of our own makes a start safe to repeat when its answer is lost with the owner.
+    const keyed = { ...request, startKey: request.startKey ?? randomUUID() };
+    const started = await this.#call("startRun", keyed, (service) => service.startRun(keyed));
     this.#asked.add(started.runId);
     return started;
   };
@@ -135,24 +138,24 @@ export class LinkedService implements TuttiService {
 
   /** Returns when the call may run again on a new link; else throws what the user should read. */
   async #relinkAfter(error: unknown, link: Link, relinks: number, call: UnaryCall | StreamCall): Promise<void> {
-    const isLost = error instanceof ConnectionLost;
-    const wasRefused = error instanceof AppError && error.code === "stopping";
-    if (link.kind === "here" || this.#isClosed || (!isLost && !wasRefused)) throw error;
-    const isRepeatable = wasRefused || call === "watch" || call === "logs" || REPEATABLE_CALLS.has(call);
+    if (link.kind === "here" || this.#isClosed || !isLeft(error)) throw error;
+    const isRepeatable = !(error instanceof ConnectionLost) || isLong(call) || REPEATABLE_CALLS.has(call);
     if (!isRepeatable || relinks >= RELINKS_MAX) {
       throw new AppError(
         "owner-unreachable",
         "The process that owns the data directory went away before it answered: whether the command took effect is not known.",
-        {
-          cause: error,
-          hint: "Look first: `tutti run list` and `tutti run show RUN`.",
-        },
+        { cause: error, hint: "Look first: `tutti run list` and `tutti run show RUN`." },
       );
     }
     if (this.#link !== link) return;
-    // Who only looks must not become an owner that drives nothing: it would look for ever, and keep `tutti up` from starting.
-    if (isLong(call) && this.#asked.size === 0) this.#link = await this.#nextOwner(error);
-    else await this.#relink();
+    try {
+      // Who only looks must not become an owner that drives nothing: it would look for ever, and keep `tutti up` from starting.
+      if (isLong(call) && this.#asked.size === 0) this.#link = await this.#nextOwner(error);
+      else await this.#relink();
+    } catch (failure) {
+      // The next owner left as well: the call finds out, and comes here again.
+      if (!isLeft(failure)) throw failure;
+    }
   }
 
   /** The next process that owns the directory, which may be about to start. */
@@ -182,4 +185,9 @@ export class LinkedService implements TuttiService {
 /** Calls that last until something happens. */
 function isLong(call: UnaryCall | StreamCall): boolean {
   return call === "watch" || call === "logs" || call === "waitFor";
+}
+
+/** Whether a call failed because the owner ended or is ending. */
+function isLeft(error: unknown): boolean {
+  return error instanceof ConnectionLost || (error instanceof AppError && error.code === "stopping");
 }

@@ -5,7 +5,8 @@ import type { DriveMode } from "./service.ts";
  * The language on the socket: JSON texts, one a line, both ways.
  *
  * The owner speaks first with `Hello`. The client sends `Request`s with ids of its own; the owner answers each with one `Answer`, streams with
- * many `next` and one `done`. A client that loses interest sends `Cancel`; a closed connection cancels everything it asked for.
+ * many `next` and one `done`. An owner that stops says `Bye`, refuses what comes after it, and waits for the client to close: so no request gets lost
+ * between the two. A client that loses interest sends `Cancel`; a closed connection cancels everything it asked for.
  */
 export const PROTOCOL_VERSION = 1;
 
@@ -22,6 +23,9 @@ export const HELLO_TIMEOUT_MS = 5000;
 
 export interface Hello {
   readonly hello: { readonly protocol: number; readonly version: string; readonly pid: number; readonly drive: DriveMode };
+}
+export interface Bye {
+  readonly bye: true;
 }
 export interface Request {
   readonly id: number;
@@ -57,11 +61,12 @@ export function parseClientFrame(text: string): Request | Cancel | undefined {
 }
 
 /** Reads what an owner sent. */
-export function parseOwnerFrame(text: string): Hello | Answer | undefined {
+export function parseOwnerFrame(text: string): Hello | Bye | Answer | undefined {
   const frame = parseJson(text);
   if (!isJsonObject(frame)) return undefined;
   // The owner is a process of the same user and the same program; its hello has said the version of this protocol.
   if (isJsonObject(frame["hello"]) && typeof frame["hello"]["protocol"] === "number") return frame as unknown as Hello;
+  if (frame["bye"] === true) return { bye: true };
   return typeof frame["id"] === "number" ? (frame as unknown as Answer) : undefined;
 }
 

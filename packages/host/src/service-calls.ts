@@ -40,7 +40,9 @@ const nothingIsMissing: [Unserved] extends [never] ? true : Unserved = true;
 void nothingIsMissing;
 
 /** Calls that may run again when the connection broke before their answer came: they change nothing, or the same thing twice is once. */
-export const REPEATABLE_CALLS: ReadonlySet<UnaryCall> = new Set<UnaryCall>([
+export const REPEATABLE_CALLS: ReadonlySet<string> = new Set<UnaryCall>([
+  // With the key that every start over the socket carries.
+  "startRun",
   "publish",
   "listDefinitions",
   "loadDefinition",

@@ -33,6 +33,8 @@ export class SocketClient {
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #isLost = false;
+  /** The owner is stopping: what was asked is answered, nothing more is asked. */
+  #isLeaving = false;
 
   private constructor(socket: Socket, hello: Hello["hello"], lines: LineSplitter) {
     this.#socket = socket;
@@ -90,6 +92,7 @@ export class SocketClient {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return void reject(signal.reason as Error);
       if (this.#isLost) return void reject(new ConnectionLost());
+      if (this.#isLeaving) return void reject(ownerStopping());
       const id = this.#nextId++;
       const onAbort = (): void => {
         this.#waiting.delete(id);
@@ -120,6 +123,7 @@ export class SocketClient {
   async *stream(call: StreamCall, given: object, signal: AbortSignal): AsyncGenerator<Json, void> {
     if (signal.aborted) return;
     if (this.#isLost) throw new ConnectionLost();
+    if (this.#isLeaving) throw ownerStopping();
     const id = this.#nextId++;
     const arrived: (Answer | "lost")[] = [];
     let wake = (): void => {};
@@ -160,10 +164,13 @@ export class SocketClient {
 
   #receive(line: string): void {
     const frame = parseOwnerFrame(line);
-    if (frame === undefined || !("id" in frame)) return void this.#socket.destroy();
-    const waiting = this.#waiting.get(frame.id);
-    if ("done" in frame || "error" in frame) this.#waiting.delete(frame.id);
-    waiting?.answer(frame);
+    if (frame !== undefined && "bye" in frame) this.#isLeaving = true;
+    else if (frame !== undefined && "id" in frame) {
+      const waiting = this.#waiting.get(frame.id);
+      if (!("next" in frame)) this.#waiting.delete(frame.id);
+      waiting?.answer(frame);
+    } else return void this.#socket.destroy();
+    if (this.#isLeaving && this.#waiting.size === 0) this.#socket.end();
   }
 
   #lose(): void {
@@ -180,4 +187,8 @@ function unreachable(path: string, what: string): AppError {
     details: { socket: path },
     hint: "Look for a stopped or hanging `tutti` process; when it is gone, this command works again by itself.",
   });
+}
+
+function ownerStopping(): AppError {
+  return new AppError("stopping", "The process that owns the data directory is stopping.");
 }

@@ -4,6 +4,7 @@ import { AppError, type Json } from "@tutti/model";
 import { LineSplitter } from "./line-splitter.ts";
 import {
   type Answer,
+  type Bye,
   CONNECTIONS_MAX,
   type Hello,
   parseClientFrame,
@@ -86,7 +87,7 @@ class Connection {
   readonly #socket: Socket;
   readonly #options: SocketServerOptions;
   readonly #lines = new LineSplitter(REQUEST_BYTES_MAX);
-  readonly #open = new Map<number, { readonly abort: AbortController; readonly isLong: boolean; readonly ended: Promise<void> }>();
+  readonly #open = new Map<number, { readonly abort: AbortController; readonly isLong: boolean }>();
   #isStopping = false;
   #drained: Promise<void> | undefined;
 
@@ -113,8 +114,8 @@ class Connection {
       else this.#socket.once("close", () => resolve());
     });
     for (const request of this.#open.values()) if (request.isLong) request.abort.abort();
-    await Promise.race([closed, Promise.all([...this.#open.values()].map((request) => request.ended))]);
-    this.#socket.destroySoon();
+    this.#socket.write(`${JSON.stringify({ bye: true } satisfies Bye)}\n`);
+    // The client closes once it has all its answers.
     await closed;
     clearTimeout(giveUp);
   }
@@ -134,8 +135,8 @@ class Connection {
     const refusal = this.#refusal(request);
     if (refusal !== undefined) return void this.#send({ id: request.id, error: toWireError(refusal) });
     const abort = new AbortController();
-    const ended = this.#answer(request, abort.signal).finally(() => this.#open.delete(request.id));
-    this.#open.set(request.id, { abort, isLong: isStreamCall(request.call) || request.call === "waitFor", ended });
+    this.#open.set(request.id, { abort, isLong: isStreamCall(request.call) || request.call === "waitFor" });
+    void this.#answer(request, abort.signal).finally(() => this.#open.delete(request.id));
   }
 
   #refusal(request: Request): AppError | undefined {

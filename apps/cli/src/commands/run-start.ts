@@ -83,7 +83,7 @@ async function start(session: Session, target: CheckedDocument | WorkflowName, i
     startKey: options.key,
     actor: session.actor,
   });
-  if (!created) io.error(`The key ${options.key ?? ""} started ${runId} before: no second run.\n`);
+  if (!created && options.key !== undefined) io.error(`The key ${options.key ?? ""} started ${runId} before: no second run.\n`);
   if (isElsewhere && !options.wait) {
     io.out(session.isJson ? `${JSON.stringify({ runId, created })}\n` : `${runId}\n`);
     if (io.isTerminal)
