@@ -3,6 +3,8 @@ import { CheckReporter } from "./scripts/check/vitest-reporter.ts";
 
 /** Files that touch disks, sockets or processes; everything else is a unit test and finishes in milliseconds. */
 const INTEGRATION = ["**/*.integration.test.ts"];
+/** Every fault at every place, crash at every step: minutes each, so they are layers of their own in the check. */
+const EXHAUSTIVE = ["tests/deploy-server/**/*.integration.test.ts", "tests/restart/**/*.integration.test.ts"];
 const E2E = ["**/*.e2e.test.ts"];
 const EXCLUDE = ["**/node_modules/**"];
 
@@ -11,7 +13,10 @@ export default defineConfig({
     reporters: ["default", new CheckReporter()],
     projects: [
       { test: { name: "unit", include: ["**/*.test.ts"], exclude: [...EXCLUDE, ...INTEGRATION, ...E2E] } },
-      { test: { name: "integration", include: INTEGRATION, exclude: EXCLUDE, testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: { name: "integration", include: INTEGRATION, exclude: [...EXCLUDE, ...EXHAUSTIVE], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+      { test: { name: "exhaustive", include: EXHAUSTIVE, exclude: EXCLUDE, testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: "e2e", include: E2E, exclude: EXCLUDE, testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false } },
     ],
   },

@@ -9,7 +9,7 @@ export interface Layer {
   readonly minutesMax: number;
 }
 
-const vitest = (project: string): readonly string[] => ["vitest", "run", "--project", project];
+const vitest = (project: string, ...filters: readonly string[]): readonly string[] => ["vitest", "run", "--project", project, ...filters];
 
 /** Everything that has to hold, cheapest first. Together they stay under 25 minutes on two cores. */
 export const LAYERS: readonly Layer[] = [
@@ -20,6 +20,8 @@ export const LAYERS: readonly Layer[] = [
   { name: "generated", command: ["scripts/generate-docs.ts", "--check"], needs: ["scripts/generate-docs.ts"], minutesMax: 1 },
   { name: "unit", command: vitest("unit"), needs: ["vitest.config.ts"], minutesMax: 5 },
   { name: "integration", command: vitest("integration"), needs: ["vitest.config.ts"], minutesMax: 6 },
+  { name: "restart", command: vitest("exhaustive", "tests/restart"), needs: ["tests/restart"], minutesMax: 6 },
+  { name: "deploy-faults", command: vitest("exhaustive", "tests/deploy-server"), needs: ["tests/deploy-server"], minutesMax: 10 },
   { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 5 },
   {
     name: "conformance",
