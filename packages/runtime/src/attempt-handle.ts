@@ -10,6 +10,14 @@ import type { SecretBook } from "./secrets.ts";
 /** Why an attempt was asked to stop. `stop`: the process ends; `dropped`: its run was loaded again and starts it anew. */
 export type AbortReason = "timeout" | "cancelled" | "stop" | "dropped";
 
+/** What all attempts share. */
+export interface AttemptServices {
+  readonly secrets: SecretBook;
+  readonly monotonicMs: () => number;
+  readonly promisedHeartbeats: (handle: AttemptHandle) => void;
+  readonly makeLog: (handle: AttemptHandle) => AttemptLog;
+}
+
 /** How an attempt or a look-up ended, before it has become a record. */
 export type Ending =
   | { readonly of: "attempt"; readonly outcome: AttemptOutcome }
@@ -45,23 +53,16 @@ export class AttemptHandle implements Attempt {
   hasLeftToken = false;
   /** When the last heartbeat came; undefined while the attempt has promised none. */
   lastBeatAtMs: number | undefined;
-  readonly #secrets: SecretBook;
-  readonly #monotonicMs: () => number;
-  readonly #promisedHeartbeats: (handle: AttemptHandle) => void;
-  readonly #makeLog: () => AttemptLog;
+  readonly #services: AttemptServices;
   #log: AttemptLog | undefined;
   #controller: AbortController | undefined;
 
-  constructor(given: {
-    readonly run: LoadedRun;
-    readonly command: StartAttempt | LookUp;
-    readonly entry: FunctionEntry;
-    readonly secrets: SecretBook;
-    readonly monotonicMs: () => number;
-    readonly promisedHeartbeats: (handle: AttemptHandle) => void;
-    readonly makeLog: (handle: AttemptHandle) => AttemptLog;
-  }) {
-    const { run, command } = given;
+  constructor(
+    services: AttemptServices,
+    run: LoadedRun,
+    given: { readonly command: StartAttempt | LookUp; readonly entry: FunctionEntry },
+  ) {
+    const { command } = given;
     // The engine derives tokens in this form.
     this.token = command.token as Token;
     this.runId = run.runId;
@@ -74,11 +75,8 @@ export class AttemptHandle implements Attempt {
     this.entry = given.entry;
     this.run = run;
     this.visibleFromSeq = run.seqAhead;
-    this.#secrets = given.secrets;
     this.secretNames = run.context.program.secrets;
-    this.#monotonicMs = given.monotonicMs;
-    this.#promisedHeartbeats = given.promisedHeartbeats;
-    this.#makeLog = () => given.makeLog(this);
+    this.#services = services;
   }
 
   /** Made on first use: most attempts never look at it, and an AbortController is the dearest part of an attempt. */
@@ -102,13 +100,13 @@ export class AttemptHandle implements Attempt {
 
   heartbeat(): void {
     const isFirst = this.lastBeatAtMs === undefined;
-    this.lastBeatAtMs = this.#monotonicMs();
-    if (isFirst && this.phase === "running") this.#promisedHeartbeats(this);
+    this.lastBeatAtMs = this.#services.monotonicMs();
+    if (isFirst && this.phase === "running") this.#services.promisedHeartbeats(this);
   }
 
   log(stream: "stdout" | "stderr" | "info", text: string): void {
     if (this.phase === "settled") return;
-    this.#log ??= this.#makeLog();
+    this.#log ??= this.#services.makeLog(this);
     this.#log.write(stream, text);
   }
 
@@ -118,7 +116,7 @@ export class AttemptHandle implements Attempt {
   }
 
   mask(value: Json): void {
-    this.#secrets.mask(value);
+    this.#services.secrets.mask(value);
   }
 
   async secret(name: string): Promise<Json> {
@@ -129,7 +127,7 @@ export class AttemptHandle implements Attempt {
       });
     }
     try {
-      return await this.#secrets.resolve(name);
+      return await this.#services.secrets.resolve(name);
     } catch (cause) {
       if (!(cause instanceof AppError)) throw cause;
       throw new ConnectorError(cause.message, { kind: "authorization", outcome: "never-began", cause });

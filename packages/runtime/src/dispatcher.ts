@@ -1,7 +1,7 @@
 import { checkInput, ConnectorError, type ConnectorFunction } from "@tutti/connector-kit";
 import type { AbortAttempt, LookUp, StartAttempt } from "@tutti/engine";
 import type { JsonObject, Token } from "@tutti/model";
-import { AttemptHandle, type AbortReason, type Ending } from "./attempt-handle.ts";
+import { AttemptHandle, type AbortReason, type AttemptServices, type Ending } from "./attempt-handle.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import {
   endingOfSilence,
@@ -43,6 +43,7 @@ export interface DispatcherDeps {
 /** Carries out attempts and look-ups. Knows what is under way in this process, whether or not its run is in memory. */
 export class Dispatcher {
   readonly #deps: DispatcherDeps;
+  readonly #services: AttemptServices;
   readonly #live = new Set<AttemptHandle>();
   /** Attempts that may change something and whose run was dropped: adopted when the run is loaded again. */
   readonly #orphans = new Map<string, AttemptHandle[]>();
@@ -55,6 +56,12 @@ export class Dispatcher {
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
+    this.#services = {
+      secrets: deps.secrets,
+      monotonicMs: () => deps.env.monotonicMs(),
+      promisedHeartbeats: (handle) => this.#watchHeartbeats(handle),
+      makeLog: (handle) => new AttemptLog(deps.redactor, (stream, text) => deps.appendLog(handle, stream, text)),
+    };
   }
 
   get inFlight(): number {
@@ -64,15 +71,7 @@ export class Dispatcher {
   /** Begins an attempt whose intent is stored, or one that changes nothing. */
   start(run: LoadedRun, command: StartAttempt | LookUp): void {
     const entry = this.#deps.functions.get(command.function);
-    const handle = new AttemptHandle({
-      run,
-      command,
-      entry,
-      secrets: this.#deps.secrets,
-      monotonicMs: () => this.#deps.env.monotonicMs(),
-      promisedHeartbeats: (of) => this.#watchHeartbeats(of),
-      makeLog: (of) => new AttemptLog(this.#deps.redactor, (stream, text) => this.#deps.appendLog(of, stream, text)),
-    });
+    const handle = new AttemptHandle(this.#services, run, { command, entry });
     run.attempts.set(command.task, handle);
     this.#live.add(handle);
     const before = this.#byToken.get(handle.token);
