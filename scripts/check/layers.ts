@@ -19,7 +19,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "unused", command: ["knip"], needs: ["knip.json"], minutesMax: 2 },
   { name: "generated", command: ["scripts/generate-docs.ts", "--check"], needs: ["scripts/generate-docs.ts"], minutesMax: 1 },
   { name: "unit", command: vitest("unit"), needs: ["vitest.config.ts"], minutesMax: 5 },
-  { name: "integration", command: vitest("integration"), needs: ["vitest.config.ts"], minutesMax: 6 },
+  { name: "integration", command: vitest("integration"), needs: ["vitest.config.ts"], minutesMax: 10 },
   { name: "restart", command: vitest("exhaustive", "tests/restart"), needs: ["tests/restart"], minutesMax: 6 },
   { name: "deploy-faults", command: vitest("exhaustive", "tests/deploy-server"), needs: ["tests/deploy-server"], minutesMax: 10 },
   { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 5 },
