@@ -66,7 +66,8 @@ class RuntimeService implements Runtime {
     this.#parts = parts;
     this.#phase = "started";
     await parts.mailbox.start();
-    const runnable = drive === "all" ? await this.#runnable() : [];
+    // After an unclean stop they are also suspects, whoever drives them later.
+    const runnable = drive === "all" || !store.stoppedCleanly ? await this.#runnable() : [];
     if (!store.stoppedCleanly) await parts.poison.start(runnable);
     await parts.events.start();
     if (drive !== "all") return;
