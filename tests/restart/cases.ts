@@ -186,10 +186,11 @@ export const RESTART_CASES: readonly RestartCase[] = [
   },
   {
     name: "pause and resume",
-    tasks: `[ { pause: { wait: { milliseconds: 40 } } }, ${put("a", "1")}, { last: { set: { done: true } } } ]`,
+    tasks: `[ { hear: { listen: { to: { one: { with: { type: restart.go } } } } } }, ${put("a", "1")}, { last: { set: { done: true } } } ]`,
     steps: [
       { when: "waiting", operate: { kind: "pause" } },
       { when: "suspended", operate: { kind: "resume" } },
+      { when: "waiting", send: { id: "go", type: "restart.go", data: null } },
     ],
     ends: "completed",
     output: { done: true },

@@ -118,7 +118,8 @@ class Life {
     let next = firstStep;
     const untilMs = performance.now() + LIFE_MS;
     for (;;) {
-      if (performance.now() > untilMs) throw new Error(
+      if (performance.now() > untilMs)
+        throw new Error(
           `${one.name} waits in vain at step ${next}: ${JSON.stringify((await runtime.show(runId)).waits)}\n${JSON.stringify(await runtime.records(runId, 1, 100))}`,
         );
       const row = await runtime.loadRow(runId);

@@ -43,6 +43,10 @@ test.each([
     "error There is no data directory at /nowhere/.tutti.  [file-unreadable]\nName yours with --data DIR or TUTTI_DATA; `tutti run start FILE` makes a new one.\n",
   ],
   [
+    ["event", "send", "--type", "t", "--data", '{"ok":true}'],
+    'error --data names the data directory, not data: {"ok":true}  [usage]\nAn event\'s data is given with --payload JSON.\n',
+  ],
+  [
     ["workflow", "show", "A B"],
     "error `A B` is neither a file nor the name of a workflow.  [usage]\nGive a file, or NAMESPACE/NAME[:VERSION]; `tutti workflow list` shows the names.\n",
   ],

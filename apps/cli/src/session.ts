@@ -39,6 +39,11 @@ export function styleFor(io: Io, options: CommonOptions): Style {
 }
 
 export function dataDirectoryOf(io: Io, options: CommonOptions): DataDirectory {
+  // `event send --data '{…}'` is what everyone types first; a directory of that name would swallow the event without a word.
+  if (options.data !== undefined && /^\s*[{[]/.test(options.data))
+    throw new AppError("usage", `--data names the data directory, not data: ${options.data}`, {
+      hint: "An event's data is given with --payload JSON.",
+    });
   return resolveDataDirectory({ flag: options.data, environment: io.environment, currentDirectory: io.currentDirectory });
 }
 
