@@ -7,13 +7,35 @@ import { type Fault, FaultPlan, FAULTS } from "../../examples/deploy-server/fake
 import { controlDocument, withTicketEffect } from "../../lab/control-document.ts";
 import { type CaseResult, DOCUMENT, type FakeDeployment, impatientDocument, prepare, runCase } from "./fake-deployment.ts";
 
-/** Cases at a time: most of one is waiting for small processes, on two cores. */
-const CASES_AT_A_TIME = 6;
+/** Cases at a time, over all tests: most of one is waiting for small processes and for answers that never come. */
+const CASES_AT_A_TIME = 8;
 const SUITE_LIMIT_MS = 900_000;
 const RUN_PROCESS = fileURLToPath(new URL("run-process.ts", import.meta.url));
 /** A deployment of fewer requests or records would mean that the cases below test nothing. */
 const REQUESTS_MIN = 25;
 const RECORDS_MIN = 30;
+
+/** Room for so many cases; the others wait their turn, first in, first out. */
+class Lanes {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async enter(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+}
+const lanes = new Lanes(CASES_AT_A_TIME);
 
 test("an undisturbed deployment completes, each effect once", { timeout: SUITE_LIMIT_MS }, async () => {
   const deployment = await prepare({ document: DOCUMENT });
@@ -23,13 +45,17 @@ test("an undisturbed deployment completes, each effect once", { timeout: SUITE_L
   await deployment.close();
 });
 
-test.each(FAULTS)("%s, at each request in turn: the deployment completes, each effect once", { timeout: SUITE_LIMIT_MS }, async (fault) => {
-  const { requests, contents } = await undisturbed();
-  const problems = await atEach(requests, (position) => faultCase(position, fault, contents));
-  expect(problems).toEqual([]);
-});
+test.concurrent.each(FAULTS)(
+  "%s, at each request in turn: the deployment completes, each effect once",
+  { timeout: SUITE_LIMIT_MS },
+  async (fault) => {
+    const { requests, contents } = await undisturbed();
+    const problems = await atEach(requests, (position) => faultCase(position, fault, contents));
+    expect(problems).toEqual([]);
+  },
+);
 
-test("killed at each record in turn: the deployment completes, each effect once", { timeout: SUITE_LIMIT_MS }, async () => {
+test.concurrent("killed at each record in turn: the deployment completes, each effect once", { timeout: SUITE_LIMIT_MS }, async () => {
   const { records, contents } = await undisturbed();
   expect(records).toBeGreaterThan(RECORDS_MIN);
   const problems = await atEach(records, (seq) => killCase({ TUTTI_CRASH_AT_SEQ: String(seq) }, contents));
@@ -46,28 +72,36 @@ test(
   },
 );
 
-test("one run killed at each position as it is first reached: it completes, each effect once", { timeout: SUITE_LIMIT_MS }, async () => {
-  const deployment = await prepare({ document: DOCUMENT });
-  const { result, kills } = await walkCase(deployment);
-  expect(disturbances(deployment, result)).toEqual([]);
-  expect(kills).toBeGreaterThan(RECORDS_MIN);
-  await deployment.close();
-});
+test.concurrent(
+  "one run killed at each position as it is first reached: it completes, each effect once",
+  { timeout: SUITE_LIMIT_MS },
+  async () => {
+    const deployment = await prepare({ document: DOCUMENT });
+    const { result, kills } = await walkCase(deployment);
+    expect(disturbances(deployment, result)).toEqual([]);
+    expect(kills).toBeGreaterThan(RECORDS_MIN);
+    await deployment.close();
+  },
+);
 
-test("an interrupted unsafe task ends in doubt, and settle lets the run go on to its end", { timeout: SUITE_LIMIT_MS }, async () => {
-  const deployment = await prepare({ document: withTicketEffect(DOCUMENT, "unsafe") });
-  // The first attempt looks at names, the second opens the ticket.
-  const killed = await runProcess(deployment, { TUTTI_CRASH_POINT: "attempt.after:2" });
-  expect(killed.signal).toBe("SIGKILL");
-  const doubtful = await runCase(deployment.caseFile, deployment.environment);
-  expect(doubtful.inDoubt).toEqual(["/do/begin/try/openTicket"]);
-  const [ticket] = deployment.world.tickets.tickets;
-  const settled = await runCase(deployment.caseFile, deployment.environment, { task: "openTicket", output: { id: ticket?.id ?? "" } });
-  expect(disturbances(deployment, settled)).toEqual([]);
-  await deployment.close();
-});
+test.concurrent(
+  "an interrupted unsafe task ends in doubt, and settle lets the run go on to its end",
+  { timeout: SUITE_LIMIT_MS },
+  async () => {
+    const deployment = await prepare({ document: withTicketEffect(DOCUMENT, "unsafe") });
+    // The first attempt looks at names, the second opens the ticket.
+    const killed = await runProcess(deployment, { TUTTI_CRASH_POINT: "attempt.after:2" });
+    expect(killed.signal).toBe("SIGKILL");
+    const doubtful = await runCase(deployment.caseFile, deployment.environment);
+    expect(doubtful.inDoubt).toEqual(["/do/begin/try/openTicket"]);
+    const [ticket] = deployment.world.tickets.tickets;
+    const settled = await runCase(deployment.caseFile, deployment.environment, { task: "openTicket", output: { id: ticket?.id ?? "" } });
+    expect(disturbances(deployment, settled)).toEqual([]);
+    await deployment.close();
+  },
+);
 
-test("control: a ticket that is called idempotent without being so is opened twice", { timeout: SUITE_LIMIT_MS }, async () => {
+test.concurrent("control: a ticket that is called idempotent without being so is opened twice", { timeout: SUITE_LIMIT_MS }, async () => {
   const deployment = await prepare({ document: controlDocument(DOCUMENT) });
   const { result } = await walkCase(deployment);
   expect(result.status).toBe("completed");
@@ -152,13 +186,17 @@ const ACTING_TASKS = 18;
 
 /** Carries out the cases 1 to `count`, some at a time; all that went wrong. */
 async function atEach(count: number, carryOut: (number: number) => Promise<string[]>): Promise<string[]> {
-  const problems: string[] = [];
-  let next = 1;
-  const lane = async (): Promise<void> => {
-    while (next <= count) problems.push(...(await carryOut(next++)));
-  };
-  await Promise.all(Array.from({ length: CASES_AT_A_TIME }, lane));
-  return problems;
+  const problems = await Promise.all(
+    Array.from({ length: count }, async (_, place) => {
+      await lanes.enter();
+      try {
+        return await carryOut(place + 1);
+      } finally {
+        lanes.leave();
+      }
+    }),
+  );
+  return problems.flat();
 }
 
 interface ProcessEnd {
