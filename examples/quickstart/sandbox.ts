@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -38,6 +38,10 @@ export function createSandbox(): Sandbox {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+export function hasGit(): boolean {
+  return spawnSync("git", ["--version"], { stdio: "ignore" }).status === 0;
 }
 
 function makeRepository(repository: string): string {

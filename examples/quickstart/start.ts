@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createSandbox, freePort, type Sandbox } from "./sandbox.ts";
+import { createSandbox, freePort, hasGit, type Sandbox } from "./sandbox.ts";
 import { indent, Tutti } from "./tutti.ts";
 
 const WORKFLOW = "examples/quickstart/workflow.yaml";
@@ -18,6 +18,12 @@ process.exitCode = await main();
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
+  if (!hasGit()) {
+    process.stderr.write(
+      "The quickstart deploys from a git repository, and there is no git here: install it (apt-get install git) and start again.\n",
+    );
+    return 1;
+  }
   const sandbox = createSandbox();
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
