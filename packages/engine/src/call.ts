@@ -12,10 +12,11 @@ import {
 } from "@tutti/model";
 import type { FunctionTraits } from "./context.ts";
 import { findCatcher } from "./catching.ts";
+import { detachedEnded, effectKeyOf, takesOver } from "./left-behind.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded, LookUpEnded } from "./record.ts";
-import { addDetached, detachedOf, removeDetached } from "./detached.ts";
-import type { AbortReason, CallState, Detached, Task } from "./state.ts";
+import { detachedOf, removeDetached } from "./detached.ts";
+import type { AbortReason, CallState, LedgerEntry, Task } from "./state.ts";
 import { failWith } from "./tasks.ts";
 import { deriveKeyedToken } from "./token.ts";
 import { tokenOf } from "./token-of.ts";
@@ -41,7 +42,7 @@ export function dispatchCall(machine: Machine, task: Task): void {
   }
   try {
     const traits = traitsOf(machine, task, node);
-    const known = machine.task(task.retryFrame)?.retries?.ledger[task.key];
+    const known = earlierPass(machine, task);
     if (known !== undefined && task.call === undefined) task.group = Math.max(task.group, known.group);
     task.call ??= openCall(machine, task, node, traits);
     let { call } = task;
@@ -55,7 +56,7 @@ export function dispatchCall(machine: Machine, task: Task): void {
       call.mustLookUp = true;
       call.isOpen = known.isUnknown;
     }
-    const earlier = detachedOf(machine.state, call.token);
+    const earlier = detachedOf(machine.state, effectKeyOf(task, call, node));
     if (earlier === undefined) {
       if (known?.isUnknown === true && known.group === task.group && call.effect === "unsafe" && call.attempt === known.attempts) {
         // An earlier pass sent it, the block's own `catch` took the error, and still nobody knows: a repetition would be blind.
@@ -74,6 +75,15 @@ export function dispatchCall(machine: Machine, task: Task): void {
   } catch (cause) {
     failWith(machine, task, cause);
   }
+}
+
+/** What an earlier pass of an enclosing block did here: an inner block that is begun anew knows nothing, the outer one that is repeated does. */
+function earlierPass(machine: Machine, task: Task): LedgerEntry | undefined {
+  for (let scope = machine.task(task.retryFrame); scope?.retries !== undefined; scope = machine.task(scope.retryFrame)) {
+    const entry = scope.retries.ledger[task.key];
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
 }
 
 function openCall(machine: Machine, task: Task, node: CallNode, traits: FunctionTraits): CallState {
@@ -224,7 +234,7 @@ export function attemptEnded(machine: Machine, fact: AttemptEnded): boolean {
       call.mustLookUp ||= outcome.began;
       call.isOpen = false;
       if (aborting === "timeout" || aborting === "replaced") machine.fail(task, abortError(machine, task, aborting));
-      else if (aborting === "held" && !outcome.began) machine.setPhase(task, "held");
+      else if (aborting === "held" && !outcome.began) machine.later({ kind: "dispatch", task: task.id });
       else machine.fail(task, outcome.error);
       return true;
     case "unknown":
@@ -239,7 +249,7 @@ export function attemptEnded(machine: Machine, fact: AttemptEnded): boolean {
 }
 
 /** The effect class acts first (`DESIGN.md`, effect classes). */
-function unknownOutcome(
+export function unknownOutcome(
   machine: Machine,
   task: Task,
   reason: Extract<AttemptEnded["outcome"], { kind: "unknown" }>["reason"],
@@ -378,116 +388,13 @@ export function abortCall(machine: Machine, task: Task, why: AbortReason): void 
   machine.command({ type: "abort-attempt", task: task.id, reason: why === "timeout" ? "timeout" : "cancelled" });
 }
 
-/** Takes the attempt of a task that is going away out of it: its end is still awaited, and a doubt about it is kept. */
-export function detachCall(machine: Machine, task: Task, isKilled: boolean): void {
-  const { call } = task;
-  if (call === undefined || !isEffectOpen(task, call)) return;
-  if (task.phase === "running") machine.command({ type: "abort-attempt", task: task.id, reason: "cancelled" });
-  const node = callNode(machine, task);
-  if (call.effect === "read" && isKilled) return;
-  // What may be repeated leaves no doubt; only an attempt under way is still to be awaited.
-  if ((call.effect === "read" || call.effect === "idempotent") && task.phase !== "running") return;
-  addDetached(machine.state, {
-    task: task.id,
-    path: node.path,
-    token: call.token,
-    function: node.function,
-    effect: call.effect,
-    attempt: call.attempt,
-    sinceMs: machine.now,
-    key: task.key,
-    group: task.group,
-    retryFrame: task.retryFrame,
-    intentAtMs: call.intentAtMs,
-    successor: 0,
-    settledOutput: undefined,
-    status: isKilled || task.phase !== "running" ? "in-doubt" : "ending",
-    reason: isKilled ? "cancelled" : undefined,
-  });
-}
-
-/**
- * Whether it is unknown at this moment if the call's effect happened. A task that is active and has no tasks looking for the effect has just
- * given its error to a `catch`: the author has been told.
- */
-function isEffectOpen(task: Task, call: CallState): boolean {
-  return call.isOpen && (task.phase !== "active" || task.frame !== undefined);
-}
-
-/**
- * An earlier activation of the same effect was given up while its attempt was under way (a sibling failed, the block is repeated): its end is
- * this task's end. True when the task waits for it, is in doubt with it, or has its output.
- */
-function takesOver(machine: Machine, task: Task, call: CallState, earlier: Detached): boolean {
-  call.attempt = Math.max(call.attempt, earlier.attempt);
-  call.intentAtMs = Math.max(call.intentAtMs, earlier.intentAtMs);
-  if (earlier.status === "ending") {
-    earlier.successor = task.id;
-    machine.setPhase(task, "held");
-    return true;
-  }
-  removeDetached(machine.state, earlier.task);
-  if (earlier.status === "done") {
-    effectFound(machine, task, earlier.settledOutput ?? null);
-    return true;
-  }
-  call.isOpen = true;
-  call.mustLookUp = true;
-  if (call.effect !== "unsafe") return false;
-  machine.setPhase(task, "in-doubt");
-  return true;
-}
-
-function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {
-  const { detached } = machine.state;
-  const ended = detached.get(fact.task);
-  if (ended === undefined || ended.status !== "ending" || ended.attempt !== fact.attempt) return false;
-  machine.record(fact);
-  const { outcome } = fact;
-  removeDetached(machine.state, fact.task);
-  const successor = machine.task(ended.successor);
-  if (successor?.call?.token === ended.token && successor.phase === "held") {
-    machine.setPhase(successor, "active");
-    if (outcome.kind === "completed") effectFound(machine, successor, outcome.output);
-    else if (outcome.kind === "unknown") {
-      successor.call.isOpen = true;
-      unknownOutcome(machine, successor, "cancelled", outcome.error);
-    } else {
-      successor.call.mustLookUp = outcome.began;
-      forgetUnknown(machine, ended);
-      machine.later({ kind: "dispatch", task: successor.id });
-    }
-    return true;
-  }
-  if (outcome.kind === "unknown" && (ended.effect === "findable" || ended.effect === "unsafe"))
-    addDetached(machine.state, { ...ended, status: "in-doubt", reason: outcome.reason });
-  else if (outcome.kind === "completed" && ended.effect === "unsafe") rememberDetached(machine, ended, outcome.output);
-  else if (outcome.kind === "failed") forgetUnknown(machine, ended);
-  return true;
-}
-
-/** The attempt has ended by a complete answer: a repetition of its block has nothing to fear from it. */
-function forgetUnknown(machine: Machine, ended: Detached): void {
-  const ledger = machine.task(ended.retryFrame)?.retries?.ledger;
-  const entry = ledger?.[ended.key];
-  if (ledger !== undefined && entry?.group === ended.group) ledger[ended.key] = { ...entry, isUnknown: false };
-}
-
-/** An `unsafe` effect that happened after its block was given up: a repetition of the block must not do it again. */
-function rememberDetached(machine: Machine, ended: Detached, output: Json): void {
-  const holder = machine.task(ended.retryFrame)?.retries;
-  if (holder === undefined) return;
-  const { key, group, attempt, intentAtMs, effect } = ended;
-  holder.ledger[key] = { group, attempts: attempt, intentAtMs, effect, output, isRaw: true, isUnknown: false };
-}
-
-function callNode(machine: Machine, task: Task): CallNode {
+export function callNode(machine: Machine, task: Task): CallNode {
   const node = machine.node(task);
   assert(node.kind === "call", `task ${task.id} is a call`);
   return node;
 }
 
-function openedCall(task: Task): CallState {
+export function openedCall(task: Task): CallState {
   assert(task.call !== undefined, `the call of task ${task.id} was dispatched`);
   return task.call;
 }

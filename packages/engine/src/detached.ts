@@ -5,7 +5,7 @@ import type { Detached, RunState } from "./state.ts";
 export function addDetached(state: RunState, detached: Detached): void {
   removeDetached(state, detached.task);
   state.detached.set(detached.task, detached);
-  state.detachedByToken.set(detached.token, detached.task);
+  state.detachedByEffect.set(detached.effectKey, detached.task);
   count(state, detached.status, 1);
 }
 
@@ -13,7 +13,7 @@ export function removeDetached(state: RunState, task: number): void {
   const detached = state.detached.get(task);
   if (detached === undefined) return;
   state.detached.delete(task);
-  if (state.detachedByToken.get(detached.token) === task) state.detachedByToken.delete(detached.token);
+  if (state.detachedByEffect.get(detached.effectKey) === task) state.detachedByEffect.delete(detached.effectKey);
   count(state, detached.status, -1);
 }
 
@@ -23,10 +23,10 @@ export function setDetachedStatus(state: RunState, detached: Detached, status: D
   count(state, status, 1);
 }
 
-/** The attempt of an effect that was left behind, by the token that names the effect. */
-export function detachedOf(state: RunState, token: string): Detached | undefined {
+/** The attempt of an effect that was left behind. */
+export function detachedOf(state: RunState, effectKey: string): Detached | undefined {
   if (state.detached.size === 0) return undefined;
-  const task = state.detachedByToken.get(token);
+  const task = state.detachedByEffect.get(effectKey);
   return task === undefined ? undefined : state.detached.get(task);
 }
 

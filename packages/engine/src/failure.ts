@@ -1,5 +1,6 @@
 import { assert, type TaskError } from "@tutti/model";
-import { abortCall, detachCall, lookUpFailed } from "./call.ts";
+import { abortCall, lookUpFailed } from "./call.ts";
+import { detachCall } from "./left-behind.ts";
 import { findCatcher } from "./catching.ts";
 import type { Machine, Work } from "./machine.ts";
 import { NO_CHILD, type RetryState, RUN_FRAME, setPhase, type Task } from "./state.ts";

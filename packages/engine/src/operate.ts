@@ -95,7 +95,7 @@ function refuseWhatIsNotPossible(state: RunState, action: OperatorAction): void 
 function wake(machine: Machine): void {
   const { state } = machine;
   const wasAtRest = state.phase !== "active";
-  state.phase = "active";
+  state.phase = state.isCancelled ? "cancelling" : "active";
   state.isPaused = false;
   state.error = undefined;
   state.endedAtMs = undefined;
@@ -105,6 +105,7 @@ function wake(machine: Machine): void {
 function resume(machine: Machine, action: Extract<OperatorAction, { kind: "resume" }>): void {
   const { state } = machine;
   wake(machine);
+  if (state.isCancelled) return;
   if (action.from !== undefined) {
     cancelAll(machine, false);
     try {
@@ -138,6 +139,7 @@ function editInput(machine: Machine, task: Task, input: Json): void {
   task.group = ++state.groups;
   task.rawOutput = undefined;
   task.call = undefined;
+  task.frame = undefined;
 }
 
 /**
@@ -217,6 +219,7 @@ function end(machine: Machine, isKilled: boolean): void {
       }
   cancelAll(machine, isKilled);
   state.phase = "cancelling";
+  state.isCancelled = true;
   state.isPaused = false;
 }
 

@@ -62,13 +62,13 @@ export function serializeState(state: RunState): string {
     timerHeap: [],
     consumed: [...state.consumed],
     detached: [...state.detached.values()],
-    detachedByToken: undefined,
+    detachedByEffect: undefined,
   });
 }
 
 export function deserializeState(text: string): RunState {
   // Only `serializeState` writes these texts, and the store checks that they are undamaged.
-  const raw = JSON.parse(text) as Omit<RunState, "tasks" | "timers" | "consumed" | "detached" | "detachedByToken"> & {
+  const raw = JSON.parse(text) as Omit<RunState, "tasks" | "timers" | "consumed" | "detached" | "detachedByEffect"> & {
     tasks: Task[];
     timers: RunState["timers"] extends Map<number, infer T> ? T[] : never;
     consumed: number[];
@@ -81,7 +81,7 @@ export function deserializeState(text: string): RunState {
     timerHeap: [],
     consumed: new Set(raw.consumed),
     detached: new Map(raw.detached.map((detached) => [detached.task, detached])),
-    detachedByToken: new Map(raw.detached.map((detached) => [detached.token, detached.task])),
+    detachedByEffect: new Map(raw.detached.map((detached) => [detached.effectKey, detached.task])),
   };
   for (const timer of state.timers.values()) addTimerToHeap(state, timer);
   assert(state.tasks.has(RUN_FRAME), "a run has its own frame");

@@ -250,6 +250,93 @@ do: [ { go: { call: all, with: { names: [ana] } } } ]`,
   });
 });
 
+describe("found by random workflows", () => {
+  it("an unsafe effect of an inner repeatable block is remembered by the outer one", () => {
+    const run = new TestRun({
+      document: `
+do:
+  - outer:
+      try:
+        - inner:
+            try: [ { act: { call: x.do:1@t } } ]
+            catch: { retry: { limit: { attempt: { count: 1 } } } }
+            output: { as: 'error("unusable")' }
+      catch: { retry: { limit: { attempt: { count: 2 } } } }`,
+      effects: { "x.do:1@t": "unsafe" },
+      functions: { "x.do:1@t": () => "made" },
+    }).finish();
+    expect(run.sent.length).toBe(1);
+    expect(run.summary.status).toBe("faulted");
+  });
+
+  it("an attempt that was asked to stop for a rest and never began is sent when the run goes on already", () => {
+    const run = new TestRun({
+      document:
+        "do: [ { both: { fork: { branches: [ { slow: { call: x.slow:1@t } }, { boom: { raise: { error: { type: x, status: 500 } } } } ] } } } ]",
+      functions: { "x.slow:1@t": (_i, attempt) => (attempt.number === 1 ? HANG : "ok") },
+      ignoresAborts: true,
+    });
+    run.operate({ kind: "skip", task: 3, output: 1 });
+    run.end("/do/both/fork/branches/slow", {
+      kind: "failed",
+      error: { type: "x", status: 1, title: "stopped" },
+      began: false,
+      retryable: true,
+    });
+    expect(run.summary.output).toEqual(["ok", 1]);
+  });
+
+  it("a loop with an edited input begins anew", () => {
+    const run = new TestRun({
+      document:
+        "do: [ { l: { for: { in: . }, do: [ { s: { set: { n: '${ $item }' } } } ], output: { as: 'if .n == 2 then . else error(\"no\") end' } } } ]",
+      input: [1],
+    });
+    run.operate({ kind: "resume", setInput: [2] });
+    expect(run.summary.output).toEqual({ n: 2 });
+  });
+
+  it("a cancelled run that was quarantined on its way still ends as cancelled", () => {
+    const run = new TestRun({
+      document: "do: [ { act: { call: x.do:1@t } } ]",
+      functions: { "x.do:1@t": () => HANG },
+      ignoresAborts: true,
+    });
+    run.operate({ kind: "cancel" });
+    run.operate({ kind: "quarantine" });
+    run.operate({ kind: "resume" });
+    run.end("/do/act", { kind: "completed", output: 1 });
+    expect(run.summary.status).toBe("cancelled");
+  });
+
+  it("tasks that look an effect up are not taken for the effect when both are still ending", () => {
+    let looks = 0;
+    const run = new TestRun({
+      document: `
+do:
+  - t:
+      try:
+        - both:
+            fork:
+              branches:
+                - act: { call: x.do:1@t, metadata: { tutti: { effect: { class: findable, unique: true, find: [ { look: { call: x.list:1@t } } ] } } } }
+                - boom: { call: x.boom:1@t }
+      catch: { retry: { limit: { attempt: { count: 3 } } } }`,
+      effects: { "x.list:1@t": "read" },
+      functions: {
+        "x.do:1@t": () => unknown("crash"),
+        "x.list:1@t": () => (looks++, HANG),
+        "x.boom:1@t": (_i, attempt) => (attempt.number === 1 ? HANG : "fine"),
+      },
+      ignoresAborts: true,
+    });
+    run.end("/do/t/try/both/fork/branches/boom", answer(503));
+    expect(looks).toBe(1);
+    run.end("/do/t/try/both/fork/branches/act/find/look", { kind: "completed", output: "found" });
+    expect(run.summary.output).toEqual(["found", "fine"]);
+  });
+});
+
 describe("doubts", () => {
   it("a cancelled findable effect that was held before its look-up is one", () => {
     const run = new TestRun({

@@ -20,6 +20,8 @@ export interface RunState {
   endedAtMs: number | undefined;
   phase: RunPhase;
   isPaused: boolean;
+  /** Somebody cancelled it: should it be quarantined before it has come to its end, it still ends as cancelled. */
+  isCancelled: boolean;
   /** As given to the start; `$workflow.input`. */
   rawInput: Json;
   output: Json | undefined;
@@ -37,8 +39,8 @@ export interface RunState {
   readonly consumed: Set<number>;
   /** Attempts whose task is gone (lost race, timeout, cancellation, kill) and whose outcome is still open. */
   readonly detached: Map<number, Detached>;
-  /** The same by token, and how many of them are still ending or in doubt: kept by `detached.ts`. */
-  readonly detachedByToken: Map<string, number>;
+  /** The same by effect key, and how many of them are still ending or in doubt: kept by `detached.ts`. */
+  readonly detachedByEffect: Map<string, number>;
   endings: number;
   doubts: number;
   /** Live activations per status, so that a summary costs nothing. */
@@ -225,6 +227,8 @@ export interface Detached {
   readonly task: number;
   readonly path: string;
   readonly token: string;
+  /** What tells its effect from others: the token, and the path for tasks that look an effect up, which share the token of that effect. */
+  readonly effectKey: string;
   readonly function: string;
   readonly effect: EffectClass;
   readonly attempt: number;
@@ -234,7 +238,8 @@ export interface Detached {
   /** As on the task: what a repeated block finds it by. */
   readonly key: string;
   readonly group: number;
-  readonly retryFrame: number;
+  /** The enclosing blocks that may be repeated, from the inside out: the first that is still there remembers how it ended. */
+  readonly retryFrames: readonly number[];
   readonly intentAtMs: number;
   /** A later activation of the same effect that waits for this attempt's end: two attempts of one token never run at the same time. */
   successor: number;

@@ -1,0 +1,132 @@
+import type { CallNode } from "@tutti/definition";
+import type { Json } from "@tutti/model";
+import { callNode, effectFound, unknownOutcome } from "./call.ts";
+import { addDetached, removeDetached } from "./detached.ts";
+import type { Machine } from "./machine.ts";
+import type { AttemptEnded } from "./record.ts";
+import type { CallState, Detached, LedgerEntry, Task } from "./state.ts";
+
+/** Attempts whose task is gone: what is kept of them, and how a repetition of the same effect takes them over. */
+
+/** Takes the attempt of a task that is going away out of it: its end is still awaited, and a doubt about it is kept. */
+export function detachCall(machine: Machine, task: Task, isKilled: boolean): void {
+  const { call } = task;
+  if (call === undefined || !isEffectOpen(task, call)) return;
+  if (task.phase === "running") machine.command({ type: "abort-attempt", task: task.id, reason: "cancelled" });
+  const node = callNode(machine, task);
+  if (call.effect === "read" && isKilled) return;
+  // What may be repeated leaves no doubt; only an attempt under way is still to be awaited.
+  if ((call.effect === "read" || call.effect === "idempotent") && task.phase !== "running") return;
+  addDetached(machine.state, {
+    task: task.id,
+    path: node.path,
+    token: call.token,
+    effectKey: effectKeyOf(task, call, node),
+    function: node.function,
+    effect: call.effect,
+    attempt: call.attempt,
+    sinceMs: machine.now,
+    key: task.key,
+    group: task.group,
+    retryFrames: retryFramesOf(machine, task),
+    intentAtMs: call.intentAtMs,
+    successor: 0,
+    settledOutput: undefined,
+    status: isKilled || task.phase !== "running" ? "in-doubt" : "ending",
+    reason: isKilled ? "cancelled" : undefined,
+  });
+}
+
+export function effectKeyOf(task: Task, call: CallState, node: CallNode): string {
+  return task.searchFor === 0 ? call.token : `${call.token} ${node.path}`;
+}
+
+/**
+ * Whether it is unknown at this moment if the call's effect happened. A task that is active and has no tasks looking for the effect has just
+ * given its error to a `catch`: the author has been told.
+ */
+function isEffectOpen(task: Task, call: CallState): boolean {
+  return call.isOpen && (task.phase !== "active" || task.frame !== undefined);
+}
+
+/**
+ * An earlier activation of the same effect was given up while its attempt was under way (a sibling failed, the block is repeated): its end is
+ * this task's end. True when the task waits for it, is in doubt with it, or has its output.
+ */
+export function takesOver(machine: Machine, task: Task, call: CallState, earlier: Detached): boolean {
+  call.attempt = Math.max(call.attempt, earlier.attempt);
+  call.intentAtMs = Math.max(call.intentAtMs, earlier.intentAtMs);
+  if (earlier.status === "ending") {
+    earlier.successor = task.id;
+    machine.setPhase(task, "held");
+    return true;
+  }
+  removeDetached(machine.state, earlier.task);
+  if (earlier.status === "done") {
+    effectFound(machine, task, earlier.settledOutput ?? null);
+    return true;
+  }
+  call.isOpen = true;
+  call.mustLookUp = true;
+  if (call.effect !== "unsafe") return false;
+  machine.setPhase(task, "in-doubt");
+  return true;
+}
+
+export function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {
+  const { detached } = machine.state;
+  const ended = detached.get(fact.task);
+  if (ended === undefined || ended.status !== "ending" || ended.attempt !== fact.attempt) return false;
+  machine.record(fact);
+  const { outcome } = fact;
+  removeDetached(machine.state, fact.task);
+  const successor = machine.task(ended.successor);
+  if (successor?.call?.token === ended.token && successor.phase === "held") {
+    machine.setPhase(successor, "active");
+    if (outcome.kind === "completed") effectFound(machine, successor, outcome.output);
+    else if (outcome.kind === "unknown") {
+      successor.call.isOpen = true;
+      unknownOutcome(machine, successor, "cancelled", outcome.error);
+    } else {
+      successor.call.mustLookUp = outcome.began;
+      forgetUnknown(machine, ended);
+      machine.later({ kind: "dispatch", task: successor.id });
+    }
+    return true;
+  }
+  if (outcome.kind === "unknown" && (ended.effect === "findable" || ended.effect === "unsafe"))
+    addDetached(machine.state, { ...ended, status: "in-doubt", reason: outcome.reason });
+  else if (outcome.kind === "completed" && ended.effect === "unsafe") rememberDetached(machine, ended, outcome.output);
+  else if (outcome.kind === "failed") forgetUnknown(machine, ended);
+  return true;
+}
+
+function retryFramesOf(machine: Machine, task: Task): readonly number[] {
+  const frames: number[] = [];
+  for (let scope = machine.task(task.retryFrame); scope?.retries !== undefined; scope = machine.task(scope.retryFrame))
+    frames.push(scope.id);
+  return frames;
+}
+
+function ledgerOf(machine: Machine, ended: Detached): Record<string, LedgerEntry> | undefined {
+  for (const id of ended.retryFrames) {
+    const retries = machine.task(id)?.retries;
+    if (retries !== undefined) return retries.ledger;
+  }
+  return undefined;
+}
+
+/** The attempt has ended by a complete answer: a repetition of its block has nothing to fear from it. */
+function forgetUnknown(machine: Machine, ended: Detached): void {
+  const ledger = ledgerOf(machine, ended);
+  const entry = ledger?.[ended.key];
+  if (ledger !== undefined && entry?.group === ended.group) ledger[ended.key] = { ...entry, isUnknown: false };
+}
+
+/** An `unsafe` effect that happened after its block was given up: a repetition of the block must not do it again. */
+function rememberDetached(machine: Machine, ended: Detached, output: Json): void {
+  const ledger = ledgerOf(machine, ended);
+  if (ledger === undefined) return;
+  const { key, group, attempt, intentAtMs, effect } = ended;
+  ledger[key] = { group, attempts: attempt, intentAtMs, effect, output, isRaw: true, isUnknown: false };
+}
