@@ -1,5 +1,5 @@
 import { type EventFilter, type EventStrategy, type ListenNode } from "@tutti/definition";
-import { assert, type CloudEvent, FAN_OUT_MAX, type Json, jsonEqual, ownProperty, taskError } from "@tutti/model";
+import { assert, type CloudEvent, EVENT_RETENTION_MS, FAN_OUT_MAX, type Json, jsonEqual, ownProperty, taskError } from "@tutti/model";
 import type { SubscriptionFilter } from "./command.ts";
 import type { EngineContext } from "./context.ts";
 import { Evaluator, TaskFailure } from "./evaluate.ts";
@@ -115,7 +115,7 @@ export function receiveEvent(machine: Machine, fact: EventReceived): boolean {
   );
   if (index < 0) return false;
   machine.record(fact);
-  state.consumed.add(fact.position);
+  consume(state, fact.position);
   remember(machine, task, frame, filters[index] as EventFilter, fact.event);
   frame.matched[index] = true;
   const own = ownFilterCount(node.to);
@@ -136,6 +136,18 @@ export function receiveEvent(machine: Machine, fact: EventReceived): boolean {
   if (node.foreach !== undefined) nextIteration(machine, task, frame, node);
   else if (frame.isOver) finish(machine, task, frame.values);
   return true;
+}
+
+/** An event is kept for a limited time, so its position need not be known for ever: an endless run must not grow with what it has heard. */
+function consume(state: RunState, position: number): void {
+  // Twice the time: the store may delete a little later than it could.
+  const goneBeforeMs = state.lastAtMs - 2 * EVENT_RETENTION_MS;
+  // In the order of consumption, so the oldest come first.
+  for (const [old, atMs] of state.consumed) {
+    if (atMs >= goneBeforeMs) break;
+    state.consumed.delete(old);
+  }
+  state.consumed.set(position, state.lastAtMs);
 }
 
 function remember(machine: Machine, task: Task, frame: ListenFrame, filter: EventFilter, event: CloudEvent): void {

@@ -71,7 +71,7 @@ export function deserializeState(text: string): RunState {
   const raw = JSON.parse(text) as Omit<RunState, "tasks" | "timers" | "consumed" | "detached" | "detachedByEffect"> & {
     tasks: Task[];
     timers: RunState["timers"] extends Map<number, infer T> ? T[] : never;
-    consumed: number[];
+    consumed: [number, number][];
     detached: RunState["detached"] extends Map<number, infer D> ? D[] : never;
   };
   const state: RunState = {
@@ -79,7 +79,7 @@ export function deserializeState(text: string): RunState {
     tasks: new Map(raw.tasks.map((task) => [task.id, task])),
     timers: new Map(raw.timers.map((timer) => [timer.id, timer])),
     timerHeap: [],
-    consumed: new Set(raw.consumed),
+    consumed: new Map(raw.consumed),
     detached: new Map(raw.detached.map((detached) => [detached.task, detached])),
     detachedByEffect: new Map(raw.detached.map((detached) => [detached.effectKey, detached.task])),
   };

@@ -33,7 +33,7 @@ export function emptyState(started: RunStarted): RunState {
     timers: new Map(),
     nextTimer: 1,
     timerHeap: [],
-    consumed: new Set(),
+    consumed: new Map(),
     detached: new Map(),
     detachedByEffect: new Map(),
     endings: 0,

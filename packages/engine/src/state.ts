@@ -35,8 +35,8 @@ export interface RunState {
   nextTimer: number;
   /** Binary heap of [due, timer], cleared timers are skipped when they come up. */
   readonly timerHeap: [number, number][];
-  /** Positions of events this run has consumed: each at most once. */
-  readonly consumed: Set<number>;
+  /** Positions of events this run has consumed, each at most once, and when: those that nobody can offer again are forgotten. */
+  readonly consumed: Map<number, number>;
   /** Attempts whose task is gone (lost race, timeout, cancellation, kill) and whose outcome is still open. */
   readonly detached: Map<number, Detached>;
   /** The same by effect key, and how many of them are still ending or in doubt: kept by `detached.ts`. */

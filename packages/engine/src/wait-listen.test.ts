@@ -122,6 +122,14 @@ do:
     });
   });
 
+  it("forgets which events it took once nobody can offer them again", () => {
+    const run = new TestRun({ document: listen("{ any: [], until: 'length > 3' }") });
+    run.send("t", 1);
+    run.nowMs += 15 * 24 * 60 * 60 * 1000;
+    run.send("t", 2);
+    expect([...run.state.consumed.keys()]).toEqual([2]);
+  });
+
   it("a listen that times out lets go of its subscription", () => {
     const run = new TestRun({
       document: "do: [ { hear: { timeout: { after: PT1S }, listen: { to: { one: { with: { type: t } } } } } } ]",
