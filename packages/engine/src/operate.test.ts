@@ -15,6 +15,16 @@ describe("pause and resume", () => {
     expect(run.summary).toMatchObject({ status: "completed", output: "c" });
   });
 
+  it("a task skipped while the run is suspended leaves it suspended", () => {
+    const run = new TestRun({ document: "do: [ { w: { wait: PT1H } }, { a: { call: x.a:1@t } } ]", functions: { "x.a:1@t": () => "a" } });
+    run.operate({ kind: "pause" });
+    run.operate({ kind: "skip", task: 1, output: "skipped" });
+    expect(run.summary.status).toBe("suspended");
+    expect(run.sent).toEqual([]);
+    run.operate({ kind: "resume" });
+    expect(run.summary).toMatchObject({ status: "completed", output: "a" });
+  });
+
   it("refuses what the state does not allow, and changes nothing", () => {
     const run = new TestRun({ document: three, functions: { "x.a:1@t": () => HANG } });
     const before = run.records.length;

@@ -28,7 +28,10 @@ export function operate(machine: Machine, fact: OperatorActed): void {
       return;
     case "skip": {
       const task = liveTask(state, action.task);
+      // Skipping settles one task; only `resume` and `retry` say that the run is to go on.
+      const { isPaused } = state;
       wake(machine);
+      state.isPaused = isPaused;
       abandon(machine, task);
       machine.later({
         kind: "complete",
