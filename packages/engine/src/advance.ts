@@ -5,6 +5,7 @@ import { continueTask, sendHeldInside } from "./continue.ts";
 import { failTask } from "./failure.ts";
 import { beginTask, innerDone } from "./kinds.ts";
 import { receiveEvent } from "./listen.ts";
+import { detachedEnded } from "./left-behind.ts";
 import { Machine, type Work } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import { operate } from "./operate.ts";
@@ -59,7 +60,7 @@ function apply(machine: Machine, fact: Fact): boolean {
   const { phase } = machine.state;
   switch (fact.type) {
     case "attempt-ended":
-      return phase !== "quarantined" && attemptEnded(machine, fact);
+      return phase !== "quarantined" && (attemptEnded(machine, fact) || detachedEnded(machine, fact));
     case "look-up-ended":
       return phase !== "quarantined" && lookUpEnded(machine, fact);
     case "timer-fired":

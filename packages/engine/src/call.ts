@@ -12,11 +12,10 @@ import {
 } from "@tutti/model";
 import type { FunctionTraits } from "./context.ts";
 import { findCatcher } from "./catching.ts";
-import { detachedEnded, effectKeyOf, takesOver } from "./left-behind.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded, LookUpEnded } from "./record.ts";
-import { detachedOf, removeDetached } from "./detached.ts";
-import type { AbortReason, CallState, LedgerEntry, Task } from "./state.ts";
+import { detachedOf, effectKeyOf, removeDetached } from "./detached.ts";
+import type { AbortReason, CallState, Detached, LedgerEntry, Task } from "./state.ts";
 import { failWith } from "./tasks.ts";
 import { deriveKeyedToken } from "./token.ts";
 import { tokenOf } from "./token-of.ts";
@@ -75,6 +74,30 @@ export function dispatchCall(machine: Machine, task: Task): void {
   } catch (cause) {
     failWith(machine, task, cause);
   }
+}
+
+/**
+ * An earlier activation of the same effect was given up while its attempt was under way (a sibling failed, the block is repeated): its end is
+ * this task's end. True when the task waits for it, is in doubt with it, or has its output.
+ */
+function takesOver(machine: Machine, task: Task, call: CallState, earlier: Detached): boolean {
+  call.attempt = Math.max(call.attempt, earlier.attempt);
+  call.intentAtMs = Math.max(call.intentAtMs, earlier.intentAtMs);
+  if (earlier.status === "ending") {
+    earlier.successor = task.id;
+    machine.setPhase(task, "held");
+    return true;
+  }
+  removeDetached(machine.state, earlier.task);
+  if (earlier.status === "done") {
+    effectFound(machine, task, earlier.settledOutput ?? null);
+    return true;
+  }
+  call.isOpen = true;
+  call.mustLookUp = true;
+  if (call.effect !== "unsafe") return false;
+  machine.setPhase(task, "in-doubt");
+  return true;
 }
 
 /** What an earlier pass of an enclosing block did here: an inner block that is begun anew knows nothing, the outer one that is repeated does. */
@@ -217,9 +240,8 @@ function lookUp(machine: Machine, task: Task, node: CallNode): void {
 /** An attempt's end, as the runtime reports it. False when it no longer applies. */
 export function attemptEnded(machine: Machine, fact: AttemptEnded): boolean {
   const task = machine.task(fact.task);
-  if (task === undefined) return detachedEnded(machine, fact);
-  const { call } = task;
-  if (call === undefined || task.phase !== "running" || call.attempt !== fact.attempt) return false;
+  const call = task?.call;
+  if (task === undefined || call === undefined || task.phase !== "running" || call.attempt !== fact.attempt) return false;
   machine.record(fact);
   const { outcome } = fact;
   const { aborting } = call;

@@ -1,4 +1,5 @@
-import type { Detached, RunState } from "./state.ts";
+import type { CallNode } from "@tutti/definition";
+import type { CallState, Detached, RunState, Task } from "./state.ts";
 
 /** Attempts that outlived their task, with what has to be known of them without looking at all of them: a cancelled run may have many. */
 
@@ -38,4 +39,9 @@ export function hasEnding(state: RunState): boolean {
 function count(state: RunState, status: Detached["status"], by: 1 | -1): void {
   if (status === "ending") state.endings += by;
   else if (status === "in-doubt") state.doubts += by;
+}
+
+/** Under which a repetition finds what was left behind: the token, and for tasks that look an effect up also their place. */
+export function effectKeyOf(task: Task, call: CallState, node: CallNode): string {
+  return task.searchFor === 0 ? call.token : `${call.token} ${node.path}`;
 }

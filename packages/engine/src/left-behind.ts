@@ -1,12 +1,11 @@
-import type { CallNode } from "@tutti/definition";
 import type { Json } from "@tutti/model";
 import { callNode, effectFound, unknownOutcome } from "./call.ts";
-import { addDetached, removeDetached } from "./detached.ts";
+import { addDetached, effectKeyOf, removeDetached } from "./detached.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded } from "./record.ts";
 import type { CallState, Detached, LedgerEntry, Task } from "./state.ts";
 
-/** Attempts whose task is gone: what is kept of them, and how a repetition of the same effect takes them over. */
+/** Attempts whose task is gone: what is kept of them, and what their end means. How a repetition takes them over: `takesOver` in `call.ts`. */
 
 /** Takes the attempt of a task that is going away out of it: its end is still awaited, and a doubt about it is kept. */
 export function detachCall(machine: Machine, task: Task, isKilled: boolean): void {
@@ -37,40 +36,12 @@ export function detachCall(machine: Machine, task: Task, isKilled: boolean): voi
   });
 }
 
-export function effectKeyOf(task: Task, call: CallState, node: CallNode): string {
-  return task.searchFor === 0 ? call.token : `${call.token} ${node.path}`;
-}
-
 /**
  * Whether it is unknown at this moment if the call's effect happened. A task that is active and has no tasks looking for the effect has just
  * given its error to a `catch`: the author has been told.
  */
 function isEffectOpen(task: Task, call: CallState): boolean {
   return call.isOpen && (task.phase !== "active" || task.frame !== undefined);
-}
-
-/**
- * An earlier activation of the same effect was given up while its attempt was under way (a sibling failed, the block is repeated): its end is
- * this task's end. True when the task waits for it, is in doubt with it, or has its output.
- */
-export function takesOver(machine: Machine, task: Task, call: CallState, earlier: Detached): boolean {
-  call.attempt = Math.max(call.attempt, earlier.attempt);
-  call.intentAtMs = Math.max(call.intentAtMs, earlier.intentAtMs);
-  if (earlier.status === "ending") {
-    earlier.successor = task.id;
-    machine.setPhase(task, "held");
-    return true;
-  }
-  removeDetached(machine.state, earlier.task);
-  if (earlier.status === "done") {
-    effectFound(machine, task, earlier.settledOutput ?? null);
-    return true;
-  }
-  call.isOpen = true;
-  call.mustLookUp = true;
-  if (call.effect !== "unsafe") return false;
-  machine.setPhase(task, "in-doubt");
-  return true;
 }
 
 export function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {

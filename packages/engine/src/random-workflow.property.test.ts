@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "vitest";
-import { randomDocument } from "./random-document.ts";
-import { RandomWorld } from "./random-world.ts";
+import { randomDocument } from "./random-document-for-tests.ts";
+import { RandomWorld } from "./random-world-for-tests.ts";
 
 /** More with ENGINE_CASES=5000 in the environment. A failure prints its seed and path; SEED repeats it. */
 const CASES = Number(process.env["ENGINE_CASES"] ?? 300);
