@@ -111,5 +111,7 @@ export function cancelAll(machine: Machine, isKilled: boolean): void {
   run.frame = { kind: "list", role: "body", position: 0, visits: {}, child: NO_CHILD };
   for (const timer of machine.state.timers.values()) machine.clearTimer(timer.id);
   run.timeoutTimer = undefined;
+  // A slot that is only asked for is not held: the request is withdrawn, and asked again by whoever goes on.
+  letGo(machine, run);
   if (run.phase !== "active") setPhase(machine.state, run, "active");
 }
