@@ -23,12 +23,16 @@ const NAMED_FUNCTIONS: ReadonlyMap<string, FunctionInterface> = new Map([
     },
   ],
 ]);
+const IRREVERSIBLE: ReadonlyMap<string, FunctionInterface> = new Map([
+  ["money.pay:1@bank", { irreversible: true }],
+  ["approval:1@default", {}],
+]);
 
 function error(rule: string, about: string, text: string, more: Partial<LinterCase> = {}): LinterCase {
   return { rule, about, severity: "error", text, ...more };
 }
-function warning(rule: string, about: string, text: string): LinterCase {
-  return { rule, about, severity: "warning", text };
+function warning(rule: string, about: string, text: string, more: Partial<LinterCase> = {}): LinterCase {
+  return { rule, about, severity: "warning", text, ...more };
 }
 function note(rule: string, about: string, text: string): LinterCase {
   return { rule, about, severity: "note", text };
@@ -204,7 +208,7 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
   error(
     "profile-not-available",
     "a key of a later version",
-    "do:\n- a:\n    call: x.y:1@bank\n    metadata: { tutti: { ▸compensate: undo } }\n",
+    "do:\n- a:\n    call: x.y:1@bank\n    metadata: { tutti: { ▸precondition: .ok } }\n",
   ),
   error(
     "profile-value",
@@ -248,6 +252,50 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
     "do:\n- a:\n    ▸call: http\n    with: { method: post, endpoint: 'https://example.com' }\n",
   ),
   warning("unsafe-effect", "a command that nothing makes safe", "do:\n- a:\n    ▸run: { shell: { command: ls } }\n"),
+
+  // Sagas.
+  warning(
+    "saga-without-approval",
+    "a request in a saga that nothing undoes",
+    "do:\n- s:\n    metadata: { tutti: { saga: { on: [faulted] } } }\n    do:\n    - a:\n        ▸call: http\n        with: { method: put, endpoint: 'https://example.com' }\n",
+  ),
+  warning(
+    "saga-without-approval",
+    "an irreversible function of a connector, approved too late",
+    "do:\n- s:\n    metadata: { tutti: { saga: { order: reverse } } }\n    do:\n    - pay:\n        ▸call: money.pay:1@bank\n    - ask:\n        call: approval:1@default\n",
+    { functions: IRREVERSIBLE },
+  ),
+  warning(
+    "saga-without-approval",
+    "a command inside of a loop, in a document that is a saga",
+    "document:\n  dsl: 1.0.3\n  namespace: corpus\n  name: bad\n  version: 1.0.0\n  metadata: { tutti: { saga: {} } }\ndo:\n- a:\n    for: { in: '[1]' }\n    do:\n    - b:\n        ▸run: { shell: { command: ls } }\n",
+    { head: false },
+  ),
+  warning(
+    "saga-without-approval",
+    "a function of the document whose body nothing undoes",
+    "use:\n  functions:\n    send: { call: http, with: { method: post, endpoint: 'https://example.com' } }\ndo:\n- s:\n    metadata: { tutti: { saga: {} } }\n    do:\n    - a: { ▸call: send }\n",
+  ),
+  error(
+    "profile-misplaced",
+    "a saga of a task that is no scope",
+    "do:\n- a:\n    call: x.y:1@bank\n    metadata: { tutti: { ▸saga: { on: [faulted] } } }\n",
+  ),
+  error(
+    "profile-value",
+    "an order that is none",
+    "do:\n- a:\n    metadata: { tutti: { saga: { order: ▸backwards } } }\n    do: [{ b: { set: { x: 1 } } }]\n",
+  ),
+  error(
+    "profile-value",
+    "a saga that starts on nothing",
+    "do:\n- a:\n    metadata: { tutti: { saga: { ▸on: [] } } }\n    do: [{ b: { set: { x: 1 } } }]\n",
+  ),
+  error(
+    "unknown-function",
+    "an undo that names no function",
+    "do:\n- a:\n    call: x.y:1@bank\n    metadata: { tutti: { compensate: ▸undo } }\n",
+  ),
 
   // Data flow and portability.
   warning(

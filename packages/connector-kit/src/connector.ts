@@ -25,6 +25,8 @@ export interface ConnectorFunction {
   readonly settleMs: number;
   /** The target refuses a second effect of the same token or name, so that one absent look-up is enough. */
   readonly unique?: boolean;
+  /** Nothing can undo what it did (a mail, a payment): a saga should not reach it before somebody has approved. */
+  readonly irreversible?: boolean;
   /** Attempts of this function that may run at the same time in one process. */
   readonly concurrencyMax?: number;
 

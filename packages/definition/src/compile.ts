@@ -82,6 +82,13 @@ class Compiler {
     if (evaluate["language"] !== undefined && evaluate["language"] !== "jq")
       this.#refuse(`evaluate.language ${text(evaluate["language"])}`, "/evaluate/language");
     if (evaluate["mode"] === "loose") this.#refuse("evaluate.mode loose", "/evaluate/mode");
+    this.#refuseBackOut(member(member(member(this.#document, "document"), "metadata"), "tutti"), "/document");
+  }
+
+  /** To run a workflow that counts on being undone, without undoing, would break what its author relies on. */
+  #refuseBackOut(operations: JsonObject, owner: string): void {
+    for (const key of ["saga", "compensate"])
+      if (Object.hasOwn(operations, key)) this.#refuse(`metadata.tutti.${key}`, `${owner}/metadata/tutti/${key}`);
   }
 
   #refuse(construct: string, pointer: string): void {
@@ -111,6 +118,7 @@ class Compiler {
     this.#nodes.push(undefined as unknown as TaskNode);
     const { locals } = place;
     const operations = member(member(value, "metadata"), "tutti");
+    this.#refuseBackOut(operations, place.pointer);
     const base: TaskBase = {
       index,
       name,

@@ -57,6 +57,25 @@ describe("accepted without a finding", () => {
 `,
     ],
     [
+      "a saga whose effects can be undone, are only read, or are approved before, at whatever depth",
+      `use: { functions: { undo: { call: x.undo:1@bank }, look: { call: http, with: { method: get, endpoint: 'https://example.com' } } } }
+do:
+- s:
+    metadata: { tutti: { saga: { on: [faulted, cancelled], order: parallel, onFailure: continue } } }
+    do:
+    - named: { call: http, with: { method: put, endpoint: 'https://example.com' }, metadata: { tutti: { compensate: undo } } }
+    - listed:
+        call: http
+        with: { method: put, endpoint: 'https://example.com' }
+        metadata: { tutti: { compensate: [{ back: { call: http, with: { method: delete, endpoint: 'https://example.com/{id}' } } }] } }
+    - reads: { call: look }
+    - searches: { call: http, with: { method: post, endpoint: 'https://example.com' }, metadata: { tutti: { effect: { class: read } } } }
+    - ask: { do: [{ approve: { call: approval:1@default } }] }
+    - after: { do: [{ put: { call: http, with: { method: put, endpoint: 'https://example.com' } } }] }
+- outside: { call: http, with: { method: put, endpoint: 'https://example.com' } }
+`,
+    ],
+    [
       "bare and wrapped expressions where only expressions stand",
       "input: { from: .a }\noutput: { as: '${ .b }' }\ndo:\n- a: { if: .x, input: { from: '${ .y }' }, set: .z, output: { as: .w }, export: { as: '$output' } }\n",
     ],
@@ -133,4 +152,15 @@ test("very many findings are cut off, and an error among those left out still co
   const findings = lintDocument(`${HEAD}do:\n${tasks}\n- last: { set: { x: 1 }, then: nowhere }\n`);
   expect(findings).toHaveLength(501);
   expect(findings.at(-1)).toMatchObject({ severity: "error", rule: "too-many-findings" });
+});
+
+test("what relies on being undone is accepted, and refused by name when it is to run", () => {
+  const parsed = parseDocument(
+    `${HEAD}do:\n- s:\n    metadata: { tutti: { saga: {} } }\n    do:\n    - a: { set: { x: 1 }, metadata: { tutti: { compensate: [{ b: { set: { x: 0 } } }] } } }\n`,
+  );
+  expect(lintDocument(parsed).filter(({ severity }) => severity === "error")).toEqual([]);
+  expect(compileWorkflow(parsed.json ?? {}).unsupported).toEqual([
+    { construct: "metadata.tutti.saga", pointer: "/do/0/s/metadata/tutti/saga" },
+    { construct: "metadata.tutti.compensate", pointer: "/do/0/s/do/0/a/metadata/tutti/compensate" },
+  ]);
 });

@@ -13,6 +13,7 @@ import { checkPortability } from "./lint/portability-rules.ts";
 import { checkProcesses } from "./lint/process-rules.ts";
 import { checkProfile } from "./lint/profile-rules.ts";
 import { checkReferences } from "./lint/reference-rules.ts";
+import { checkSagas } from "./lint/saga-rules.ts";
 import { checkDocument } from "./lint/schedule-rules.ts";
 import { parseDocument, type ParsedDocument } from "./parse-document.ts";
 import { shapeProblems } from "./schema/messages.ts";
@@ -42,6 +43,7 @@ export function lintDocument(document: string | ParsedDocument, options: LintOpt
   checkData(context);
   checkProcesses(context);
   checkProfile(context);
+  checkSagas(context);
   checkDataFlow(context, reader);
   checkPortability(context);
   return inOrder([...parsed.findings, ...context.findings], context.hasMore);

@@ -106,11 +106,12 @@ function effectOf(declared: ConnectorFunction, input: JsonObject): EffectClass {
 
 /** Arguments whose schema has no JSON form are checked at dispatch only. */
 function interfaceOf(declared: ConnectorFunction): FunctionInterface {
+  const traits = declared.irreversible === true ? { irreversible: true } : {};
   try {
     // A JSON Schema is plain data.
-    return { inputSchema: z.toJSONSchema(declared.input, { io: "input", unrepresentable: "any" }) as unknown as Json };
+    return { ...traits, inputSchema: z.toJSONSchema(declared.input, { io: "input", unrepresentable: "any" }) as unknown as Json };
   } catch {
-    return {};
+    return traits;
   }
 }
 

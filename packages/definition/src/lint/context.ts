@@ -8,6 +8,8 @@ import { collectTasks, type TaskGroup, type TaskSite } from "./task-sites.ts";
 export interface FunctionInterface {
   /** JSON Schema of the arguments. */
   readonly inputSchema?: Json;
+  /** Nothing undoes what it did. */
+  readonly irreversible?: boolean;
 }
 
 export interface LintOptions {

@@ -13,9 +13,11 @@ import { useEntry } from "./reference-rules.ts";
 /** Where a key of `metadata.tutti` belongs. */
 type Owner = "document" | "task";
 
+/** The name of a function of `use.functions`, or tasks. */
+const FunctionOrTasks = choice([z.string(), TaskList], (value) => (typeof value === "string" ? 0 : 1));
 const Effect = closed({
   class: z.enum(EFFECT_CLASSES),
-  find: choice([z.string(), TaskList], (value) => (typeof value === "string" ? 0 : 1)).optional(),
+  find: FunctionOrTasks.optional(),
   unique: z.boolean().optional(),
   settle: Duration.optional(),
 });
@@ -28,23 +30,27 @@ const Concurrency = closed({
   onConflict: z.enum(["queue", "reject", "replace"]).optional(),
 });
 
-/** Keys that are run, by where they may stand. */
+/** When back-out starts, and how: language.md section 8.1 of the profile. */
+const Saga = closed({
+  on: z
+    .array(z.enum(["faulted", "cancelled"]))
+    .min(1, { error: "must name an outcome" })
+    .optional(),
+  order: z.enum(["reverse", "parallel"]).optional(),
+  onFailure: z.enum(["stop", "continue"]).optional(),
+});
+
+/** Keys whose values are checked, by where they may stand. */
 const AVAILABLE: Readonly<Record<string, { readonly schema: z.ZodType; readonly owners: readonly Owner[] }>> = {
   effect: { schema: Effect, owners: ["task"] },
   idempotencyKey: { schema: z.string(), owners: ["task"] },
   concurrency: { schema: Concurrency, owners: ["document", "task"] },
+  // Checked here; refused by name when a run is started, until back-out is there.
+  compensate: { schema: FunctionOrTasks, owners: ["task"] },
+  saga: { schema: Saga, owners: ["document", "task"] },
 };
 /** Keys of the profile that this version does not know how to carry out; to ignore one would run a workflow without what it relies on. */
-const NOT_YET: readonly string[] = [
-  "compensate",
-  "saga",
-  "precondition",
-  "refreshOnResume",
-  "schedule",
-  "sandbox",
-  "artifacts",
-  "retention",
-];
+const NOT_YET: readonly string[] = ["precondition", "refreshOnResume", "schedule", "sandbox", "artifacts", "retention"];
 
 /** `metadata.tutti`: what operates a workflow besides its data. */
 export function checkProfile(context: LintContext): void {
@@ -54,6 +60,14 @@ export function checkProfile(context: LintContext): void {
     if (profile === undefined) continue;
     const pointer = joinPointer(site.pointer, "metadata", "tutti");
     checkEffect(context, profile, site.task, pointer);
+    checkNamedFunction(context, ownProperty(profile, "compensate"), joinPointer(pointer, "compensate"));
+    if (Object.hasOwn(profile, "saga") && site.kind !== "do") {
+      context.error("profile-misplaced", {
+        pointer: joinPointer(pointer, "saga"),
+        place: "key",
+        message: "`saga` belongs to a `do` task or to the document: it is the scope that is backed out together.",
+      });
+    }
     if (Object.hasOwn(profile, "idempotencyKey") && site.kind !== "call" && site.kind !== "run") {
       context.error("profile-misplaced", {
         pointer: joinPointer(pointer, "idempotencyKey"),
@@ -134,18 +148,18 @@ function checkEffect(context: LintContext, profile: JsonObject, task: JsonObject
       message: `\`find\` goes with \`class: findable\`, not with ${JSON.stringify(effect["class"])}.`,
     });
   }
-  if (typeof find === "string" && useEntry(context, "functions", find) === undefined) {
-    const hint = (): string | undefined => didYouMean(find, Object.keys(member(context.use, "functions")));
-    context.error("unknown-function", {
-      pointer: joinPointer(at, "find"),
-      message: `There is no function \`${find}\` in \`use.functions\`.`,
-      hint,
-    });
-  }
+  checkNamedFunction(context, find, joinPointer(at, "find"));
   const settle = ownProperty(effect, "settle");
   if (settle === undefined || durationMs(settle) !== undefined || !Duration.safeParse(settle).success) return;
   context.error("profile-value", {
     pointer: joinPointer(at, "settle"),
     message: "`settle` must be a duration written out, between 0 and 100 years.",
   });
+}
+
+/** A text names an entry of `use.functions`; anything else is a list of tasks, and checked as one. */
+function checkNamedFunction(context: LintContext, name: Json | undefined, pointer: string): void {
+  if (typeof name !== "string" || useEntry(context, "functions", name) !== undefined) return;
+  const hint = (): string | undefined => didYouMean(name, Object.keys(member(context.use, "functions")));
+  context.error("unknown-function", { pointer, message: `There is no function \`${name}\` in \`use.functions\`.`, hint });
 }

@@ -119,9 +119,12 @@ function collectInner(groups: TaskGroup[], site: TaskSite): void {
     }
     default:
   }
-  // The list that finds an effect is ours, not the schema's: it is a list of tasks only when it looks like one.
-  const effect = objectAt(objectAt(objectAt(task, "metadata"), "tutti"), "effect");
-  if (TaskList.safeParse(ownProperty(effect, "find")).success) collect(effect, "find", joinPointer(pointer, "metadata", "tutti", "effect"));
+  // The lists that find and undo an effect are ours, not the schema's: they are lists of tasks only when they look like one.
+  const operations = objectAt(objectAt(task, "metadata"), "tutti");
+  const at = joinPointer(pointer, "metadata", "tutti");
+  const effect = objectAt(operations, "effect");
+  if (TaskList.safeParse(ownProperty(effect, "find")).success) collect(effect, "find", joinPointer(at, "effect"));
+  if (TaskList.safeParse(ownProperty(operations, "compensate")).success) collect(operations, "compensate", at);
 }
 
 /** The variables of a loop's body. */
