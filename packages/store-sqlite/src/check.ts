@@ -4,6 +4,7 @@ import { definitionOf } from "./definitions.ts";
 import { eventOf } from "./events.ts";
 import { loadHistory } from "./load-run.ts";
 import { messageOf } from "./messages.ts";
+import { scheduleOf } from "./schedules.ts";
 
 /** Rows read at once: a check must not need memory for the whole store. */
 const PAGE = 500;
@@ -20,6 +21,7 @@ export function checkStore(connection: Connection): StoreReport {
   damage.push(...checkRows(connection, "event", "position", eventOf));
   damage.push(...checkRows(connection, "message", "position", messageOf));
   damage.push(...checkRows(connection, "definition", "rowid", definitionOf));
+  damage.push(...checkRows(connection, "schedule", "schedule_key", scheduleOf));
   const pages = connection.sql("select page_count * page_size as bytes from pragma_page_count(), pragma_page_size()").get();
   return { runs: runs.count, records: runs.records, bytes: Number(pages?.["bytes"] ?? 0), damage };
 }
@@ -66,7 +68,7 @@ function checkRuns(connection: Connection): { readonly count: number; readonly r
 /** Looks at every row of a table in pages by its integer key. */
 function checkRows(
   connection: Connection,
-  table: "event" | "message" | "definition",
+  table: "event" | "message" | "definition" | "schedule",
   key: string,
   decode: (row: Record<string, unknown>) => unknown,
 ): readonly Damage[] {

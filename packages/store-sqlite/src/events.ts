@@ -23,9 +23,10 @@ export function lastEventPosition(connection: Connection): number {
   return Number(connection.sql("select seq from sqlite_sequence where name = 'event'").get()?.["seq"] ?? 0);
 }
 
-/** Deletes what is older and was dispatched. */
+/** Deletes what is older, was dispatched, and was read for every schedule. */
 export function deleteEvents(connection: Connection, acceptedBeforeMs: number): number {
-  const cursor = readSetting(connection, "dispatch-cursor");
+  const readUpTo = connection.sql("select min(event_position) as position from schedule").get()?.["position"];
+  const cursor = Math.min(readSetting(connection, "dispatch-cursor"), Number(readUpTo ?? Number.POSITIVE_INFINITY));
   return Number(connection.sql("delete from event where accepted_at < ? and position <= ?").run(acceptedBeforeMs, cursor).changes);
 }
 

@@ -2,6 +2,7 @@ import { commitRun } from "./commit.ts";
 import type { Connection } from "./connection.ts";
 import { putDefinition } from "./definitions.ts";
 import { acceptEvent, deleteEvents } from "./events.ts";
+import { putSchedule } from "./schedules.ts";
 import { writeSetting } from "./settings.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
 
@@ -18,6 +19,8 @@ function execute(connection: Connection, job: WriteJob): WriteResult {
       return { kind: "put-definition", outcome: putDefinition(connection, job.definition) };
     case "accept-event":
       return { kind: "accept-event", ...acceptEvent(connection, job.event) };
+    case "put-schedule":
+      return { kind: "put-schedule", outcome: putSchedule(connection, job.row) };
     case "delete-events":
       return { kind: "delete-events", count: deleteEvents(connection, job.acceptedBeforeMs) };
     case "set":

@@ -74,11 +74,11 @@ test("only the owner's account can read what is stored", async () => {
 test("a directory written by a newer version is refused, and left alone", async () => {
   await withDirectory(async (directory) => {
     await createStore(directory);
-    change(directory, "insert into migration (number, hash) values (2, 'from the future')");
+    change(directory, "insert into migration (number, hash) values (1000, 'from the future')");
     await expect(openSqliteStore({ directory }).start()).rejects.toMatchObject({ code: "store-newer" });
     // The refusal lets go of the directory.
     await expect(openSqliteStore({ directory }).start()).rejects.toMatchObject({ code: "store-newer" });
-    change(directory, "delete from migration where number = 2");
+    change(directory, "delete from migration where number = 1000");
     const store = openSqliteStore({ directory });
     await store.start();
     expect(await store.loadRun(idOf(1))).toBeDefined();

@@ -11,6 +11,7 @@ import type {
   RunPage,
   RunQuery,
   RunRow,
+  ScheduleRow,
   Store,
   StoredEvent,
   StoredRecord,
@@ -31,6 +32,7 @@ import { OwnerLock } from "./owner-lock.ts";
 import { type CommitPlan, planCommit } from "./plan-commit.ts";
 import { createPrivateDirectory, createPrivateFile } from "./private-files.ts";
 import { RunIndex } from "./run-index.ts";
+import { listSchedules, loadSchedule } from "./schedules.ts";
 import { readSetting } from "./settings.ts";
 import { Suspects } from "./suspects.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
@@ -221,6 +223,18 @@ export class SqliteStore implements Store {
 
   async readMessages(afterPosition: number, limit: number): Promise<readonly RunMessage[]> {
     return this.#read((connection) => readMessages(connection, afterPosition, limit));
+  }
+
+  async putSchedule(row: ScheduleRow): Promise<"written" | "conflict"> {
+    return expectKind(await this.#write({ kind: "put-schedule", row }, row.body.length), "put-schedule").outcome;
+  }
+
+  async loadSchedule(tenant: string, namespace: string, name: string): Promise<ScheduleRow | undefined> {
+    return this.#read((connection) => loadSchedule(connection, tenant, namespace, name));
+  }
+
+  async listSchedules(tenant: string): Promise<readonly ScheduleRow[]> {
+    return this.#read((connection) => listSchedules(connection, tenant));
   }
 
   async markSuspect(runId: string | undefined): Promise<void> {

@@ -1,10 +1,11 @@
-import type { DefinitionRow, IncomingEvent, RunCommit, RunMessage, RunRowChange, SlotVerdict } from "@tutti/store";
+import type { DefinitionRow, IncomingEvent, RunCommit, RunMessage, RunRowChange, ScheduleRow, SlotVerdict } from "@tutti/store";
 
 /** One write, as plain data: the same on the main thread and in the writer worker. Several share a transaction. */
 export type WriteJob =
   | { readonly kind: "commit"; readonly runs: readonly PlannedRun[] }
   | { readonly kind: "put-definition"; readonly definition: DefinitionRow }
   | { readonly kind: "accept-event"; readonly event: IncomingEvent }
+  | { readonly kind: "put-schedule"; readonly row: ScheduleRow }
   | { readonly kind: "delete-events"; readonly acceptedBeforeMs: number }
   | { readonly kind: "set"; readonly name: SettingName; readonly value: number };
 
@@ -12,6 +13,7 @@ export type WriteResult =
   | { readonly kind: "commit"; readonly runs: readonly CommittedRun[] }
   | { readonly kind: "put-definition"; readonly outcome: "created" | "unchanged" | "conflict" }
   | { readonly kind: "accept-event"; readonly position: number; readonly duplicate: boolean }
+  | { readonly kind: "put-schedule"; readonly outcome: "written" | "conflict" }
   | { readonly kind: "delete-events"; readonly count: number }
   | { readonly kind: "set" };
 

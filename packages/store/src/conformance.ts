@@ -5,6 +5,7 @@ import { describeEvents } from "./conformance/events.ts";
 import type { OpenStore, StoreTest } from "./conformance/fixtures.ts";
 import { describeLifeCycle } from "./conformance/life-cycle.ts";
 import { describeLists } from "./conformance/lists.ts";
+import { describeSchedules } from "./conformance/schedules.ts";
 import { describeSlots } from "./conformance/slots.ts";
 
 export type { OpenStore, StoreUnderTest } from "./conformance/fixtures.ts";
@@ -25,6 +26,9 @@ export function describeStore(name: string, open: OpenStore): void {
     });
     describe("events and messages", () => {
       describeEvents(test);
+    });
+    describe("schedules", () => {
+      describeSchedules(test);
     });
     describe("slots", () => {
       describeSlots(test);

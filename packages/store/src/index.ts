@@ -23,6 +23,7 @@ export {
   type RunRowChange,
   type RunStatus,
   type RunVerdict,
+  type ScheduleRow,
   type SlotHolder,
   type SlotRequest,
   type SlotVerdict,

@@ -1,4 +1,4 @@
-import type { DefinitionRow, RunMessage, RunRow, SlotHolder, StoredEvent, SubscriptionRow } from "./store.ts";
+import type { DefinitionRow, RunMessage, RunRow, ScheduleRow, SlotHolder, StoredEvent, SubscriptionRow } from "./store.ts";
 
 /** A record as it lies on the disk: with markers in place of its payloads. */
 export interface MemoryRecord {
@@ -39,6 +39,7 @@ export class MemoryDisk {
   readonly slots = new Map<string, MemorySlot[]>();
   lastFence = 0;
   dispatchCursor = 0;
+  readonly schedules = new Map<string, ScheduleRow>();
   stoppedCleanly = false;
   suspect: string | undefined;
   readonly crashes = new Map<string, number>();

@@ -16,6 +16,7 @@ import type {
   RunPage,
   RunQuery,
   RunRow,
+  ScheduleRow,
   Store,
   StoredEvent,
   StoredRecord,
@@ -192,7 +193,11 @@ class MemoryStore implements Store {
 
   async deleteEventsBefore(acceptedAtMs: number): Promise<number> {
     const disk = this.#open();
-    const isOld = (event: StoredEvent): boolean => event.acceptedAtMs < acceptedAtMs && event.position <= disk.dispatchCursor;
+    const readUpTo = Math.min(
+      disk.dispatchCursor,
+      ...[...disk.schedules.values()].flatMap(({ eventPosition }) => (eventPosition === undefined ? [] : [eventPosition])),
+    );
+    const isOld = (event: StoredEvent): boolean => event.acceptedAtMs < acceptedAtMs && event.position <= readUpTo;
     const old = disk.events.filter(isOld);
     for (const event of old) disk.eventPositions.delete(JSON.stringify([event.tenant, event.source, event.id]));
     disk.events = disk.events.filter((event) => !isOld(event));
@@ -201,6 +206,24 @@ class MemoryStore implements Store {
 
   async readMessages(afterPosition: number, limit: number): Promise<readonly RunMessage[]> {
     return [...this.#open().messages.values()].filter((message) => message.position > afterPosition).slice(0, limit);
+  }
+
+  async putSchedule(row: ScheduleRow): Promise<"written" | "conflict"> {
+    const { schedules } = this.#open();
+    const key = JSON.stringify([row.tenant, row.namespace, row.name]);
+    if (row.revision !== (schedules.get(key)?.revision ?? 0) + 1) return "conflict";
+    schedules.set(key, row);
+    return "written";
+  }
+
+  async loadSchedule(tenant: string, namespace: string, name: string): Promise<ScheduleRow | undefined> {
+    return this.#open().schedules.get(JSON.stringify([tenant, namespace, name]));
+  }
+
+  async listSchedules(tenant: string): Promise<readonly ScheduleRow[]> {
+    return [...this.#open().schedules.values()]
+      .filter((row) => row.tenant === tenant)
+      .toSorted((a, b) => compareTexts(a.namespace, b.namespace) || compareTexts(a.name, b.name));
   }
 
   async markSuspect(runId: string | undefined): Promise<void> {

@@ -53,11 +53,20 @@ export interface Store {
   /** Every event up to here has reached all its subscribers; what lies after is dispatched again on start. */
   readDispatchCursor(): Promise<number>;
   writeDispatchCursor(position: number): Promise<void>;
-  /** Deletes what was accepted before and has reached its subscribers; the ids may then be accepted again. */
+  /** Deletes what was accepted before, has reached its subscribers, and has been read for every schedule; the ids may then be accepted again. */
   deleteEventsBefore(acceptedAtMs: number): Promise<number>;
 
   /** Messages for runs that were committed with another run's batch and not yet taken: run ended, slot granted. In order of position. */
   readMessages(afterPosition: number, limit: number): Promise<readonly RunMessage[]>;
+
+  /**
+   * Writes what is known of a workflow's schedule. `row.revision` is one more than that of the stored row, 1 when there is none; another one is a
+   * `conflict` and nothing is written.
+   */
+  putSchedule(row: ScheduleRow): Promise<"written" | "conflict">;
+  loadSchedule(tenant: string, namespace: string, name: string): Promise<ScheduleRow | undefined>;
+  /** All schedules of the tenant, by namespace and name. */
+  listSchedules(tenant: string): Promise<readonly ScheduleRow[]>;
 
   /** Poison bookkeeping, no sync: which run is about to be advanced for the first time after a start. Undefined clears it. */
   markSuspect(runId: string | undefined): Promise<void>;
@@ -239,6 +248,20 @@ export interface Subscriber {
   readonly runId: string;
   readonly task: number;
   readonly filter: number;
+}
+
+/** What is known of the schedule of a workflow, whatever its version: one row a name, from the first time it is enabled. */
+export interface ScheduleRow {
+  readonly tenant: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly isEnabled: boolean;
+  /** Events after this position are still to be read for it; undefined when it reads none. */
+  readonly eventPosition: number | undefined;
+  /** Counts the writes. */
+  readonly revision: number;
+  /** JSON text of the runtime's. */
+  readonly body: string;
 }
 
 export interface SlotHolder {
