@@ -1,5 +1,7 @@
-// The process that is killed: `worker.ts DIRECTORY load|load-ack-early|finish`. It owns the directory, starts runs without end (`load`) or
-// brings all runs to an end and settles what is in doubt (`finish`), and writes every acknowledgement to DIRECTORY/../acks.
+// The process that is killed: `worker.ts DIRECTORY load|load-ack-early|finish HOME`. It owns the directory, starts runs without end (`load`) or
+// brings all runs to an end and settles what is in doubt (`finish`), and writes every acknowledgement to HOME/acks; HOME/bank holds the books.
+// `TUTTI_CRASH_POINT` and its like (packages/host/src/crash-point.ts) make it kill itself at an exact place; `CRASH_LOSE_ANSWERS` loses the
+// answers of some attempts, so that effects have to be looked up.
 import { existsSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
@@ -7,7 +9,7 @@ import { createNodeEnv, resolveDataDirectory } from "@tutti/host";
 import { createRuntime, type Runtime } from "@tutti/runtime";
 import type { CommitBatch, Store } from "@tutti/store";
 import { openSqliteStore } from "@tutti/store-sqlite";
-import { type Bank, createBank } from "@tutti/testkit";
+import { type Bank, createBank, NO_FAULTS, seededFaults } from "@tutti/testkit";
 import { acknowledge } from "./acks.ts";
 import { CRASH_WORKFLOWS } from "./workflows.ts";
 
@@ -15,17 +17,19 @@ import { CRASH_WORKFLOWS } from "./workflows.ts";
 const RUNS_IN_FLIGHT = 24;
 /** A run that is not over by then is stuck. */
 const FINISH_MS = 60_000;
+const LOST_ANSWERS = seededFaults({ seed: 1, rate: 0.3, faults: [{ kind: "fail-after" }], attemptsMax: 1 });
 
-const [directory = "", mode = "load"] = process.argv.slice(2);
-const acks = join(directory, "..", "acks");
+const [directory = "", mode = "load", home = ""] = process.argv.slice(2);
+const acks = join(home, "acks");
 const data = resolveDataDirectory({ flag: directory, environment: {}, currentDirectory: "/" });
-const bank = createBank({ path: join(directory, "..", "bank") });
+const faults = process.env["CRASH_LOSE_ANSWERS"] === undefined ? NO_FAULTS : LOST_ANSWERS;
+const bank = createBank({ path: join(home, "bank"), faults });
 const inner = openSqliteStore({ directory });
 await inner.start();
 const store = acknowledging(inner, mode === "load-ack-early");
 const env = createNodeEnv({
   directory: data,
-  environment: {},
+  environment: process.env,
   report: (message, cause) => process.stderr.write(`${message} ${cause instanceof Error ? (cause.stack ?? "") : String(cause)}\n`),
 });
 const runtime = createRuntime({ store, connectors: [bank.connector], env, drive: "all", version: "crash-test" });

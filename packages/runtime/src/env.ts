@@ -25,14 +25,17 @@ export interface Env {
   report(message: string, cause: unknown): void;
 }
 
-export type CrashPointName =
-  | "commit.before"
-  | "commit.after"
-  | "attempt.before"
-  | "attempt.after"
-  | "look-up.before"
-  | "acknowledge.before"
-  | "acknowledge.after";
+/** The named places at which tests kill the process, each one once at least. */
+export const CRASH_POINTS = [
+  "commit.before",
+  "commit.after",
+  "attempt.before",
+  "attempt.after",
+  "look-up.before",
+  "acknowledge.before",
+  "acknowledge.after",
+] as const;
+export type CrashPointName = (typeof CRASH_POINTS)[number];
 
 export interface TimerHandle {
   clear(): void;
