@@ -1,3 +1,8 @@
+CREATE TABLE condemned (
+  run_key integer primary key,
+  run_id text not null unique
+) strict;
+
 CREATE TABLE definition (
   namespace text not null,
   name text not null,
@@ -36,6 +41,12 @@ CREATE TABLE payload (
   hash text not null unique,
   body text not null
 ) strict;
+
+CREATE TABLE payload_use (
+  run_key integer not null,
+  payload_key integer not null,
+  primary key (run_key, payload_key)
+) strict, without rowid;
 
 CREATE TABLE record (
   record_key integer primary key,
@@ -135,9 +146,15 @@ CREATE INDEX event_by_age on event (accepted_at);
 
 CREATE INDEX event_by_type on event (tenant, type);
 
+CREATE INDEX message_by_run on message (to_run_id);
+
+CREATE INDEX payload_use_by_payload on payload_use (payload_key);
+
 CREATE UNIQUE INDEX record_by_run on record (run_key, seq_first);
 
 CREATE INDEX run_by_doubt on run (tenant, started_at, run_id) where in_doubt > 0;
+
+CREATE INDEX run_by_end on run (digest, ended_at, run_id) where ended_at is not null;
 
 CREATE INDEX run_by_error on run (tenant, error_type, started_at, run_id) where error_type is not null;
 

@@ -59,10 +59,30 @@ function checkRuns(connection: Connection): { readonly count: number; readonly r
     }
   }
   const orphans = connection
-    .sql("select count(*) as count from record where not exists (select 1 from run where run.run_key = record.run_key)")
+    .sql(
+      `select count(*) as count from record where not exists (select 1 from run where run.run_key = record.run_key)
+         and not exists (select 1 from condemned where condemned.run_key = record.run_key)`,
+    )
     .get();
   if (Number(orphans?.["count"]) > 0) damage.push({ runId: undefined, what: `${String(orphans?.["count"])} commits belong to no run` });
+  damage.push(...checkPayloadUses(connection));
   return { count, records, damage };
+}
+
+/** A payload whose use is not noted would go with another run. */
+function checkPayloadUses(connection: Connection): readonly Damage[] {
+  const missing = connection.sql(
+    `select distinct run.run_id as run_id from run join record using (run_key) join json_each(record.payload_places) as place
+     where payload_places is not null and json_valid(payload_places) and not exists (
+       select 1 from payload join payload_use using (payload_key)
+       where payload.hash = json_extract(place.value, '$[2]') and payload_use.run_key = run.run_key)
+     limit ?`,
+  );
+  try {
+    return missing.all(PAGE).map((row) => ({ runId: String(row["run_id"]), what: "a payload of the run is not noted as used by it" }));
+  } catch (error) {
+    return [{ runId: undefined, what: messageIn(error) }];
+  }
 }
 
 /** Looks at every row of a table in pages by its integer key. */

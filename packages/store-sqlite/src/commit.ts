@@ -18,8 +18,12 @@ const INSERT_RECORD = "insert into record (run_key, seq_first, seq_last, crc, bo
 /** Writes a run's part of a batch, inside the batch's transaction. */
 export function commitRun(connection: Connection, run: PlannedRun): CommittedRun {
   if (run.payloads !== undefined) {
-    for (const payload of run.payloads)
+    for (const payload of run.payloads) {
       connection.sql("insert or ignore into payload (hash, body) values (?, ?)").run(payload.hash, payload.text);
+      connection
+        .sql("insert or ignore into payload_use (run_key, payload_key) select ?, payload_key from payload where hash = ?")
+        .run(run.runKey, payload.hash);
+    }
   }
   if (run.seqLast >= run.seqFirst) {
     const places = run.payloadPlaces ?? null;

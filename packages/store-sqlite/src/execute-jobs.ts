@@ -3,6 +3,7 @@ import type { Connection } from "./connection.ts";
 import { putDefinition } from "./definitions.ts";
 import { acceptEvent, deleteEvents } from "./events.ts";
 import { putSchedule } from "./schedules.ts";
+import { condemnRuns, giveBackSpace, sweepRuns } from "./retention.ts";
 import { writeSetting } from "./settings.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
 
@@ -23,6 +24,12 @@ function execute(connection: Connection, job: WriteJob): WriteResult {
       return { kind: "put-schedule", outcome: putSchedule(connection, job.row) };
     case "delete-events":
       return { kind: "delete-events", count: deleteEvents(connection, job.acceptedBeforeMs) };
+    case "condemn":
+      return { kind: "condemn", condemned: condemnRuns(connection, job.runIds) };
+    case "sweep":
+      return { kind: "sweep", ...sweepRuns(connection, job.runIds) };
+    case "give-back":
+      return { kind: "give-back", ...giveBackSpace(connection, job.keepBytes) };
     case "set":
       writeSetting(connection, job.name, job.value);
       return { kind: "set" };

@@ -1,14 +1,16 @@
 import { hash } from "node:crypto";
+import { statfsSync } from "node:fs";
 import { AppError } from "@tutti/model";
 import type { Connection } from "./connection.ts";
 import { MIGRATION_1 } from "./migrations/001-start.ts";
 import { MIGRATION_2 } from "./migrations/002-schedules.ts";
+import { MIGRATION_3 } from "./migrations/003-retention.ts";
 
 /** "Tut1": tells a store of ours from any other SQLite file. */
 const APPLICATION_ID = 0x54757431;
 
 /** Numbered from 1 by their place; only appended to, never edited: their hash is stored and compared. */
-export const MIGRATIONS: readonly string[] = [MIGRATION_1, MIGRATION_2];
+export const MIGRATIONS: readonly string[] = [MIGRATION_1, MIGRATION_2, MIGRATION_3];
 
 /**
  * Brings the database to this version, each migration in a transaction of its own.
@@ -40,6 +42,26 @@ export function migrate(connection: Connection, migrations: readonly string[] = 
       throw new AppError("store-damaged", `Migration ${index + 1} of the data directory is not the one that this version knows.`);
     }
   }
+}
+
+/** Value of `pragma auto_vacuum` for "incremental". */
+const AUTO_VACUUM_INCREMENTAL = 2;
+/** The database is written once more, and once into the log, before the old one goes. */
+const REWRITE_SPACE_FACTOR = 3;
+
+/**
+ * Rewrites a database of an earlier version, once, so that the space of deleted runs can be given back from then on.
+ *
+ * All or nothing, like every transaction. Where the disk has no room for it the database stays as it is: deleted runs then make room for new
+ * ones and the file keeps its size; it is tried again at the next start.
+ */
+export function enableGivingBack(connection: Connection, path: string): void {
+  const { database } = connection;
+  if (Number(database.prepare("pragma auto_vacuum").get()?.["auto_vacuum"]) === AUTO_VACUUM_INCREMENTAL) return;
+  const size = database.prepare("select page_count * page_size as bytes from pragma_page_count(), pragma_page_size()").get();
+  const disk = statfsSync(path);
+  if (disk.bavail * disk.bsize < Number(size?.["bytes"]) * REWRITE_SPACE_FACTOR) return;
+  database.exec("pragma auto_vacuum = incremental; vacuum;");
 }
 
 /** The schema as SQLite has it, for the committed copy and its test. */

@@ -23,7 +23,9 @@ export class RunIndex {
 
   constructor(connection: Connection) {
     this.#connection = connection;
-    this.#nextKey = Number(connection.database.prepare("select coalesce(max(run_key), 0) + 1 as next from run").get()?.["next"]);
+    // A condemned run keeps its key until its last row is gone.
+    const next = "select max(coalesce((select max(run_key) from run), 0), coalesce((select max(run_key) from condemned), 0)) + 1 as next";
+    this.#nextKey = Number(connection.database.prepare(next).get()?.["next"]);
   }
 
   find(runId: string): RunPlaceInStore | undefined {

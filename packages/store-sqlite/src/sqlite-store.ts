@@ -5,6 +5,8 @@ import type {
   CommitResult,
   DefinitionKey,
   DefinitionRow,
+  FinishedPage,
+  FinishedQuery,
   IncomingEvent,
   RunHistory,
   RunMessage,
@@ -27,10 +29,11 @@ import { findSubscribers, listEvents, readEvents } from "./events.ts";
 import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt } from "./list-runs.ts";
 import { loadHistory, loadRun, readRecords } from "./load-run.ts";
 import { readMessages } from "./messages.ts";
-import { migrate } from "./migrations.ts";
+import { enableGivingBack, migrate } from "./migrations.ts";
 import { OwnerLock } from "./owner-lock.ts";
 import { type CommitPlan, planCommit } from "./plan-commit.ts";
 import { createPrivateDirectory, createPrivateFile } from "./private-files.ts";
+import { listCondemned, listFinishedDigests } from "./retention.ts";
 import { RunIndex } from "./run-index.ts";
 import { listSchedules, loadSchedule } from "./schedules.ts";
 import { readSetting } from "./settings.ts";
@@ -39,6 +42,8 @@ import type { WriteJob, WriteResult } from "./write-job.ts";
 import { Writer } from "./writer.ts";
 
 export const DATABASE_FILE = "tutti.db";
+/** What a slice of a deletion counts as when the thread is chosen: the worker, so that only the next commit waits for it and not the event loop. */
+const SLICE_SIZE = 1024 * 1024;
 
 export interface SqliteStoreOptions {
   /** Made when it is missing, with access for the owner's account only. */
@@ -90,6 +95,7 @@ export class SqliteStore implements Store {
       createPrivateFile(path);
       connection = new Connection(path);
       migrate(connection);
+      enableGivingBack(connection, path);
       const writer = new Writer({ path, connection, policy: this.#options.commitPolicy ?? createCommitPolicy() });
       this.#stoppedCleanly = readSetting(connection, "stopped-cleanly") === 1;
       this.#open = { lock, connection, index: new RunIndex(connection), writer, suspects: new Suspects(directory) };
@@ -247,6 +253,40 @@ export class SqliteStore implements Store {
 
   async clearSuspects(): Promise<void> {
     this.#opened().suspects.clear();
+  }
+
+  async listFinishedDigests(): Promise<readonly { readonly digest: string; readonly firstEndedAtMs: number }[]> {
+    return this.#read(listFinishedDigests);
+  }
+
+  /** In the housekeeping thread: one run may have a hundred thousand below it. */
+  async listFinished(query: FinishedQuery): Promise<FinishedPage> {
+    const reply = await this.#opened().writer.housekeeper.request({ kind: "finished", query });
+    if (!reply.ok) throw errorOf(reply.failure);
+    return reply.value;
+  }
+
+  async condemnRuns(runIds: readonly string[]): Promise<number> {
+    const { condemned } = expectKind(await this.#write({ kind: "condemn", runIds }, SLICE_SIZE), "condemn");
+    for (const runId of condemned) this.#opened().index.forget(runId);
+    return condemned.length;
+  }
+
+  async listCondemned(limit: number): Promise<readonly string[]> {
+    return this.#read((connection) => listCondemned(connection, limit));
+  }
+
+  async sweepRuns(runIds: readonly string[]): Promise<boolean> {
+    const { isDone, condemned } = expectKind(await this.#write({ kind: "sweep", runIds }, SLICE_SIZE), "sweep");
+    for (const runId of condemned) this.#opened().index.forget(runId);
+    return isDone;
+  }
+
+  async giveBackSpace(keepBytes: number): Promise<{ readonly isDone: boolean; readonly bytes: number }> {
+    const { isDone, bytes } = expectKind(await this.#write({ kind: "give-back", keepBytes }, SLICE_SIZE), "give-back");
+    // The file is cut when the log is written back to its end.
+    if (isDone) await this.#opened().writer.checkpoint();
+    return { isDone, bytes };
   }
 
   /** In the housekeeping thread: reads the whole store while commits go on. */

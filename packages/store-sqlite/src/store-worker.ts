@@ -5,6 +5,7 @@ import { checkpoint } from "./checkpoint.ts";
 import { Connection } from "./connection.ts";
 import { failureOf } from "./errors.ts";
 import { executeJobs } from "./execute-jobs.ts";
+import { listFinished } from "./retention.ts";
 import { WORKER_READY, type WorkerReply, type WorkerRequest } from "./worker-client.ts";
 
 // One connection in a thread of its own; requests are answered in their order. `close` ends it.
@@ -42,5 +43,7 @@ function carryOut(request: Exclude<WorkerRequest, { kind: "close" }>): unknown {
       return checkpoint(connection);
     case "check":
       return checkStore(connection);
+    case "finished":
+      return listFinished(connection, request.query);
   }
 }

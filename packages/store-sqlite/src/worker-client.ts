@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { StoreReport } from "@tutti/store";
+import type { FinishedPage, FinishedQuery, StoreReport } from "@tutti/store";
 import type { LogState } from "./checkpoint.ts";
 import type { StoreFailure } from "./errors.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
@@ -9,6 +9,7 @@ export type WorkerRequest =
   | { readonly kind: "write"; readonly jobs: readonly WriteJob[] }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "check" }
+  | { readonly kind: "finished"; readonly query: FinishedQuery }
   | { readonly kind: "close" };
 
 export type WorkerReply<T = unknown> =
@@ -22,6 +23,7 @@ interface WorkerAnswers {
   readonly write: readonly WriteResult[];
   readonly checkpoint: LogState;
   readonly check: StoreReport;
+  readonly finished: FinishedPage;
 }
 
 /** A thread with its own connection, started on first use. It keeps the process alive only while it has something to answer. */

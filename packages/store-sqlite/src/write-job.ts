@@ -7,6 +7,9 @@ export type WriteJob =
   | { readonly kind: "accept-event"; readonly event: IncomingEvent }
   | { readonly kind: "put-schedule"; readonly row: ScheduleRow }
   | { readonly kind: "delete-events"; readonly acceptedBeforeMs: number }
+  | { readonly kind: "condemn"; readonly runIds: readonly string[] }
+  | { readonly kind: "sweep"; readonly runIds: readonly string[] }
+  | { readonly kind: "give-back"; readonly keepBytes: number }
   | { readonly kind: "set"; readonly name: SettingName; readonly value: number };
 
 export type WriteResult =
@@ -15,6 +18,9 @@ export type WriteResult =
   | { readonly kind: "accept-event"; readonly position: number; readonly duplicate: boolean }
   | { readonly kind: "put-schedule"; readonly outcome: "written" | "conflict" }
   | { readonly kind: "delete-events"; readonly count: number }
+  | { readonly kind: "condemn"; readonly condemned: readonly string[] }
+  | { readonly kind: "sweep"; readonly isDone: boolean; readonly condemned: readonly string[] }
+  | { readonly kind: "give-back"; readonly isDone: boolean; readonly bytes: number }
   | { readonly kind: "set" };
 
 export type SettingName = "dispatch-cursor" | "stopped-cleanly" | "last-fence";

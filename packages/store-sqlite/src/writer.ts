@@ -75,6 +75,16 @@ export class Writer {
     });
   }
 
+  /** Writes the log back to its end; resolves when that is done, or could not be. */
+  async checkpoint(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    // One under way began before what the caller wants to see written back.
+    await this.#checkpointing;
+    await (this.#checkpointing ??= this.#checkpoint().finally(() => {
+      this.#checkpointing = undefined;
+    }));
+  }
+
   /** Waits for what was queued, then ends the threads. */
   async stop(): Promise<void> {
     while (this.#isBusy || this.#queue.length > 0) await (this.#still ??= Promise.withResolvers<void>()).promise;

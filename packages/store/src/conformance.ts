@@ -6,6 +6,7 @@ import type { OpenStore, StoreTest } from "./conformance/fixtures.ts";
 import { describeLifeCycle } from "./conformance/life-cycle.ts";
 import { describeLists } from "./conformance/lists.ts";
 import { describeSchedules } from "./conformance/schedules.ts";
+import { describeRetention } from "./conformance/retention.ts";
 import { describeSlots } from "./conformance/slots.ts";
 
 export type { OpenStore, StoreUnderTest } from "./conformance/fixtures.ts";
@@ -32,6 +33,9 @@ export function describeStore(name: string, open: OpenStore): void {
     });
     describe("slots", () => {
       describeSlots(test);
+    });
+    describe("retention", () => {
+      describeRetention(test);
     });
     describe("life cycle", () => {
       describeLifeCycle(test);

@@ -59,6 +59,12 @@ export function createFaultyStore(store: Store, decide: FaultDecision): Store {
     markSuspect: (runId) => call("markSuspect", () => store.markSuspect(runId)),
     readSuspects: () => call("readSuspects", () => store.readSuspects()),
     clearSuspects: () => call("clearSuspects", () => store.clearSuspects()),
+    listFinishedDigests: () => call("listFinishedDigests", () => store.listFinishedDigests()),
+    listFinished: (query) => call("listFinished", () => store.listFinished(query)),
+    condemnRuns: (runIds) => call("condemnRuns", () => store.condemnRuns(runIds)),
+    listCondemned: (limit) => call("listCondemned", () => store.listCondemned(limit)),
+    sweepRuns: (runIds) => call("sweepRuns", () => store.sweepRuns(runIds)),
+    giveBackSpace: (keepBytes) => call("giveBackSpace", () => store.giveBackSpace(keepBytes)),
     check: () => call("check", () => store.check()),
   };
 }

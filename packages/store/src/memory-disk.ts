@@ -28,6 +28,8 @@ export interface MemorySlot extends SlotHolder {
 export class MemoryDisk {
   readonly runs = new Map<string, MemoryRun>();
   readonly payloads = new Map<string, string>();
+  /** Runs that nobody sees any more, with what is left of them. */
+  readonly condemned = new Map<string, MemoryRun>();
   readonly definitions = new Map<string, DefinitionRow>();
   /** In order of position. */
   events: StoredEvent[] = [];

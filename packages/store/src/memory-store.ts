@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import { AppError } from "@tutti/model";
 import { acceptToMemory, commitToMemory } from "./memory-commit.ts";
 import { MemoryDisk, type MemoryRun } from "./memory-disk.ts";
+import { condemn, finishedDigests, finishedRuns, sweep } from "./memory-retention.ts";
 import { payloadHash, restoreText } from "./record-body.ts";
 import { compareNewestFirst, decodeCursor, pageOf } from "./run-cursor.ts";
 import { compareVersions, highestVersion } from "./semver.ts";
@@ -10,6 +11,8 @@ import type {
   CommitResult,
   DefinitionKey,
   DefinitionRow,
+  FinishedPage,
+  FinishedQuery,
   IncomingEvent,
   RunHistory,
   RunMessage,
@@ -241,6 +244,32 @@ class MemoryStore implements Store {
     const disk = this.#open();
     disk.suspect = undefined;
     disk.crashes.clear();
+  }
+
+  async listFinishedDigests(): Promise<readonly { readonly digest: string; readonly firstEndedAtMs: number }[]> {
+    return finishedDigests(this.#open());
+  }
+
+  async listFinished(query: FinishedQuery): Promise<FinishedPage> {
+    return finishedRuns(this.#open(), query);
+  }
+
+  async condemnRuns(runIds: readonly string[]): Promise<number> {
+    return condemn(this.#open(), runIds);
+  }
+
+  async listCondemned(limit: number): Promise<readonly string[]> {
+    return [...this.#open().condemned.keys()].slice(0, limit);
+  }
+
+  async sweepRuns(runIds: readonly string[]): Promise<boolean> {
+    return sweep(this.#open(), runIds);
+  }
+
+  /** The memory gives back by itself. */
+  async giveBackSpace(): Promise<{ readonly isDone: boolean; readonly bytes: number }> {
+    this.#open();
+    return { isDone: true, bytes: 0 };
   }
 
   async check(): Promise<StoreReport> {

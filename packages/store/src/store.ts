@@ -76,6 +76,25 @@ export interface Store {
   /** Whether the last stop was orderly; `start` sets it to false, `stop` to true. */
   readonly stoppedCleanly: boolean;
 
+  /** Digests of documents that have runs with an end, and when the first of these ended. */
+  listFinishedDigests(): Promise<readonly { readonly digest: string; readonly firstEndedAtMs: number }[]>;
+  /** Runs of one document that are completed or cancelled, in the order in which they ended. */
+  listFinished(query: FinishedQuery): Promise<FinishedPage>;
+  /**
+   * Takes runs that are completed or cancelled out of every look-up, with their labels, subscriptions and messages. Whoever starts one of these
+   * ids again starts a new run. What they occupy goes with `sweepRuns`. @returns how many there were.
+   */
+  condemnRuns(runIds: readonly string[]): Promise<number>;
+  /** Condemned runs of which something is left, also of an earlier process: the ones condemned first come first. */
+  listCondemned(limit: number): Promise<readonly string[]>;
+  /**
+   * Deletes a bounded part of what is left of condemned runs, so that commits hardly wait: records, snapshot, payloads that no other run
+   * holds. Runs below them are condemned first. @returns whether nothing is left of the runs named (of those below them perhaps).
+   */
+  sweepRuns(runIds: readonly string[]): Promise<boolean>;
+  /** Gives a bounded part of the space of what was deleted back to the file system, until `keepBytes` of it are left. `bytes`: size of the store. */
+  giveBackSpace(keepBytes: number): Promise<{ readonly isDone: boolean; readonly bytes: number }>;
+
   /** Checks everything that is stored; names each damaged run. */
   check(): Promise<StoreReport>;
 }
@@ -277,6 +296,28 @@ export interface RunMessage {
   readonly position: number;
   readonly toRunId: string;
   readonly body: Json;
+}
+
+export interface FinishedQuery {
+  readonly digest: string;
+  readonly endedBeforeMs: number;
+  /**
+   * Only runs without a parent of which everything below is over, too, and ended before that time: nothing is in doubt, no message is under way.
+   * A faulted run below counts as over, since the run that waited for it has ended.
+   */
+  readonly onlyWholeTrees: boolean;
+  readonly limit: number;
+  /** From the previous page's `next`. */
+  readonly after?: FinishedPlace;
+}
+export interface FinishedPlace {
+  readonly endedAtMs: number;
+  readonly runId: string;
+}
+export interface FinishedPage {
+  readonly runs: readonly { readonly runId: string; readonly endedAtMs: number; readonly namespace: string; readonly name: string }[];
+  /** A page may hold fewer than `limit` runs, or none, and yet have a next one. */
+  readonly next: FinishedPlace | undefined;
 }
 
 export interface StoreReport {
