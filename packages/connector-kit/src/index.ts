@@ -3,6 +3,15 @@ export { checkInput, checkOutput, parseInput } from "./check-schema.ts";
 export { assertCloneable, findNotCloneable } from "./cloneable.ts";
 export { type Attempt, type Connector, ConnectorError, type ConnectorFunction, type FailureOutcome } from "./connector.ts";
 export { defineConnector } from "./define-connector.ts";
+export {
+  type HostAddress,
+  Network,
+  NetworkRefusedError,
+  type NetworkFetch,
+  type NetworkOptions,
+  type Resolver,
+} from "./network/network.ts";
+export { NETWORK_MODES, type NetworkMode, type NetworkRules } from "./network/network-policy.ts";
 export { type ResolvedFunction, resolveFunction } from "./resolve-function.ts";
 // The kit's own zod is the one that reads a connector's schemas; a connector takes it from here and can't bring a second version.
 export { z } from "zod";

@@ -1,10 +1,13 @@
 import { httpConnector } from "@tutti/connector-http";
-import type { Connector } from "@tutti/connector-kit";
+import { type Connector, Network } from "@tutti/connector-kit";
 import { processConnector } from "@tutti/connector-process";
 
 /** The built-in connectors; for tests through the real command line also the bank of counted effects, kept in the file that TUTTI_TEST_BANK names. */
-export async function loadConnectors(environment: Readonly<Record<string, string | undefined>>): Promise<readonly Connector[]> {
-  const connectors: Connector[] = [httpConnector({}), processConnector({})];
+export async function loadConnectors(
+  environment: Readonly<Record<string, string | undefined>>,
+  network: Network = new Network(),
+): Promise<readonly Connector[]> {
+  const connectors: Connector[] = [httpConnector({ network }), processConnector({})];
   const bankPath = environment["TUTTI_TEST_BANK"];
   if (bankPath) {
     const { createBank } = await import("@tutti/testkit");

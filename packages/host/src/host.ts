@@ -7,6 +7,7 @@ import { type DataDirectory, prepareDataDirectory } from "./data-directory.ts";
 import { installationId } from "./installation-id.ts";
 import { createNodeEnv } from "./node-env.ts";
 import { type RunChange, RunChanges } from "./run-changes.ts";
+import { readSettings } from "./settings.ts";
 import type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";
 import { socketPathOf } from "./socket-path.ts";
 import { SocketServer } from "./socket-server.ts";
@@ -59,17 +60,18 @@ export class Host {
   /**
    * Becomes the owner of the data directory and starts.
    *
-   * @throws AppError `store-in-use` when another process owns it; `file-unreadable`, `store-newer`, `store-damaged`.
+   * @throws AppError `store-in-use` when another process owns it; `file-unreadable`, `settings-invalid`, `store-newer`, `store-damaged`.
    */
   static async open(options: HostOptions): Promise<Host> {
     await prepareDataDirectory(options.directory);
+    const { network } = await readSettings(options.directory, options.environment);
     const env = createNodeEnv({ directory: options.directory, environment: options.environment, report: options.report });
     const store = openSqliteStore({ directory: options.directory.path });
     await store.start();
     const changes = new RunChanges();
     changes.observe(store);
     try {
-      const connectors = await loadConnectors(options.environment);
+      const connectors = await loadConnectors(options.environment, network);
       const runtime = createRuntime({
         store,
         connectors,

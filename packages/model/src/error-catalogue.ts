@@ -34,6 +34,10 @@ export const ERROR_CATALOGUE = {
     kind: "refused",
     hint: "Provide the secret: environment TUTTI_SECRET_<NAME> or a file in the data directory's secrets folder.",
   },
+  "settings-invalid": {
+    kind: "usage",
+    hint: "Correct the settings file of the data directory; docs/reference/settings.md lists what it may hold.",
+  },
   "store-in-use": { kind: "conflict", hint: "Another process owns the data directory; stop it or use its socket." },
   "store-full": { kind: "exhausted", hint: "Free disk space; the run goes on by itself afterwards." },
   "store-newer": { kind: "refused", hint: "The data directory was written by a newer version: use that version." },

@@ -1,4 +1,5 @@
-import { ConnectorError } from "@tutti/connector-kit";
+import { ConnectorError, NetworkRefusedError } from "@tutti/connector-kit";
+import { certificateProblem } from "./certificate-problem.ts";
 
 /** Error codes of name look-up, route and connection set-up: no byte of the request had left. Sources: Node's dns and net, undici. */
 const NEVER_SENT_CODES = new Set([
@@ -13,11 +14,7 @@ const NEVER_SENT_CODES = new Set([
   "EADDRNOTAVAIL",
   "UND_ERR_CONNECT_TIMEOUT",
   "ERR_SSL_WRONG_VERSION_NUMBER",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
 ]);
-
-/** OpenSSL's names for a certificate that was not accepted; the request is written only after the handshake. */
-const CERTIFICATE_CODE = /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED)/;
 
 /** What Node says when a connection ends before TLS was agreed; its code alone (ECONNRESET) could also mean a lost answer. */
 const BEFORE_TLS = "before secure TLS connection was established";
@@ -25,8 +22,8 @@ const BEFORE_TLS = "before secure TLS connection was established";
 /** The fetch standard refuses ports of other protocols (25, 6000 …) before it connects. */
 const BAD_PORT = "bad port";
 
-/** Retrying does not help against a wrong name or certificate. */
-const PERMANENT_CODES = new Set(["ENOTFOUND", "EAI_NONAME", "ERR_TLS_CERT_ALTNAME_INVALID"]);
+/** Retrying does not help against a wrong name or protocol. */
+const PERMANENT_CODES = new Set(["ENOTFOUND", "EAI_NONAME", "ERR_SSL_WRONG_VERSION_NUMBER"]);
 
 /**
  * Turns a failed fetch into what is known about the request.
@@ -35,6 +32,8 @@ const PERMANENT_CODES = new Set(["ENOTFOUND", "EAI_NONAME", "ERR_TLS_CERT_ALTNAM
  */
 export function describeNetworkFailure(error: unknown, target: string): ConnectorError {
   const causes = [...causesOf(error)];
+  const permanent = permanentRefusal(causes, target, error);
+  if (permanent !== undefined) return permanent;
   const code = causes.map(codeOf).find((found) => found !== undefined);
   // Several addresses are tried one after the other: never sent only if none of them was reached.
   const telling = causes.filter(
@@ -45,22 +44,27 @@ export function describeNetworkFailure(error: unknown, target: string): Connecto
   return new ConnectorError(neverSent ? `${target} can't be reached: ${reason}.` : `The connection to ${target} was lost: ${reason}.`, {
     kind: "communication",
     outcome: neverSent ? "never-began" : "unknown",
-    retryable: !(neverSent && (reason === BAD_PORT || (code !== undefined && (PERMANENT_CODES.has(code) || CERTIFICATE_CODE.test(code))))),
+    retryable: !(neverSent && (reason === BAD_PORT || (code !== undefined && PERMANENT_CODES.has(code)))),
     cause: error,
   });
+}
+
+/** The operator's rules, or a certificate, keep the request from leaving: it is written only after the handshake. Trying again changes neither. */
+function permanentRefusal(causes: readonly Error[], target: string, error: unknown): ConnectorError | undefined {
+  const refused = causes.find((cause) => cause instanceof NetworkRefusedError);
+  if (refused !== undefined) return new ConnectorError(refused.message, { kind: "authorization", outcome: "never-began", cause: error });
+  for (const cause of causes) {
+    const problem = certificateProblem(cause, target);
+    if (problem !== undefined) return new ConnectorError(problem, { kind: "communication", outcome: "never-began", cause: error });
+  }
+  return undefined;
 }
 
 function isNeverSent(error: Error): boolean {
   const code = codeOf(error) ?? "";
   // A failing connect() is one, whatever its code (ETIMEDOUT, ECONNRESET, EACCES …).
   const connecting = "syscall" in error && error.syscall === "connect";
-  return (
-    connecting ||
-    error.message === BAD_PORT ||
-    NEVER_SENT_CODES.has(code) ||
-    CERTIFICATE_CODE.test(code) ||
-    error.message.includes(BEFORE_TLS)
-  );
+  return connecting || error.message === BAD_PORT || NEVER_SENT_CODES.has(code) || error.message.includes(BEFORE_TLS);
 }
 
 function codeOf(error: Error): string | undefined {

@@ -1,4 +1,4 @@
-import { type Connector, defineConnector, parseInput, z } from "@tutti/connector-kit";
+import { type Connector, defineConnector, Network, parseInput, z } from "@tutti/connector-kit";
 import type { Json } from "@tutti/model";
 import { Authenticator } from "./authentication.ts";
 import { DEFAULT_LIMITS, type ExchangeLimits, type Fetch } from "./exchange.ts";
@@ -10,7 +10,9 @@ import { OpenapiDocuments } from "./openapi-document.ts";
 import { prepareOperation } from "./openapi-request.ts";
 
 export interface HttpConnectorOptions {
-  /** In place of the global fetch: tests lead public hosts to a local server. Must neither follow redirects nor keep credentials. */
+  /** What may be called, and which certificates count; without it the default rules hold. */
+  readonly network?: Network;
+  /** In place of the network's fetch: tests lead public hosts to a local server. Must neither follow redirects nor keep credentials. */
   readonly fetch?: Fetch;
   readonly limits?: Partial<ExchangeLimits>;
   /** When kept tokens and documents end. */
@@ -19,7 +21,8 @@ export interface HttpConnectorOptions {
 
 /** The calls `http` and `openapi` of the workflow language. */
 export function httpConnector(options: HttpConnectorOptions = {}): Connector {
-  const send: Fetch = options.fetch ?? ((url, init) => fetch(url, init));
+  const network = options.network ?? new Network();
+  const send: Fetch = options.fetch ?? ((url, init) => network.fetch(url, init));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const nowMs = options.nowMs ?? Date.now;
   const deps: HttpDeps = { send, limits, authenticator: new Authenticator(new TokenSource({ send, limits, nowMs })) };
