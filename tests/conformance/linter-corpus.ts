@@ -38,6 +38,12 @@ function note(rule: string, about: string, text: string): LinterCase {
   return { rule, about, severity: "note", text };
 }
 
+/** A document with a schedule and a setting of `metadata.tutti.schedule`. */
+function scheduled(schedule: string, setting: string): string {
+  const head = "document:\n  dsl: 1.0.3\n  namespace: corpus\n  name: bad\n  version: 1.0.0\n";
+  return `${head}  metadata:\n    tutti:\n      schedule:\n        ${setting}\nschedule:\n  ${schedule}\ndo:\n- a: { set: { x: 1 } }\n`;
+}
+
 /** All items of the linter's list, and what our decisions about the language's traps add to them. */
 export const LINTER_CORPUS: readonly LinterCase[] = [
   // Flow.
@@ -173,6 +179,8 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
   error("malformed-cron", "no cron expression", "schedule: { cron: ▸not cron }\ndo:\n- a: { set: { x: 1 } }\n"),
   error("malformed-cron", "an hour too late", "schedule:\n  cron: 0 ▸24 * * *\ndo:\n- a: { set: { x: 1 } }\n"),
   error("malformed-cron", "a range backwards", "schedule:\n  cron: 0 0 * * ▸fri-mon\ndo:\n- a: { set: { x: 1 } }\n"),
+  error("malformed-cron", "a day that no month has", "schedule:\n  cron: 0 0 ▸30 feb *\ndo:\n- a: { set: { x: 1 } }\n"),
+  error("schedule-interval", "an interval too short", "schedule: { every: ▸PT0.5S }\ndo:\n- a: { set: { x: 1 } }\n"),
   error("schedule-conflict", "cron together with every", "schedule: { every: PT1H, ▸cron: 0 0 * * * }\ndo:\n- a: { set: { x: 1 } }\n"),
   error("empty-schedule", "a schedule without trigger", "▸schedule: {}\ndo:\n- a: { set: { x: 1 } }\n"),
   error("unknown-top-level-key", "a misspelt key at the top", "▸doo: []\ndo:\n- a: { set: { x: 1 } }\n"),
@@ -204,6 +212,15 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
   error("malformed-pattern", "an event pattern that is none", "do:\n- a: { listen: { to: { one: { with: { type: ▸'^(' } } } } }\n"),
 
   // Operations.
+  error("unknown-timezone", "a time zone that is none", scheduled("cron: 0 0 * * *", "timezone: ▸Europe/Berln"), { head: false }),
+  error("unknown-timezone", "an offset", scheduled("cron: 0 0 * * *", "timezone: ▸'+02:00'"), { head: false }),
+  error("profile-value", "a misfire policy that is none", scheduled("every: PT1H", "misfire: ▸twice"), { head: false }),
+  error("profile-value", "a misfire bound that is none", scheduled("every: PT1H", "misfire: { policy: all, within: ▸'${ .x }' }"), {
+    head: false,
+  }),
+  error("profile-value", "an overlap that is none", scheduled("every: PT1H", "overlap: ▸forbid"), { head: false }),
+  warning("schedule-setting-unused", "a time zone for an interval", scheduled("every: PT1H", "▸timezone: Europe/Berlin"), { head: false }),
+  warning("schedule-setting-unused", "misfire for events", scheduled("on: { any: [] }", "▸misfire: once"), { head: false }),
   error("profile-unknown-key", "a misspelt key", "do:\n- a:\n    call: x.y:1@bank\n    metadata: { tutti: { ▸efect: { class: read } } }\n"),
   error(
     "profile-not-available",

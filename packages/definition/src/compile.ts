@@ -19,6 +19,7 @@ import type {
   WorkflowProgram,
 } from "./program.ts";
 import { compileSchemaCheck } from "./schema-check.ts";
+import { compileSchedule } from "./schedule/schedule-plan.ts";
 
 /** Tasks of a document with its functions put in at their calls; a bound on what a small text can unfold to. */
 const NODES_MAX = 100_000;
@@ -69,6 +70,7 @@ class Compiler {
       timeout: this.#timeout(this.#document["timeout"], []),
       secrets: Array.isArray(secrets) ? secrets.filter((name): name is string => typeof name === "string") : [],
       concurrency: compileConcurrency(member(member(head, "metadata"), "tutti"), []),
+      schedule: compileSchedule(this.#document),
       unsupported: this.#unsupported,
     };
   }
@@ -76,7 +78,6 @@ class Compiler {
   /** Parts of the language that belong to a whole document and are not run yet. */
   #refuseWholeDocument(): void {
     const evaluate = member(this.#document, "evaluate");
-    if (this.#document["schedule"] !== undefined) this.#refuse("schedule", "/schedule");
     if (Array.isArray(this.#use["extensions"]) && this.#use["extensions"].length > 0) this.#refuse("extensions", "/use/extensions");
     if (Object.keys(member(this.#use, "catalogs")).length > 0) this.#refuse("catalogs", "/use/catalogs");
     if (evaluate["language"] !== undefined && evaluate["language"] !== "jq")

@@ -6,6 +6,8 @@ export type { FunctionInterface, LintOptions } from "./lint/context.ts";
 export { decodeDocument, parseDocument, type ParsedDocument, type ParseOptions } from "./parse-document.ts";
 export { compileSchemaCheck } from "./schema-check.ts";
 export { Workflow, type WorkflowDocument, workflowJsonSchema } from "./schema/workflow.ts";
+export { nextInstant, type SchedulePlan, type ScheduleTrigger } from "./schedule/schedule-plan.ts";
+export type { MisfirePolicy, Overlap } from "./schedule/schedule-profile.ts";
 export { compileWorkflow } from "./compile.ts";
 export { templateNeeds } from "./compile-template.ts";
 export {

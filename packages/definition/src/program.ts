@@ -1,4 +1,5 @@
 import type { EffectClass, Json, JsonObject } from "@tutti/model";
+import type { SchedulePlan } from "./schedule/schedule-plan.ts";
 import type { Program as ExpressionProgram } from "@tutti/expression";
 
 /**
@@ -18,6 +19,8 @@ export interface WorkflowProgram {
   readonly timeout: Duration | undefined;
   readonly secrets: readonly string[];
   readonly concurrency: Concurrency | undefined;
+  /** When it starts by itself, once its schedule is enabled. */
+  readonly schedule: SchedulePlan | undefined;
   /** Constructs that are valid and that this engine does not run: a start is refused with their names. */
   readonly unsupported: readonly Unsupported[];
 }

@@ -7,6 +7,7 @@ import { choice, closed } from "../schema/building-blocks.ts";
 import { shapeProblems } from "../schema/messages.ts";
 import { TaskList } from "../schema/task.ts";
 import { Duration } from "../schema/text.ts";
+import { ScheduleProfile } from "../schedule/schedule-profile.ts";
 import { type LintContext, member } from "./context.ts";
 import { useEntry } from "./reference-rules.ts";
 
@@ -48,9 +49,10 @@ const AVAILABLE: Readonly<Record<string, { readonly schema: z.ZodType; readonly 
   // Checked here; refused by name when a run is started, until back-out is there.
   compensate: { schema: FunctionOrTasks, owners: ["task"] },
   saga: { schema: Saga, owners: ["document", "task"] },
+  schedule: { schema: ScheduleProfile, owners: ["document"] },
 };
 /** Keys of the profile that this version does not know how to carry out; to ignore one would run a workflow without what it relies on. */
-const NOT_YET: readonly string[] = ["precondition", "refreshOnResume", "schedule", "sandbox", "artifacts", "retention"];
+const NOT_YET: readonly string[] = ["precondition", "refreshOnResume", "sandbox", "artifacts", "retention"];
 
 /** `metadata.tutti`: what operates a workflow besides its data. */
 export function checkProfile(context: LintContext): void {
@@ -103,7 +105,11 @@ function checkKey(context: LintContext, key: string, value: Json, pointer: strin
     return;
   }
   if (!known.owners.includes(owner)) {
-    context.error("profile-misplaced", { pointer, place: "key", message: `\`${key}\` belongs to a task, not to the document.` });
+    context.error("profile-misplaced", {
+      pointer,
+      place: "key",
+      message: `\`${key}\` belongs to ${owner === "document" ? "a task, not to the document" : "the document, not to a task"}.`,
+    });
     return;
   }
   const result = known.schema.safeParse(value);

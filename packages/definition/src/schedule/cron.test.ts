@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cronProblem } from "./cron.ts";
+import { cronProblem, parseCron } from "./cron.ts";
 
 test.each(["* * * * *", "0 0 * * *", "*/5 0-23/2 1,15 1-12 7", "59 23 31 DEC sat", "0 9 * * mon-fri"])("%s is right", (text) => {
   expect(cronProblem(text)).toBeUndefined();
@@ -19,8 +19,22 @@ test.each([
   ["1,,2 * * * *", 0, "this is no value"],
   ["1--2 * * * *", 0, "this is no range"],
   ["@daily", 0, "5 fields"],
+  ["0 0 30 feb *", 4, "never fire"],
+  ["0 0 31 4,6 *", 4, "never fire"],
 ])("%s is wrong at %i: %s", (text, offset, words) => {
   const problem = cronProblem(text);
   expect(problem?.offset).toBe(offset);
   expect(problem?.message).toContain(words);
+});
+
+test("steps, names and both Sundays are understood", () => {
+  expect(parseCron("50/5 */12 */10 Jan-mar 0,7")).toEqual({
+    minutes: [50, 55],
+    hours: [0, 12],
+    daysOfMonth: new Set([1, 11, 21, 31]),
+    months: new Set([1, 2, 3]),
+    daysOfWeek: new Set([0]),
+    isEitherDay: false,
+  });
+  expect(parseCron("0 0 1 * mon")).toMatchObject({ isEitherDay: true });
 });
