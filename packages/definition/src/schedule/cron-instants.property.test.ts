@@ -53,7 +53,7 @@ test.each(DAYS)("%s around %s (%s): the instants are those that a minute by minu
       const untilMs = fromMs + HOURS_LOOKED_AT * 60 * MINUTE_MS;
       for (let next = nextCronInstant(cron, zone!, fromMs); next !== undefined && next < untilMs; next = nextCronInstant(cron, zone!, next))
         found.push(next);
-      expect(found.map(iso), text).toEqual(expected.map(iso));
+      expect([text, ...found.map(iso)]).toEqual([text, ...expected.map(iso)]);
     }),
     { numRuns: 30, seed: 21 },
   );
