@@ -39,6 +39,7 @@ export { advance, createRun, type Fact } from "./advance.ts";
 export { wantsEvent } from "./listen.ts";
 export type { Observer } from "./observer.ts";
 export { deserializeState, ENGINE_VERSION, replay, serializeState } from "./replay.ts";
+export { serializeRecord } from "./serialize-record.ts";
 export type { RunState } from "./state.ts";
 export { lostAttempts, outstandingCommands, type RunSummary, summarize } from "./summary.ts";
 export { deriveRunId, deriveToken } from "./token.ts";

@@ -1,17 +1,13 @@
-import { randomBytes } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import type { Env, TimerHandle } from "@tutti/runtime";
 import { crashPointFrom } from "./crash-point.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { FileLogStore } from "./file-log-store.ts";
+import { createRandomIds } from "./random-ids.ts";
 import { readSecret } from "./secrets.ts";
 
 /** The longest delay Node's timers take; longer waits are made of several. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
-const ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";
-const ID_LENGTH = 16;
-/** The largest multiple of 36 in a byte: bytes from here on are thrown away, so that every character is equally likely. */
-const UNBIASED_BELOW = 252;
 
 /** The real world behind the runtime: system clocks, timers, randomness, secrets and logs of `directory`. */
 export function createNodeEnv(options: {
@@ -24,7 +20,7 @@ export function createNodeEnv(options: {
     monotonicMs: () => performance.now(),
     setTimer,
     defer: (callback) => void setImmediate(callback),
-    randomId,
+    randomId: createRandomIds(),
     secret: (name) => readSecret(name, { directory: options.directory.secrets, environment: options.environment }),
     logs: new FileLogStore(options.directory.logs, options.report),
     crashPoint: crashPointFrom(options.environment),
@@ -41,14 +37,4 @@ function setTimer(delayMs: number, callback: () => void): TimerHandle {
   };
   let handle = setTimeout(next, Math.min(Math.max(0, Math.ceil(delayMs)), TIMER_MS_MAX));
   return { clear: () => clearTimeout(handle) };
-}
-
-function randomId(): string {
-  let id = "";
-  while (id.length < ID_LENGTH) {
-    for (const byte of randomBytes(ID_LENGTH)) {
-      if (byte < UNBIASED_BELOW && id.length < ID_LENGTH) id += ID_ALPHABET[byte % ID_ALPHABET.length];
-    }
-  }
-  return id;
 }

@@ -7,6 +7,11 @@ import { toRunCommit } from "./run-commit.ts";
 
 /** Runs in one batch: a bound on the time of one commit, and far above where more would save syncs. */
 const BATCH_RUNS_MAX = 2000;
+/**
+ * From here on what moves is kept in two groups, of which one is stored while the other takes its next steps: two cores instead of one.
+ * Below it the second commit costs more than the overlap gives.
+ */
+const OVERLAP_RUNS_MIN = 64;
 /** Pauses between tries while the store is full: short at first for a log rotation, longer for a person. */
 const STORE_FULL_BACKOFF_MS = [100, 200, 500, 1000, 2000, 5000] as const;
 
@@ -32,6 +37,8 @@ export class GroupCommit {
   #dirty: LoadedRun[] = [];
   #isInFlight = false;
   #isScheduled = false;
+  /** A part of an answer has not been passed on yet. */
+  #isApplying = false;
   #fullTries = 0;
   #failures = 0;
   #idleWaiters: (() => void)[] = [];
@@ -77,7 +84,7 @@ export class GroupCommit {
   }
 
   #isBusy(): boolean {
-    return !this.#isStopped && (this.#isInFlight || this.#dirty.length > 0);
+    return !this.#isStopped && (this.#isInFlight || this.#isApplying || this.#dirty.length > 0);
   }
 
   #schedule(): void {
@@ -96,6 +103,11 @@ export class GroupCommit {
     const waiting = this.#dirty;
     this.#dirty = waiting.length > BATCH_RUNS_MAX ? waiting.splice(BATCH_RUNS_MAX) : [];
     for (const run of waiting) {
+      if (run.flying !== undefined && !run.isDropped) {
+        // It has not been told yet of the commit before: a run has one at a time.
+        this.#dirty.push(run);
+        continue;
+      }
       run.isDirty = false;
       if (run.isDropped) continue;
       try {
@@ -106,11 +118,7 @@ export class GroupCommit {
       }
       runs.push(run);
     }
-    if (runs.length === 0) {
-      if (this.#dirty.length > 0) this.#schedule();
-      else this.#wakeIdle();
-      return;
-    }
+    if (runs.length === 0) return this.#goOn();
     this.#isInFlight = true;
     this.#send(runs, commits);
   }
@@ -126,12 +134,32 @@ export class GroupCommit {
   #succeeded(runs: readonly LoadedRun[], result: CommitResult): void {
     this.#fullTries = 0;
     this.#failures = 0;
-    for (let index = 0; index < runs.length; index += 1) {
-      const run = runs[index] as LoadedRun;
-      // One verdict per run, in the order of the batch.
-      this.#apply(run, result.verdicts[index] as RunVerdict);
+    this.#isInFlight = false;
+    const { verdicts } = result;
+    if (runs.length < OVERLAP_RUNS_MIN) this.#applyAll(runs, verdicts, { from: 0, to: runs.length });
+    else if (this.#dirty.length > 0) {
+      // The other group is ready: it is stored while this one takes its next steps.
+      this.#cut();
+      this.#applyAll(runs, verdicts, { from: 0, to: runs.length });
+    } else {
+      // All moved together. The first half takes its steps and is sent, and the second half takes them meanwhile.
+      const half = Math.ceil(runs.length / 2);
+      this.#applyAll(runs, verdicts, { from: 0, to: half });
+      this.#isApplying = true;
+      this.#env.defer(() => {
+        this.#isApplying = false;
+        this.#cut();
+        this.#applyAll(runs, verdicts, { from: half, to: runs.length });
+        this.#goOn();
+      });
+      return;
     }
-    this.#next();
+    this.#goOn();
+  }
+
+  #applyAll(runs: readonly LoadedRun[], verdicts: readonly RunVerdict[], part: { readonly from: number; readonly to: number }): void {
+    // One verdict per run, in the order of the batch.
+    for (let index = part.from; index < part.to; index += 1) this.#apply(runs[index] as LoadedRun, verdicts[index] as RunVerdict);
   }
 
   #apply(run: LoadedRun, verdict: RunVerdict): void {
@@ -202,8 +230,12 @@ export class GroupCommit {
 
   #next(): void {
     this.#isInFlight = false;
+    this.#goOn();
+  }
+
+  #goOn(): void {
     if (this.#dirty.length > 0) this.#schedule();
-    else this.#wakeIdle();
+    else if (!this.#isBusy()) this.#wakeIdle();
   }
 
   #wakeIdle(): void {

@@ -1,5 +1,5 @@
-import { ENGINE_VERSION, type RunSummary, serializeState, summarize } from "@tutti/engine";
-import { AppError, PAYLOAD_BYTES_MAX } from "@tutti/model";
+import { ENGINE_VERSION, type RunSummary, serializeRecord, serializeState, summarize } from "@tutti/engine";
+import { AppError, PAYLOAD_BYTES_MAX, PAYLOAD_INLINE_BYTES } from "@tutti/model";
 import { encodeRecord, type RecordBody, type RunCommit, type RunRowChange } from "@tutti/store";
 import { type LoadedRun, PendingCommit } from "./loaded-run.ts";
 
@@ -16,7 +16,7 @@ export function toRunCommit(run: LoadedRun): RunCommit {
   const records: RecordBody[] = [];
   let bytes = 0;
   for (const record of pending.records) {
-    const body = encodeRecord(record);
+    const body = encodeRecord(record, PAYLOAD_INLINE_BYTES, serializeRecord(record));
     if (body.text.length > RECORD_UNITS_MAX)
       throw new AppError("payload-too-large", `A record of run ${run.runId} has ${body.text.length} characters.`);
     bytes += body.text.length;

@@ -5,6 +5,7 @@ import { checkpoint } from "./checkpoint.ts";
 import { Connection } from "./connection.ts";
 import { failureOf } from "./errors.ts";
 import { executeJobs } from "./execute-jobs.ts";
+import { unpackJobs } from "./pack-jobs.ts";
 import { listFinished } from "./retention.ts";
 import { WORKER_READY, type WorkerReply, type WorkerRequest } from "./worker-client.ts";
 
@@ -38,7 +39,7 @@ function answer(request: Exclude<WorkerRequest, { kind: "close" }>): WorkerReply
 function carryOut(request: Exclude<WorkerRequest, { kind: "close" }>): unknown {
   switch (request.kind) {
     case "write":
-      return executeJobs(connection, request.jobs);
+      return executeJobs(connection, unpackJobs(request.jobs));
     case "checkpoint":
       return checkpoint(connection);
     case "check":

@@ -3,10 +3,11 @@ import { Worker } from "node:worker_threads";
 import type { FinishedPage, FinishedQuery, StoreReport } from "@tutti/store";
 import type { LogState } from "./checkpoint.ts";
 import type { StoreFailure } from "./errors.ts";
-import type { WriteJob, WriteResult } from "./write-job.ts";
+import type { PackedJob } from "./pack-jobs.ts";
+import type { WriteResult } from "./write-job.ts";
 
 export type WorkerRequest =
-  | { readonly kind: "write"; readonly jobs: readonly WriteJob[] }
+  | { readonly kind: "write"; readonly jobs: readonly PackedJob[] }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "check" }
   | { readonly kind: "finished"; readonly query: FinishedQuery }

@@ -4,6 +4,7 @@ import type { CommitPolicy } from "./commit-policy.ts";
 import type { Connection } from "./connection.ts";
 import { errorOf, failureOf } from "./errors.ts";
 import { executeJobs } from "./execute-jobs.ts";
+import { packJobs } from "./pack-jobs.ts";
 import { WorkerClient, type WorkerReply } from "./worker-client.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
 
@@ -134,7 +135,7 @@ export class Writer {
       return;
     }
     this.#isBusy = true;
-    void this.#worker.request({ kind: "write", jobs }).then((reply) => {
+    void this.#worker.request({ kind: "write", jobs: packJobs(jobs) }).then((reply) => {
       this.#isBusy = false;
       this.#settle(writes, size, reply);
       this.#pump();

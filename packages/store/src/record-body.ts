@@ -7,10 +7,13 @@ import type { Payload, RecordBody } from "./store.ts";
  *
  * A marker stands in the text where a value was; `offset` says where, so that data which merely looks like a marker is never taken for one.
  * The smallest values over the limit are cut, never the whole record: a document handed from task to task then has the same hash each time.
- * The limit counts UTF-16 units, which is what can be had without a second pass.
+ * The limit counts UTF-16 units, which is what can be had without a second pass. `text` is the record's JSON, for callers that make it faster.
  */
-export function encodeRecord(record: { readonly type: string; readonly at: number }, inlineLimit = PAYLOAD_INLINE_BYTES): RecordBody {
-  const text = JSON.stringify(record);
+export function encodeRecord(
+  record: { readonly type: string; readonly at: number },
+  inlineLimit = PAYLOAD_INLINE_BYTES,
+  text = JSON.stringify(record),
+): RecordBody {
   if (text.length <= inlineLimit) return { type: record.type, atMs: record.at, text };
   const cutter = new Cutter(inlineLimit);
   // The text just written is parsed again so that `toJSON` and undefined members are out of the way. Rare: only records over the limit.
