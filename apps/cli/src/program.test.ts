@@ -58,7 +58,7 @@ test.each([
 
 test("with --json an error is one JSON object on standard error", async () => {
   const { io, written } = captureIo();
-  expect(await runCommandLine(io, ["--json", "run", "list", "--limit", "0", "--data", "/"])).toBe(2);
+  expect(await runCommandLine(io, ["--json", "run", "list", "--limit", "0", "--data", "/dev/null/tutti"])).toBe(2);
   expect(Object.keys((JSON.parse(written.error) as { error: object }).error)).toEqual(["code", "message", "hint", "details"]);
 });
 
