@@ -61,6 +61,16 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
     "do:\n- a:\n    fork:\n      branches:\n      - b: { set: { x: 1 }, then: ▸c }\n      - c: { set: { x: 1 } }\n",
   ),
   error("duplicate-task", "two tasks of one name", "do:\n- a: { set: { x: 1 } }\n- ▸a: { set: { x: 2 } }\n"),
+  error(
+    "duplicate-extension",
+    "two extensions of one name",
+    "use:\n  extensions:\n  - log: { extend: all, before: [{ a: { set: { x: 1 } } }] }\n  - ▸log: { extend: set, after: [{ a: { set: { x: 1 } } }] }\ndo:\n- a: { set: { x: 1 } }\n",
+  ),
+  warning(
+    "empty-extension",
+    "an extension that does nothing",
+    "use:\n  extensions:\n  - ▸log: { extend: all }\ndo:\n- a: { set: { x: 1 } }\n",
+  ),
   error("two-default-cases", "two cases without when", "do:\n- a:\n    switch:\n    - one: { then: end }\n    - ▸two: { then: exit }\n"),
   error(
     "duplicate-case",
@@ -110,6 +120,11 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
     "unavailable-variable",
     "secrets as the input of a function of the document",
     "use: { secrets: [key], functions: { f: { set: { x: 1 } } } }\ndo:\n- a: { call: f, with: { x: '${ ▸$secrets.key }' } }\n",
+  ),
+  warning(
+    "unknown-output",
+    "outputs of a task that is not there",
+    "do:\n- first: { set: { x: 1 } }\n- a:\n    set: { x: '${ ▸$runtime.metadata.outputs.frst }' }\n",
   ),
   note("runtime-outputs", "outputs of earlier tasks", "do:\n- a:\n    set: { x: '${ ▸$runtime.metadata.outputs.b }' }\n"),
 

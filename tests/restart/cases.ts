@@ -8,6 +8,8 @@ export interface RestartCase {
   /** The tasks of the document, in YAML; the head is added. */
   readonly tasks: string;
   readonly input?: Json;
+  /** The document's `use`, in YAML. */
+  readonly use?: string;
   /** Further documents by name. */
   readonly others?: Readonly<Record<string, string>>;
   /** What happens from outside, one after the other, each once the run has the status. */
@@ -217,6 +219,35 @@ export const RESTART_CASES: readonly RestartCase[] = [
   {
     name: "concurrency: a slot is held and let go",
     tasks: `[ { locked: { metadata: { tutti: { concurrency: { key: '"restart"', limit: 1, onConflict: queue } } }, do: [ ${put("a", "1")}, ${open("b")} ] } }, { last: { set: { done: true } } } ]`,
+    ends: "completed",
+    output: { done: true },
+  },
+  {
+    name: "outputs of earlier tasks, by name",
+    tasks: `[ { first: { call: "step.run:1@bank", with: { value: 1 }, output: { as: .value } } }, { loop: { for: { in: "[10, 20]" }, do: [ { each: { call: "step.run:1@bank", with: { value: "\${ $item + $runtime.metadata.outputs.first }" }, output: { as: .value } } } ] } }, { last: { set: "\${ [$runtime.metadata.outputs | .first, .each, .loop, .last] }" } } ]`,
+    ends: "completed",
+    output: [1, 21, 21, null],
+  },
+  {
+    name: "extensions: around calls, composites and each other, with a time limit in between",
+    use: `{ extensions: [ { log: { extend: all, when: '$task.name != "quiet"', before: [ { note: { call: "account.open:1@bank", with: { account: '\${ "before " + $task.path }', amount: 1 } } } ], after: [ { note: { call: "account.open:1@bank", with: { account: '\${ "after " + $task.path }', amount: 1 } } } ] } }, { pause: { extend: call, before: [ { w: { wait: { milliseconds: 5 } } } ] } } ] }`,
+    tasks: `[ { block: { do: [ { step: { timeout: { after: PT1M }, call: "step.run:1@bank", with: { value: 3 }, output: { as: .value } } }, { quiet: { set: { n: "\${ . }" } } } ] } } ]`,
+    ends: "completed",
+    output: { n: 3 },
+  },
+  {
+    name: "extensions: one that answers in place of the task, and an unsafe task in doubt between the lists",
+    use: `{ extensions: [ { outer: { extend: call, before: [ ${put("before", "1")} ], after: [ ${put("after", "1")} ] } }, { mock: { extend: call, when: '$task.name == "mocked"', before: [ { answer: { set: { mocked: true }, then: exit } } ] } } ] }`,
+    tasks: `[ { mocked: { call: "account.transfer:1@bank", with: { account: never, amount: 1 } } }, { pay: { call: "account.transfer:1@bank", with: { account: shop, amount: 5 }, output: { as: "$input + { paid: true }" } } } ]`,
+    steps: [{ when: "waiting", operate: { kind: "settle", task: "pay", verdict: { kind: "done", output: null } } }],
+    ends: "completed",
+    output: { mocked: true, paid: true },
+  },
+  {
+    name: "extensions: a list that fails faults the task's scope and is skipped",
+    use: `{ extensions: [ { check: { extend: call, after: [ { boom: { raise: { error: { type: "https://x.test/e", status: 500, title: boom } } } } ] } } ] }`,
+    tasks: `[ ${open("made")}, { last: { set: { done: true } } } ]`,
+    steps: [{ when: "faulted", operate: { kind: "skip", task: "boom" } }],
     ends: "completed",
     output: { done: true },
   },

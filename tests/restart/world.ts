@@ -104,7 +104,7 @@ class Life {
     const runtime = this.#runtime;
     await this.#store.start();
     await runtime.start();
-    await runtime.publish({ text: documentOf("main", one.tasks) });
+    await runtime.publish({ text: documentOf("main", one.tasks, one.use) });
     for (const [name, tasks] of Object.entries(one.others ?? {})) await runtime.publish({ text: documentOf(name, tasks) });
     const { runId } = await runtime.startRun({
       namespace: "restart",
@@ -237,8 +237,8 @@ function after<T>(value: T, isAlive: () => boolean): T | Promise<never> {
   return isAlive() ? value : NEVER;
 }
 
-function documentOf(name: string, tasks: string): string {
-  return `document: { dsl: 1.0.3, namespace: restart, name: ${name}, version: 1.0.0 }\ndo: ${tasks}\n`;
+function documentOf(name: string, tasks: string, use = "{}"): string {
+  return `document: { dsl: 1.0.3, namespace: restart, name: ${name}, version: 1.0.0 }\nuse: ${use}\ndo: ${tasks}\n`;
 }
 
 /** Deaths after reads, which leave no intent and so no path to tell one position from its repetition. */

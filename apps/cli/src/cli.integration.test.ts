@@ -102,6 +102,7 @@ test("a run is started from a file, shown, listed and told in JSON of a stable s
       "token",
       "effect",
       "iteration",
+      "extension",
       "visit",
       "output",
       "error",

@@ -40,6 +40,7 @@ export function buildTaskView(task: number, name: string, given: Partial<TaskVie
     token: undefined,
     effect: undefined,
     iteration: undefined,
+    extension: undefined,
     visit: 1,
     output: undefined,
     error: undefined,

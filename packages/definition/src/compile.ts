@@ -13,13 +13,17 @@ import type {
   OutputFlow,
   RetryPolicy,
   TaskBase,
+  TaskExtension,
   TaskList,
   TaskNode,
   Unsupported,
   WorkflowProgram,
 } from "./program.ts";
+import { extensionsOf } from "./extensions.ts";
+import { outputsRead } from "./runtime-outputs.ts";
 import { compileSchemaCheck } from "./schema-check.ts";
 import { compileSchedule } from "./schedule/schedule-plan.ts";
+import { taskKeyOf } from "./schema/task.ts";
 
 /** Tasks of a document with its functions put in at their calls; a bound on what a small text can unfold to. */
 const NODES_MAX = 100_000;
@@ -38,6 +42,11 @@ interface Place {
   readonly pointer: string;
   readonly locals: Locals;
   readonly depth: number;
+  /**
+   * `no` in the tasks that look an effect up, which are no part of the flow; `itself` in those of an extension, so that none extends itself
+   * or another.
+   */
+  readonly extended: "yes" | "no" | "itself";
 }
 
 class Compiler {
@@ -56,7 +65,7 @@ class Compiler {
   compile(): WorkflowProgram {
     const head = member(this.#document, "document");
     this.#refuseWholeDocument();
-    const root = this.#list(this.#document["do"], { path: "/do", pointer: "/do", locals: [], depth: 0 });
+    const root = this.#list(this.#document["do"], { path: "/do", pointer: "/do", locals: [], depth: 0, extended: "yes" });
     const secrets = this.#use["secrets"];
     return {
       document: this.#document,
@@ -71,6 +80,7 @@ class Compiler {
       secrets: Array.isArray(secrets) ? secrets.filter((name): name is string => typeof name === "string") : [],
       concurrency: compileConcurrency(member(member(head, "metadata"), "tutti"), []),
       schedule: compileSchedule(this.#document),
+      outputs: outputsRead(this.#document),
       unsupported: this.#unsupported,
     };
   }
@@ -78,7 +88,6 @@ class Compiler {
   /** Parts of the language that belong to a whole document and are not run yet. */
   #refuseWholeDocument(): void {
     const evaluate = member(this.#document, "evaluate");
-    if (Array.isArray(this.#use["extensions"]) && this.#use["extensions"].length > 0) this.#refuse("extensions", "/use/extensions");
     if (Object.keys(member(this.#use, "catalogs")).length > 0) this.#refuse("catalogs", "/use/catalogs");
     if (evaluate["language"] !== undefined && evaluate["language"] !== "jq")
       this.#refuse(`evaluate.language ${text(evaluate["language"])}`, "/evaluate/language");
@@ -133,9 +142,35 @@ class Compiler {
       timeout: this.#timeout(value["timeout"], locals),
       then: flow(value["then"], siblings),
       concurrency: compileConcurrency(operations, locals),
+      extensions: this.#extensions(value, place),
+      isExtension: place.extended === "itself",
     };
     this.#nodes[index] = this.#node(value, base, siblings, place, operations);
     return index;
+  }
+
+  /** The extensions of a task, with tasks of their own: each has the task's path before its own, as a function has at its call. */
+  #extensions(task: JsonObject, place: Place): readonly TaskExtension[] {
+    if (place.extended !== "yes") return [];
+    return extensionsOf(this.#use, taskKeyOf(task)).map(({ name, pointer, extension }) => {
+      const list = (key: "before" | "after"): TaskList =>
+        this.#list(extension[key], {
+          path: `${place.path}/${key}/${name}`,
+          pointer: `${pointer}/${key}`,
+          // Its text stands elsewhere in the document and knows nothing of loops and catches around the task.
+          locals: [],
+          depth: place.depth + 1,
+          extended: "itself",
+        });
+      const when = extension["when"];
+      return {
+        name,
+        pointer,
+        when: typeof when === "string" ? compileExpression(when, []) : undefined,
+        before: list("before"),
+        after: list("after"),
+      };
+    });
   }
 
   #node(value: JsonObject, base: TaskBase, siblings: readonly string[], place: Place, operations: JsonObject): TaskNode {
@@ -241,6 +276,7 @@ class Compiler {
         pointer: `/use/functions/${key}`,
         locals: [],
         depth: place.depth + 1,
+        extended: place.extended,
       });
       return { ...base, kind: "function", arguments: given === undefined ? undefined : compileTemplate(given, place.locals), body: [body] };
     }
@@ -282,7 +318,12 @@ class Compiler {
     const effect = operations["effect"];
     if (!isJsonObject(effect)) return undefined;
     const { find } = effect;
-    const at: Place = { ...place, path: `${place.path}/find`, pointer: `${place.pointer}/metadata/tutti/effect/find` };
+    const at: Place = {
+      ...place,
+      path: `${place.path}/find`,
+      pointer: `${place.pointer}/metadata/tutti/effect/find`,
+      extended: place.extended === "yes" ? "no" : place.extended,
+    };
     const settle = effect["settle"];
     return {
       // The linter has checked the class against EFFECT_CLASSES.

@@ -25,6 +25,7 @@ export {
   type RetryPolicy,
   type SchemaCheck,
   STANDARD_VARIABLES,
+  type TaskExtension,
   type TaskKind,
   type TaskList,
   type TaskNode,

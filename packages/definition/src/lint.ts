@@ -7,6 +7,7 @@ import { checkData } from "./lint/data-schema-rules.ts";
 import { checkEndpoints } from "./lint/endpoint-rules.ts";
 import { ExpressionReader } from "./lint/expression-facts.ts";
 import { checkExpressions } from "./lint/expression-rules.ts";
+import { checkExtensions } from "./lint/extension-rules.ts";
 import { checkFlow } from "./lint/flow-rules.ts";
 import { checkFunctions } from "./lint/function-rules.ts";
 import { checkPortability } from "./lint/portability-rules.ts";
@@ -38,6 +39,7 @@ export function lintDocument(document: string | ParsedDocument, options: LintOpt
   checkFlow(context);
   checkReferences(context);
   checkFunctions(context);
+  checkExtensions(context);
   checkExpressions(context, reader);
   checkEndpoints(context);
   checkData(context);

@@ -1,6 +1,7 @@
 import type { EffectClass, Json, JsonObject } from "@tutti/model";
 import type { SchedulePlan } from "./schedule/schedule-plan.ts";
 import type { Program as ExpressionProgram } from "@tutti/expression";
+import type { OutputsRead } from "./runtime-outputs.ts";
 
 /**
  * The compiled form of a workflow document: what the engine walks. Nothing in it changes after compilation, it holds no run's data, and it
@@ -21,6 +22,8 @@ export interface WorkflowProgram {
   readonly concurrency: Concurrency | undefined;
   /** When it starts by itself, once its schedule is enabled. */
   readonly schedule: SchedulePlan | undefined;
+  /** Tasks whose outputs some expression reads by `$runtime.metadata.outputs`. */
+  readonly outputs: OutputsRead;
   /** Constructs that are valid and that this engine does not run: a start is refused with their names. */
   readonly unsupported: readonly Unsupported[];
 }
@@ -92,6 +95,21 @@ export interface TaskBase {
   readonly timeout: Duration | undefined;
   readonly then: Flow;
   readonly concurrency: Concurrency | undefined;
+  /** What stands around the task, in the order of declaration: the first is the outermost. */
+  readonly extensions: readonly TaskExtension[];
+  /** The task stands inside an extension: `$task` is the task that is extended. */
+  readonly isExtension: boolean;
+}
+
+/** An extension of `use.extensions` at one task that it extends. */
+export interface TaskExtension {
+  readonly name: string;
+  /** JSON pointer of its declaration. */
+  readonly pointer: string;
+  /** Evaluated on the task's transformed input. */
+  readonly when: Expression | undefined;
+  readonly before: TaskList;
+  readonly after: TaskList;
 }
 
 /** How an effect of a task is treated; from `metadata.tutti.effect` or, when undefined, from the function called. */

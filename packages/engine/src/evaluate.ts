@@ -33,6 +33,8 @@ export interface Sight {
   /** Locals that are not the task's own: of a loop's iteration, a caught error. */
   readonly locals?: readonly Json[];
   readonly secrets?: JsonObject;
+  /** The task that is extended, in the `when` of an extension. */
+  readonly extends?: Task;
 }
 
 /**
@@ -112,7 +114,7 @@ export class Evaluator {
       if (needs & (1 << SECRETS)) slots[SECRETS] = sight.secrets ?? NO_SECRETS;
       if (needs & (1 << TASK)) slots[TASK] = this.#describeTask(task, sight);
       if (needs & (1 << WORKFLOW)) slots[WORKFLOW] = this.#describeWorkflow();
-      if (needs & (1 << RUNTIME)) slots[RUNTIME] = this.#context.runtime;
+      if (needs & (1 << RUNTIME)) slots[RUNTIME] = this.#describeRuntime();
       slots[LOCAL_SLOT - 1] = null; // $authorization: resolved by connectors at dispatch, never part of a run's data.
     }
     for (let index = 0; index < locals.length; index++) slots.push(locals[index]);
@@ -121,17 +123,38 @@ export class Evaluator {
 
   #describeTask(task: Task, sight: Sight): Json {
     if (task.id === RUN_FRAME) return null;
-    const node = this.#context.program.nodes[task.node];
+    const own = this.#context.program.nodes[task.node];
+    const extended = sight.extends ?? (own?.isExtension === true ? this.#extendedBy(task) : undefined);
+    const described = extended ?? task;
+    const node = this.#context.program.nodes[described.node];
+    const { rawOutput } = extended ?? sight;
     return {
+      // An extension looks at the definition of what it extends: `$task.with.endpoint` in the specification's examples.
+      ...(extended !== undefined && node?.definition),
       name: node?.name ?? "",
       reference: node?.pointer ?? "",
       path: node?.path ?? "",
       definition: node?.definition ?? null,
-      input: task.rawInput,
-      output: sight.rawOutput ?? null,
-      startedAt: describeTime(task.startedAtMs),
+      input: described.rawInput,
+      output: rawOutput ?? null,
+      startedAt: describeTime(described.startedAtMs),
+      // Of the task itself, also in an extension: its effects are its own.
       token: tokenOf(this.#state, task),
     };
+  }
+
+  /** The task around which a task of an extension stands. */
+  #extendedBy(task: Task): Task | undefined {
+    for (let outer = this.#state.tasks.get(task.parent); outer !== undefined; outer = this.#state.tasks.get(outer.parent))
+      if (this.#context.program.nodes[outer.node]?.isExtension === false) return outer;
+    return undefined;
+  }
+
+  #describeRuntime(): Json {
+    const { runtime, program } = this.#context;
+    if (program.outputs !== "all" && program.outputs.size === 0) return runtime;
+    const metadata = ownProperty(runtime, "metadata");
+    return { ...runtime, metadata: { ...(isJsonObject(metadata) && metadata), outputs: this.#state.outputs ?? {} } };
   }
 
   #describeWorkflow(): Json {

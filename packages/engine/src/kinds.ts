@@ -6,7 +6,7 @@ import { cancelInside, cancelTask, stopExhausted } from "./failure.ts";
 import { beginListen, iterationDone } from "./listen.ts";
 import type { Machine, Work } from "./machine.ts";
 import { type Branch, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
-import { descendants, failWith, finishBranch, mergeContext, nextPosition } from "./tasks.ts";
+import { descendants, extensionDone, failWith, finishBranch, mergeContext, nextPosition } from "./tasks.ts";
 import { deriveEventId, deriveRunId } from "./token.ts";
 
 /** What each kind of task does when it begins, and when something inside it is over. */
@@ -111,6 +111,7 @@ export function innerDone(machine: Machine, work: Extract<Work, { kind: "inner-d
     frame.pending = work.output;
     continueLoop(machine, parent);
   } else if (frame.kind === "listen") iterationDone(machine, parent, work.output);
+  else if (frame.role === "before" || frame.role === "after") extensionDone(machine, parent, frame.role, work);
   else listDone(machine, parent, frame.role, work.output);
 }
 

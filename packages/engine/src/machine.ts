@@ -5,7 +5,7 @@ import type { EngineContext } from "./context.ts";
 import { Evaluator } from "./evaluate.ts";
 import type { Observer } from "./observer.ts";
 import type { RunRecord } from "./record.ts";
-import { NO_CHILD, RUN_FRAME, type RunState, setPhase, type Task, type TimerPurpose } from "./state.ts";
+import { type ListRole, NO_CHILD, RUN_FRAME, type RunState, setPhase, type Task, type TimerPurpose } from "./state.ts";
 import { addTimer } from "./timers.ts";
 import { tokenOf } from "./token-of.ts";
 
@@ -117,13 +117,15 @@ export class Machine {
     if (timer !== undefined && this.state.timers.delete(timer)) this.commands.push({ type: "clear-timer", timer });
   }
 
-  /** The list that a frame of role `body`, `catch` or `find`, a loop or a foreach walks through. */
+  /** The list that a list's frame, a loop or a foreach walks through. */
   listOf(task: Task): TaskList {
     const { frame } = task;
     if (task.id === RUN_FRAME) return this.program.root;
     const node = this.node(task);
     if (frame?.kind === "list" && frame.role === "find") return node.kind === "call" ? (node.effect?.find ?? []) : [];
     if (frame?.kind === "list" && frame.role === "catch") return node.kind === "try" ? (node.catch.body ?? []) : [];
+    if (frame?.kind === "list" && (frame.role === "before" || frame.role === "after"))
+      return node.extensions[task.extension?.at ?? -1]?.[frame.role] ?? [];
     switch (node.kind) {
       case "do":
       case "function":
@@ -140,7 +142,7 @@ export class Machine {
   }
 
   /** Opens a list inside `task` and enters its first task; an empty list is done at once. */
-  openList(task: Task, role: "body" | "catch" | "find", input: Json): void {
+  openList(task: Task, role: ListRole, input: Json): void {
     task.frame = { kind: "list", role, position: 0, visits: {}, child: NO_CHILD };
     this.setPhase(task, "active");
     if (this.listOf(task).length === 0)

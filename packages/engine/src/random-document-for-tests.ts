@@ -152,9 +152,24 @@ const { bodies } = fc.letrec<{ task: Body; bodies: Body[] }>((tie) => {
   };
 });
 
+/** One or two extensions around some of the tasks. */
+const extensions = fc
+  .array(
+    fc
+      .record({
+        extend: fc.constantFrom("call", "composite", "for", "listen", "run", "set", "try", "wait", "all"),
+        when: seldom(fc.constantFrom("false", '$task.name == "t0"', 'error("chosen")')),
+        before: seldom(bodies.map(list)),
+        after: seldom(bodies.map(list)),
+      })
+      .map(compact),
+    { minLength: 1, maxLength: 2 },
+  )
+  .map((all) => all.map((body, position) => ({ [`e${position}`]: body })));
+
 export const randomDocument: fc.Arbitrary<JsonObject> = fc
-  .record({ bodies, timeout, isSlotted: fc.nat(9) })
-  .map(({ bodies: tasks, timeout: limit, isSlotted }) =>
+  .record({ bodies, timeout, isSlotted: fc.nat(9), extensions: fc.option(extensions, { nil: undefined, freq: 3 }) })
+  .map(({ bodies: tasks, timeout: limit, isSlotted, extensions: around }) =>
     compact({
       document: compact({
         dsl: "1.0.3",
@@ -163,7 +178,7 @@ export const randomDocument: fc.Arbitrary<JsonObject> = fc
         version: "1.0.0",
         metadata: isSlotted === 9 ? { tutti: { concurrency: { key: '"r"', limit: 1, onConflict: "replace" } } } : undefined,
       }),
-      use: { functions: { helper: { call: "x.unsafe:1@t", with: { value: "${ . }" } } } },
+      use: compact({ functions: { helper: { call: "x.unsafe:1@t", with: { value: "${ . }" } } }, extensions: around }),
       timeout: limit,
       do: list(tasks),
     }),

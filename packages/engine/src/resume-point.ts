@@ -3,7 +3,7 @@ import type { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import type { ResumePoint } from "./record.ts";
 import { beginTimeout } from "./run.ts";
-import { addTask, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
+import { addTask, type ExtensionState, newTask, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
 import { beginTaskTimeout, requestSlot } from "./tasks.ts";
 
 /** `resume --from`: what has to be known of an earlier moment, and going on from it. */
@@ -36,6 +36,8 @@ export class ResumePointObserver implements Observer {
         key: outer.key,
         rawInput: outer.rawInput,
         input: outer.input,
+        // What stands before it has run; what applied then is what follows after it.
+        ...(outer.extension !== undefined && { applied: [...outer.extension.applied] }),
       });
     }
     this.#point = { path: this.#path, frames, context: machine.evaluator.contextOf(task) };
@@ -88,7 +90,7 @@ function reopen(machine: Machine, parent: Task, frame: JsonObject, group: number
   const index = frame["node"] as number;
   const node = machine.program.nodes[index];
   assert(node !== undefined, `the program has a node ${index}`);
-  const task: Task = {
+  const task = newTask(machine.now, {
     id,
     node: index,
     parent: parent.id,
@@ -96,33 +98,27 @@ function reopen(machine: Machine, parent: Task, frame: JsonObject, group: number
     visit: frame["visit"] as number,
     key: frame["key"] as string,
     group,
-    phase: "active",
-    startedAtMs: machine.now,
-    phaseAtMs: machine.now,
     rawInput: frame["rawInput"] as Json,
     input: frame["input"] as Json,
     // Only loops, catches and iterations bring locals, and none of them is on the way here.
     locals: [],
     contextOf: RUN_FRAME,
-    context: undefined,
     retryFrame: parent.retries === undefined ? parent.retryFrame : parent.id,
     searchFor: 0,
-    timeoutTimer: undefined,
-    slotKey: undefined,
-    error: undefined,
-    rawOutput: undefined,
-    frame: undefined,
-    call: undefined,
     retries:
       node.kind === "try" && node.catch.retry !== undefined
         ? { count: 0, firstErrorAtMs: machine.now, passTimer: undefined, ledger: {}, children: [] }
         : undefined,
-    childRunId: undefined,
-    timer: undefined,
-  };
+    extension: reopenedExtension(frame["applied"]),
+  });
   addTask(machine.state, task);
   machine.observer?.entered(machine, task);
   beginTaskTimeout(machine, task);
   requestSlot(machine, task, node.concurrency);
   return task;
+}
+
+function reopenedExtension(applied: Json | undefined): ExtensionState | undefined {
+  // The frames are data of our own making: `entered` above wrote the places of extensions.
+  return applied === undefined ? undefined : { stage: "task", at: 0, applied: [...(applied as number[])], result: undefined };
 }

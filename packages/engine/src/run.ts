@@ -2,7 +2,7 @@ import { assert, type Json, taskError } from "@tutti/model";
 import type { RunStarted } from "./record.ts";
 import { cancelAll } from "./failure.ts";
 import type { Machine } from "./machine.ts";
-import { addTask, RUN_FRAME, type RunState, type Task, TASK_PHASES, type TaskPhase } from "./state.ts";
+import { addTask, newTask, RUN_FRAME, type RunState, type Task, TASK_PHASES, type TaskPhase } from "./state.ts";
 import { hasEnding } from "./detached.ts";
 import { check, failWith, requestSlot } from "./tasks.ts";
 
@@ -27,6 +27,7 @@ export function emptyState(started: RunStarted): RunState {
     rawInput: started.input,
     output: undefined,
     error: undefined,
+    outputs: undefined,
     tasks: new Map(),
     nextTask: 1,
     groups: 0,
@@ -45,7 +46,7 @@ export function emptyState(started: RunStarted): RunState {
 }
 
 function runFrame(started: RunStarted): Task {
-  return {
+  return newTask(started.at, {
     id: RUN_FRAME,
     node: -1,
     parent: -1,
@@ -53,26 +54,13 @@ function runFrame(started: RunStarted): Task {
     visit: 1,
     key: "",
     group: 0,
-    phase: "active",
-    startedAtMs: started.at,
-    phaseAtMs: started.at,
     rawInput: started.input,
-    input: started.input,
     locals: [],
     contextOf: RUN_FRAME,
     context: null,
     retryFrame: 0,
     searchFor: 0,
-    timeoutTimer: undefined,
-    slotKey: undefined,
-    error: undefined,
-    rawOutput: undefined,
-    frame: undefined,
-    call: undefined,
-    retries: undefined,
-    childRunId: undefined,
-    timer: undefined,
-  };
+  });
 }
 
 /** Steps 1 and 2 of the data flow, the run's timeout and slot; again after a failure of the run itself, from where it stands. */

@@ -1,3 +1,4 @@
+import type { Flow } from "@tutti/definition";
 import type { EffectClass, Json, TaskError } from "@tutti/model";
 import type { UnknownReason, WorkflowVersion } from "./record.ts";
 
@@ -26,6 +27,8 @@ export interface RunState {
   rawInput: Json;
   output: Json | undefined;
   error: TaskError | undefined;
+  /** Latest output of each completed task that some expression reads by name; undefined while there is none. Replaced, never changed. */
+  outputs: Readonly<Record<string, Json>> | undefined;
   /** Live activations by number. 0 is the run's own frame. Ended ones are gone: the records know them. */
   readonly tasks: Map<number, Task>;
   nextTask: number;
@@ -113,6 +116,20 @@ export interface Task {
   childRunId: string | undefined;
   /** A wait's, a retry's or a repeated attempt's timer. */
   timer: number | undefined;
+  /** How far it is with its extensions; undefined when it has none. */
+  extension: ExtensionState | undefined;
+}
+
+/** What is begun around a task by its extensions. */
+export interface ExtensionState {
+  /** `before` and `after`: lists of extensions run, the task itself does not. */
+  stage: "before" | "task" | "after";
+  /** The extension whose turn it is, by its place at the node. */
+  at: number;
+  /** Those whose `when` held, in order of declaration; from the last on, each leaves when its `after` is done. */
+  readonly applied: number[];
+  /** What the task gave and where control goes then, while the `after` lists run. */
+  result: { readonly output: Json; readonly flow: Flow } | undefined;
 }
 
 /** What a composite task is at. Each frame holds one list of tasks, or branches. */
@@ -138,7 +155,8 @@ export interface ForkFrame {
   /** The context that every branch began with. */
   readonly context: Json;
 }
-export type ListRole = "body" | "catch" | "find";
+/** `before` and `after` are lists of the extension that `Task.extension.at` says. */
+export type ListRole = "body" | "catch" | "find" | "before" | "after";
 
 export interface Branch {
   readonly task: number;
@@ -256,6 +274,46 @@ export function setPhase(state: RunState, task: Task, phase: TaskPhase): void {
   state.counts[phase]++;
   task.phase = phase;
   task.phaseAtMs = state.lastAtMs;
+}
+
+/** What makes one activation another than the next; the rest is as it is for a task of which nothing has happened yet. */
+type NewTask = Pick<
+  Task,
+  "id" | "node" | "parent" | "position" | "visit" | "key" | "group" | "rawInput" | "locals" | "contextOf" | "retryFrame" | "searchFor"
+> &
+  Partial<Pick<Task, "input" | "context" | "retries" | "extension">>;
+
+/** A task that is about to begin at event time `nowMs`. Every activation is made here, so that all have one shape. */
+export function newTask(nowMs: number, given: NewTask): Task {
+  return {
+    id: given.id,
+    node: given.node,
+    parent: given.parent,
+    position: given.position,
+    visit: given.visit,
+    key: given.key,
+    group: given.group,
+    phase: "active",
+    startedAtMs: nowMs,
+    phaseAtMs: nowMs,
+    rawInput: given.rawInput,
+    input: given.input === undefined ? given.rawInput : given.input,
+    locals: given.locals,
+    contextOf: given.contextOf,
+    context: given.context,
+    retryFrame: given.retryFrame,
+    searchFor: given.searchFor,
+    timeoutTimer: undefined,
+    slotKey: undefined,
+    error: undefined,
+    rawOutput: undefined,
+    frame: undefined,
+    call: undefined,
+    retries: given.retries,
+    childRunId: undefined,
+    timer: undefined,
+    extension: given.extension,
+  };
 }
 
 export function addTask(state: RunState, task: Task): void {

@@ -1,4 +1,4 @@
-import type { Concurrency, TaskNode } from "@tutti/definition";
+import type { Concurrency, Flow, TaskNode } from "@tutti/definition";
 import { assert, type Json, jsonEqual, type JsonObject, isJsonObject, taskError } from "@tutti/model";
 import type { Machine, Work } from "./machine.ts";
 import {
@@ -6,6 +6,7 @@ import {
   type Branch,
   type ForkFrame,
   liveChildren,
+  newTask,
   NO_CHILD,
   type RetryState,
   RUN_FRAME,
@@ -13,10 +14,11 @@ import {
   type Task,
 } from "./state.ts";
 import { TaskFailure } from "./evaluate.ts";
+import { afterDone, beforeDone, beginBefore, extensionAt, hasAfter, openAfter } from "./extension.ts";
 
 /** Entering, completing and leaving of tasks: what all kinds have in common, in the order of the specification's data flow. */
 
-/** Steps 3 and 4 of the data flow: condition, schema of the raw input, `input.from`; then timeout and slot. */
+/** Steps 3 and 4 of the data flow: condition, schema of the raw input, `input.from`; then what extensions put before it, timeout and slot. */
 export function enterTask(machine: Machine, work: Extract<Work, { kind: "enter" }>): void {
   const parent = machine.task(work.parent);
   const { frame } = parent ?? {};
@@ -27,34 +29,21 @@ export function enterTask(machine: Machine, work: Extract<Work, { kind: "enter" 
   const { state } = machine;
   const visit = frame.kind === "fork" ? 1 : (frame.visits[work.position] ?? 0) + 1;
   const id = state.nextTask++;
-  const task: Task = {
+  const task = newTask(machine.now, {
     id,
     node: nodeIndex,
     parent: parent.id,
     position: work.position,
     visit,
-    key: keyOf(parent, node.name, visit),
+    key: keyOf(machine, parent, node.name, visit),
     group: parent.group,
-    phase: "active",
-    startedAtMs: machine.now,
-    phaseAtMs: machine.now,
     rawInput: work.input,
-    input: work.input,
     locals: localsOf(machine, parent),
     contextOf: frame.kind === "fork" ? id : parent.contextOf,
     context: frame.kind === "fork" ? frame.context : undefined,
     retryFrame: parent.retries !== undefined && frame.kind === "list" && frame.role === "body" ? parent.id : parent.retryFrame,
     searchFor: frame.kind === "list" && frame.role === "find" ? parent.id : parent.searchFor,
-    timeoutTimer: undefined,
-    slotKey: undefined,
-    error: undefined,
-    rawOutput: undefined,
-    frame: undefined,
-    call: undefined,
-    retries: undefined,
-    childRunId: undefined,
-    timer: undefined,
-  };
+  });
   if (frame.kind === "fork") frame.branches[work.position] = { task: id, isDone: false, output: null, context: null };
   else {
     frame.position = work.position;
@@ -88,13 +77,16 @@ export function startTask(machine: Machine, task: Task, node: TaskNode): void {
     check(node.input.schema, task.rawInput, `the input of ${node.name}`);
     if (node.input.from !== undefined) task.input = evaluator.template(node.input.from, task.rawInput, task);
     else task.input = task.rawInput;
-    if (node.timeout !== undefined) beginTaskTimeout(machine, task);
-    if (requestSlot(machine, task, node.concurrency)) return;
+    if (node.extensions.length === 0 || !beginBefore(machine, task, node)) armTask(machine, task, node);
   } catch (cause) {
     failWith(machine, task, cause);
-    return;
   }
-  machine.later({ kind: "begin", task: task.id });
+}
+
+/** The task's own time and slot begin, then the task. */
+function armTask(machine: Machine, task: Task, node: TaskNode): void {
+  if (node.timeout !== undefined) beginTaskTimeout(machine, task);
+  if (!requestSlot(machine, task, node.concurrency)) machine.later({ kind: "begin", task: task.id });
 }
 
 /** Starts the task's own timeout unless it is under way or there is none. */
@@ -114,10 +106,10 @@ export function requestSlot(machine: Machine, task: Task, concurrency: Concurren
   return true;
 }
 
-/** Steps 5 to 9 of the data flow: `output.as`, its schema, `export.as`, its schema; then the enclosing list goes on. */
+/** Steps 5 to 9 of the data flow: `output.as`, its schema, `export.as`, its schema; then what extensions put after it. */
 export function completeTask(machine: Machine, work: Extract<Work, { kind: "complete" }>): void {
   const task = machine.task(work.task);
-  if (task === undefined) return;
+  if (task === undefined || task.extension?.stage === "after") return;
   const node = machine.node(task);
   let { output } = work;
   try {
@@ -137,6 +129,14 @@ export function completeTask(machine: Machine, work: Extract<Work, { kind: "comp
     failWith(machine, task, cause);
     return;
   }
+  const flow = work.flow ?? node.then;
+  if (task.extension !== undefined && beginAfter(machine, task, { output, flow, rawOutput: work.output })) return;
+  endTask(machine, task, output, flow);
+}
+
+/** The task is over, with all that belongs to it; the enclosing list goes on. */
+function endTask(machine: Machine, task: Task, output: Json, flow: Flow): void {
+  keepOutput(machine, task, output);
   leaveTask(machine, task, "completed", output);
   machine.later({
     kind: "inner-done",
@@ -144,23 +144,68 @@ export function completeTask(machine: Machine, work: Extract<Work, { kind: "comp
     child: task.id,
     position: task.position,
     output,
-    flow: work.flow ?? node.then,
+    flow,
     context: task.context,
   });
 }
 
+/** `$runtime.metadata.outputs`: only what the document reads is kept. Tasks that look effects up and those of extensions have no part in it. */
+function keepOutput(machine: Machine, task: Task, output: Json): void {
+  const { outputs } = machine.program;
+  if (outputs !== "all" && outputs.size === 0) return;
+  const { name, isExtension } = machine.node(task);
+  if (isExtension || task.searchFor !== 0 || (outputs !== "all" && !outputs.has(name))) return;
+  machine.state.outputs = { ...machine.state.outputs, [name]: output };
+}
+
+/** One more list of an extension is done: the next one's, or the task itself, or its end. */
+export function extensionDone(machine: Machine, task: Task, role: "before" | "after", list: { output: Json; flow: Flow }): void {
+  if (role === "after") {
+    const result = afterDone(machine, task);
+    if (result !== undefined) endTask(machine, task, result.output, result.flow);
+    return;
+  }
+  try {
+    const next = beforeDone(machine, task, list.flow);
+    if (next === "task") armTask(machine, task, machine.node(task));
+    else if (next === "instead") machine.complete(task, list.output);
+  } catch (cause) {
+    failWith(machine, task, cause);
+  }
+}
+
 /** Takes a finished task out of the state: timers, slot, the activation itself. Its effects are remembered by an enclosing retry. */
 export function leaveTask(machine: Machine, task: Task, how: "completed" | "skipped" | "cancelled", output: Json | undefined): void {
+  letTaskGo(machine, task);
+  // What is cancelled while it only waits for what extensions put after it has done its own work.
+  remember(machine, task, how === "completed" ? output : task.extension?.result?.output);
+  removeTask(machine.state, task);
+  machine.observer?.left(machine, task, how, output, task.error);
+}
+
+/** Gives back what a task holds while it is at work. */
+function letTaskGo(machine: Machine, task: Task): void {
   machine.clearTimer(task.timeoutTimer);
   machine.clearTimer(task.timer);
+  task.timeoutTimer = undefined;
+  task.timer = undefined;
   if (task.retries !== undefined) {
     machine.clearTimer(task.retries.passTimer);
+    task.retries.passTimer = undefined;
     cancelLeftChildren(machine, task.retries);
   }
   if (task.slotKey !== undefined) machine.command({ type: "release-slot", task: task.id, key: task.slotKey });
-  remember(machine, task, how === "completed" ? output : undefined);
-  removeTask(machine.state, task);
-  machine.observer?.left(machine, task, how, output, task.error);
+  task.slotKey = undefined;
+}
+
+/** Opens the lists of extensions after a task that is done. False when there are none. */
+function beginAfter(machine: Machine, task: Task, done: { output: Json; flow: Flow; rawOutput: Json }): boolean {
+  if (!hasAfter(machine, task)) return false;
+  letTaskGo(machine, task);
+  // `$task.output` of the extension.
+  task.rawOutput = done.rawOutput;
+  openAfter(machine, task, { output: done.output, flow: done.flow });
+  return true;
 }
 
 /** What a repeated block has to know of this task: kept by the nearest enclosing `try` that may run its block again. */
@@ -240,6 +285,7 @@ function localsOf(machine: Machine, parent: Task): readonly Json[] {
   if (frame?.kind === "listen") return [...parent.locals, frame.values[frame.index] as Json, frame.index];
   if (frame?.kind === "list") {
     if (frame.role === "catch") return [...parent.locals, parent.error as Json];
+    if (frame.role === "before" || frame.role === "after") return [];
     // Functions see their arguments only: their text stands elsewhere in the document.
     if (frame.role === "body" && machine.node(parent).kind === "function") return [];
     if (frame.role === "find" && isFunctionFind(machine, parent)) return [];
@@ -255,11 +301,17 @@ function isFunctionFind(machine: Machine, task: Task): boolean {
 }
 
 /** Name path with visits and iterations: what a token is derived from. */
-function keyOf(parent: Task, name: string, visit: number): string {
+function keyOf(machine: Machine, parent: Task, name: string, visit: number): string {
   const { frame } = parent;
-  const role = frame?.kind === "list" && frame.role !== "body" ? `${frame.role}/` : "";
+  const role = frame?.kind === "list" && frame.role !== "body" ? `${frame.role}${extensionName(machine, parent)}/` : "";
   const iteration = frame?.kind === "loop" || frame?.kind === "listen" ? `[${frame.index}]` : "";
   return `${parent.key}${iteration}/${role}${name}${visit > 1 ? `#${visit}` : ""}`;
+}
+
+/** `@name` of the extension whose list `task` is at: two extensions may have tasks of one name. */
+function extensionName(machine: Machine, task: Task): string {
+  const extension = extensionAt(machine, task);
+  return extension === undefined ? "" : `@${extension.name}`;
 }
 
 /** The text under which a concurrency slot is known. */

@@ -1,5 +1,6 @@
 import type { EffectClass, Json, TaskError } from "@tutti/model";
 import type { EngineContext } from "./context.ts";
+import { extensionAt } from "./extension.ts";
 import type { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import type { ResumePoint, RunRecord } from "./record.ts";
@@ -56,6 +57,7 @@ interface Entry {
   readonly startedAtMs: number;
   readonly visit: number;
   readonly iteration: number | undefined;
+  readonly extension: TaskView["extension"];
   readonly children: Entry[];
   omitted: number;
   status: TaskStatus | undefined;
@@ -85,6 +87,7 @@ class ViewObserver implements Observer {
       startedAtMs: task.startedAtMs,
       visit: task.visit,
       iteration: frame?.kind === "loop" || frame?.kind === "listen" ? frame.index : undefined,
+      extension: parent === undefined ? undefined : extensionView(machine, parent),
       children: [],
       omitted: 0,
       status: undefined,
@@ -135,6 +138,7 @@ class ViewObserver implements Observer {
       token: entry.token,
       effect: entry.effect,
       iteration: entry.iteration,
+      extension: entry.extension,
       visit: entry.visit,
       output: entry.output,
       error: live?.error ?? entry.error,
@@ -158,6 +162,11 @@ class ViewObserver implements Observer {
     this.#entries.delete(entry.id);
     for (const child of entry.children) this.#forget(child);
   }
+}
+
+function extensionView(machine: Machine, parent: Task): TaskView["extension"] {
+  const extension = extensionAt(machine, parent);
+  return extension === undefined ? undefined : { name: extension.name, stage: parent.extension?.stage === "after" ? "after" : "before" };
 }
 
 function note(entry: Entry, state: RunState, task: Task): void {

@@ -44,6 +44,8 @@ export interface TaskView {
   readonly effect: EffectClass | undefined;
   /** Iteration of the enclosing loop, when there is one. */
   readonly iteration: number | undefined;
+  /** Set on a task that an extension puts before or after the task it stands under. */
+  readonly extension: { readonly name: string; readonly stage: "before" | "after" } | undefined;
   /** From 2 on: control came here again by a jump. */
   readonly visit: number;
   readonly output: Json | undefined;

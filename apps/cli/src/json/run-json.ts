@@ -40,6 +40,7 @@ function taskJson(task: TaskView): object {
     token: task.token ?? null,
     effect: task.effect ?? null,
     iteration: task.iteration ?? null,
+    extension: task.extension ?? null,
     visit: task.visit,
     output: task.output ?? null,
     error: task.error ?? null,

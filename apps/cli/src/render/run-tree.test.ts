@@ -77,6 +77,22 @@ test("iterations, visits, omitted children and child runs are named", () => {
   );
 });
 
+test("what extensions put around a task is told from its own tasks", () => {
+  const view = buildRunView({
+    tasks: [
+      buildTaskView(1, "act", {
+        children: [
+          buildTaskView(2, "sendLog", { extension: { name: "logging", stage: "before" } }),
+          buildTaskView(3, "sendLog", { extension: { name: "logging", stage: "after" } }),
+        ],
+      }),
+    ],
+  });
+  expect(renderTree(view, { style: plain, columns: 80, nowMs: START_MS, linesMax: undefined }).join("\n")).toBe(
+    ["✓ act                          1.2 s", "  ✓ before (logging): sendLog  1.2 s", "  ✓ after (logging): sendLog   1.2 s"].join("\n"),
+  );
+});
+
 test("the head names the run, what it runs, its state and how long it has been going", () => {
   const options = { style: plain, columns: 80, nowMs: START_MS + 64_000 };
   expect(renderRunHead(buildRunView(), options)).toBe("run_0123456789abcdef  default/deploy:1.0.0  running  1 m 04 s");

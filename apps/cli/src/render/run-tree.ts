@@ -90,11 +90,12 @@ function taskLine(task: TaskView, depth: number, given: Collecting, isFolded: bo
   };
 }
 
-/** The name, with the iteration of a loop and the visit of a jump back. */
+/** The name, with the iteration of a loop, the visit of a jump back, and what an extension has put around the task above. */
 export function taskLabel(task: TaskView): string {
   const iteration = task.iteration === undefined ? "" : ` [${task.iteration}]`;
   const visit = task.visit > 1 ? ` (visit ${task.visit})` : "";
-  return `${oneLine(task.name)}${iteration}${visit}`;
+  const extension = task.extension === undefined ? "" : `${task.extension.stage} (${oneLine(task.extension.name)}): `;
+  return `${extension}${oneLine(task.name)}${iteration}${visit}`;
 }
 
 /** What is worth saying about a task, most important first. */

@@ -20,7 +20,8 @@ export function checkExpressions(context: LintContext, reader: ExpressionReader)
   // Other languages are refused at start; their expressions are not ours to judge.
   if ((textAt(evaluate, "language") ?? "jq") !== "jq") return;
   const isLoose = textAt(evaluate, "mode") === "loose";
-  for (const position of expressionPositions(context)) checkPosition(context, reader, position, isLoose);
+  const names = new Set(context.sites.map(({ name }) => name));
+  for (const position of expressionPositions(context)) checkPosition(context, reader, { position, isLoose, names });
 }
 
 /** The source of the expression at a position and where it begins in the text; undefined when the text is data. */
@@ -30,7 +31,15 @@ export function sourceOf(position: ExpressionPosition): { readonly source: strin
   return position.style === "expression" ? { source: position.text, offset: 0 } : undefined;
 }
 
-function checkPosition(context: LintContext, reader: ExpressionReader, position: ExpressionPosition, isLoose: boolean): void {
+interface Subject {
+  readonly position: ExpressionPosition;
+  /** The document says that texts are evaluated without the wrapper. */
+  readonly isLoose: boolean;
+  /** Names of tasks. */
+  readonly names: ReadonlySet<string>;
+}
+
+function checkPosition(context: LintContext, reader: ExpressionReader, { position, isLoose, names }: Subject): void {
   const { pointer, text, style } = position;
   const expression = sourceOf(position);
   if (expression === undefined) {
@@ -66,6 +75,13 @@ function checkPosition(context: LintContext, reader: ExpressionReader, position:
     if (read.variable === "runtime" && first === "metadata" && second === "outputs") {
       const message = "`$runtime.metadata.outputs` is Tutti's own; other runtimes do not have it.";
       context.note("runtime-outputs", { ...at, message, hint: "With `export` and `$context` the document stays portable." });
+      const task = read.path[2];
+      if (task !== undefined && task !== ANY && !names.has(task))
+        context.warning("unknown-output", {
+          ...at,
+          message: `There is no task \`${task}\` whose output this could be.`,
+          hint: () => didYouMean(task, names),
+        });
     }
     if (read.variable === "secrets" && first !== undefined && first !== ANY && maySecrets) checkSecret(context, first, at);
   }

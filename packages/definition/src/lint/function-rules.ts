@@ -1,4 +1,4 @@
-import { DEPTH_MAX, isJsonObject, type Json, ownProperty } from "@tutti/model";
+import { isJsonObject, type Json, ownProperty } from "@tutti/model";
 import { joinPointer } from "../json-pointer.ts";
 import { compileSchema } from "../json-schema/compile-schema.ts";
 import { Run, UNKNOWN_VALUE } from "../json-schema/evaluation.ts";
@@ -8,13 +8,12 @@ import { BUILT_IN_CALLS } from "../schema/call.ts";
 import { isWrappedExpression } from "../schema/text.ts";
 import { type LintContext, member, textAt } from "./context.ts";
 import type { TaskSite } from "./task-sites.ts";
+import { checkUnfolding } from "./unfolding-rules.ts";
 
 /** `<resource>.<operation>:<version>@<connector>`. */
 const CONNECTOR_FUNCTION = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+:\d+(?:\.\d+){0,2}@[a-z0-9-]+$/;
 /** `<name>:<version>@<catalog>`. */
 const CATALOG_FUNCTION = /^([^@\s]+):([^@:\s]+)@([^@\s]+)$/;
-/** Tasks of a document when the bodies of its functions stand at each of their calls. */
-const UNFOLDED_TASKS_MAX = 100_000;
 
 /** Calls of functions: names, catalogs, arguments, and functions that call themselves. */
 export function checkFunctions(context: LintContext): void {
@@ -22,7 +21,7 @@ export function checkFunctions(context: LintContext): void {
     const name = textAt(site.task, "call");
     if (name !== undefined && !BUILT_IN_CALLS.some((builtIn) => builtIn === name)) checkCall(context, site, name);
   }
-  checkUnfolding(context);
+  checkUnfolding(context, calledFunctions);
 }
 
 function checkCall(context: LintContext, site: TaskSite, name: string): void {
@@ -83,67 +82,6 @@ function withoutExpressions(value: Json): Json {
   if (Array.isArray(value)) return (value as readonly Json[]).map(withoutExpressions);
   if (!isJsonObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutExpressions(item)]));
-}
-
-/**
- * Functions are put in at their calls, so one that calls itself would have no end, and a few that call each other twice would be very many
- * tasks. Reported are the call that closes a circle, and the first call with which the document becomes too large or too deep.
- */
-function checkUnfolding(context: LintContext): void {
-  const bodies = new Map<string, TaskSite[]>();
-  const outside: TaskSite[] = [];
-  for (const site of context.sites) {
-    let top = site;
-    while (top.parent !== undefined) top = top.parent;
-    const body = top.group.kind === "function" ? (bodies.get(top.name) ?? []) : outside;
-    body.push(site);
-    if (body !== outside) bodies.set(top.name, body);
-  }
-  const sizes = new Map<string, { readonly tasks: number; readonly depth: number }>();
-  const open = new Set<string>();
-  const measure = (name: string): { readonly tasks: number; readonly depth: number } => {
-    const known = sizes.get(name);
-    if (known !== undefined) return known;
-    // A chain of that many functions is too deep however it goes on; without an end here it could exhaust our own stack.
-    if (open.size > DEPTH_MAX) return { tasks: 1, depth: DEPTH_MAX + 1 };
-    open.add(name);
-    const size = measureSites(bodies.get(name) ?? []);
-    open.delete(name);
-    sizes.set(name, size);
-    return size;
-  };
-  const measureSites = (sites: readonly TaskSite[]): { readonly tasks: number; readonly depth: number } => {
-    let tasks = 0;
-    let depth = 0;
-    for (const site of sites) {
-      tasks += 1;
-      depth = Math.max(depth, site.depth);
-      for (const [called, pointer] of calledFunctions(site)) {
-        if (!bodies.has(called)) continue;
-        if (open.has(called)) {
-          context.error("recursive-function", { pointer, message: `The function \`${called}\` calls itself here.` });
-          continue;
-        }
-        const wasWithin = tasks <= UNFOLDED_TASKS_MAX && depth <= DEPTH_MAX;
-        const size = measure(called);
-        tasks = Math.min(tasks + size.tasks, UNFOLDED_TASKS_MAX + 1);
-        depth = Math.max(depth, site.depth + size.depth);
-        if (wasWithin && tasks > UNFOLDED_TASKS_MAX)
-          context.error("too-many-tasks", {
-            pointer,
-            message: `With its functions put in at their calls, the document has more than ${UNFOLDED_TASKS_MAX} tasks.`,
-          });
-        if (wasWithin && depth > DEPTH_MAX)
-          context.error("nesting-too-deep", {
-            pointer,
-            message: `With its functions put in at their calls, tasks are nested more than ${DEPTH_MAX} deep.`,
-          });
-      }
-    }
-    return { tasks, depth };
-  };
-  for (const name of bodies.keys()) measure(name);
-  measureSites(outside);
 }
 
 function* calledFunctions(site: TaskSite): Generator<readonly [name: string, pointer: string]> {
