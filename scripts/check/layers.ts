@@ -25,9 +25,15 @@ export const LAYERS: readonly Layer[] = [
   { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 10 },
   {
     name: "conformance",
-    command: ["tests/conformance/main.ts"],
+    command: ["tests/conformance/main.ts", "ctk", "examples", "schema-agreement", "linter", "jq"],
     needs: ["main", "ctk", "examples", "schema-agreement", "linter", "jq"].map((part) => `tests/conformance/${part}.ts`),
     minutesMax: 8,
+  },
+  {
+    name: "suite",
+    command: ["tests/conformance/main.ts", "suite"],
+    needs: ["tests/conformance/suite", "tests/conformance/suite.ts"],
+    minutesMax: 6,
   },
   { name: "quickstart", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 2 },
   { name: "quickstart-again", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 2 },

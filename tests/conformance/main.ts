@@ -1,7 +1,9 @@
-// Measures Tutti against what others wrote: the specification's kit, examples and schema, our linter's list, and jq's own suite.
+// Measures Tutti against what others wrote: the specification's kit, examples and schema, our linter's list, jq's own suite; and against our own.
 //
 //   npm run conformance                    everything; each exception and note with `--verbose`
 //   npm run conformance -- ctk jq          these only
+//   npm run conformance -- suite --case flow/switch:first-match     one case, one table or one file of our own suite
+//   npm run conformance -- suite --store memory     on one store only
 //
 // The material of others is no part of this repository: TUTTI_CONFORMANCE_DIR says where it lies (default ../shared/conformance).
 import { existsSync } from "node:fs";
@@ -15,24 +17,40 @@ import { runLinterList } from "./linter.ts";
 import { conformanceDir } from "./material.ts";
 import { type ConformanceResult, skipped } from "./result.ts";
 import { MUTATIONS_DEFAULT, runSchemaAgreement } from "./schema-agreement.ts";
+import { runSuite } from "./suite.ts";
 
 /** The share of jq's usable cases that has to pass; each case that does not is listed with its reason. */
 const JQ_SHARE_MIN = 0.99;
 const SEED_DEFAULT = 1;
 
-const PARTS: Readonly<Record<string, (dir: string, seed: number) => Promise<ConformanceResult>>> = {
+interface Wanted {
+  readonly seed: number;
+  /** Cases of our own suite; none means all. */
+  readonly cases: readonly string[];
+  /** Stores that our own suite runs on; undefined means both. */
+  readonly stores: readonly string[] | undefined;
+}
+type Part = (dir: string, wanted: Wanted) => Promise<ConformanceResult>;
+
+const PARTS: Readonly<Record<string, Part>> = {
   ctk: runCtk,
   examples: (dir) => Promise.resolve(runExamples(dir)),
-  "schema-agreement": (dir, seed) => runSchemaAgreement(dir, { mutations: MUTATIONS_DEFAULT, seed }),
+  "schema-agreement": (dir, { seed }) => runSchemaAgreement(dir, { mutations: MUTATIONS_DEFAULT, seed }),
   linter: () => Promise.resolve(runLinterList()),
   jq: runJq,
+  suite: (_, { cases, stores }) => runSuite(cases, stores),
 };
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
-    options: { verbose: { type: "boolean", default: false }, seed: { type: "string", default: String(SEED_DEFAULT) } },
+    options: {
+      verbose: { type: "boolean", default: false },
+      seed: { type: "string", default: String(SEED_DEFAULT) },
+      case: { type: "string", multiple: true, default: [] },
+      store: { type: "string", multiple: true },
+    },
     allowPositionals: true,
   });
   const unknown = positionals.filter((name) => !Object.hasOwn(PARTS, name));
@@ -45,7 +63,7 @@ async function main(): Promise<number> {
   const skips: { name: string; reason: string }[] = [];
   for (const [name, part] of Object.entries(PARTS)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue;
-    const result = await carryOut(part, Number(values.seed));
+    const result = await carryOut(part, { seed: Number(values.seed), cases: values.case, stores: values.store });
     process.stdout.write(`${name} ${result.passed}/${result.total}\n`);
     for (const failure of result.failures) process.stdout.write(`  FAILED ${failure}\n`);
     if (values.verbose || result.total === 0) for (const note of result.notes) process.stdout.write(`  ${note}\n`);
@@ -57,9 +75,9 @@ async function main(): Promise<number> {
   return failures.length === 0 ? 0 : 1;
 }
 
-async function carryOut(part: (dir: string, seed: number) => Promise<ConformanceResult>, seed: number): Promise<ConformanceResult> {
+async function carryOut(part: Part, wanted: Wanted): Promise<ConformanceResult> {
   try {
-    return await part(conformanceDir(), seed);
+    return await part(conformanceDir(), wanted);
   } catch (error) {
     return { passed: 0, total: 0, failures: [error instanceof Error ? (error.stack ?? error.message) : String(error)], notes: [] };
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RESTART_CASES } from "./cases.ts";
-import { everyPosition, nthTime, type Outcome, runCase, type StoreKind } from "./world.ts";
+import { everyPosition, nthTime } from "./positions.ts";
+import { type Outcome, runCase, type StoreKind } from "./world.ts";
 
 /** What must not differ; how often the process died may. */
 const visible = ({ status, output, tasks, effects }: Outcome) => ({ status, output, tasks, effects });

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Connector, ConnectorFunction } from "@tutti/connector-kit";
 import type { TaskView } from "@tutti/engine";
 import { processConnector } from "@tutti/connector-process";
 import { createNodeEnv, resolveDataDirectory } from "@tutti/host";
@@ -11,10 +10,10 @@ import { createMemoryStore, MemoryDisk, type Store } from "@tutti/store";
 import { openSqliteStore } from "@tutti/store-sqlite";
 import { type Bank, createBank } from "@tutti/testkit";
 import type { RestartCase } from "./cases.ts";
+import { mortalConnector, mortalStore } from "./mortal.ts";
+import type { CrashPlan } from "./positions.ts";
 
 export type StoreKind = "memory" | "sqlite";
-/** Asked at every crash point; true ends the process there. */
-export type CrashPlan = (name: string, detail: Readonly<Record<string, Json>>) => boolean;
 
 /** What can be seen of a run's end. */
 export interface Outcome {
@@ -68,13 +67,13 @@ class Life {
   readonly #store: Store;
   readonly #bank: Bank;
   readonly #runtime: Runtime;
-  #isAlive = true;
+  isAlive = true;
   #die: () => void = () => undefined;
 
   constructor(store: Store, bank: Bank, directory: string, plan: CrashPlan) {
     this.death = new Promise((resolve) => {
       this.#die = () => {
-        this.#isAlive = false;
+        this.isAlive = false;
         resolve(undefined);
       };
     });
@@ -84,12 +83,12 @@ class Life {
       directory: resolveDataDirectory({ flag: directory, environment: {}, currentDirectory: "/" }),
       environment: {},
       report: (message, cause) => {
-        if (this.#isAlive) process.stderr.write(`${message} ${cause instanceof Error ? (cause.stack ?? "") : String(cause)}\n`);
+        if (this.isAlive) process.stderr.write(`${message} ${cause instanceof Error ? (cause.stack ?? "") : String(cause)}\n`);
       },
     });
     this.#runtime = createRuntime({
-      store: this.#mortal(store),
-      connectors: [bank.connector, processConnector({})].map((connector) => this.#mortalConnector(connector)),
+      store: mortalStore(store, this),
+      connectors: [bank.connector, processConnector({})].map((connector) => mortalConnector(connector, this)),
       env: this.#mortalEnv(env, plan),
       drive: "all",
       version: "restart-test",
@@ -181,42 +180,13 @@ class Life {
     await this.#store.stop();
   }
 
-  #mortal(store: Store): Store {
-    return new Proxy(store, {
-      get: (target, property) => {
-        const member: unknown = Reflect.get(target, property, target);
-        if (typeof member !== "function") return member;
-        return (...parameters: unknown[]): unknown => {
-          if (!this.#isAlive) return NEVER;
-          const result: unknown = Reflect.apply(member, target, parameters);
-          // What a commit says is not heard by the dead.
-          return result instanceof Promise ? result.then((value: unknown) => (this.#isAlive ? value : NEVER)) : result;
-        };
-      },
-    });
-  }
-
-  #mortalConnector(connector: Connector): Connector {
-    const functions = Object.entries(connector.functions).map(([name, one]): [string, ConnectorFunction] => [
-      name,
-      {
-        ...one,
-        run: async (input, attempt) => (this.#isAlive ? after(await one.run(input, attempt), () => this.#isAlive) : NEVER),
-        ...(one.find !== undefined && {
-          find: async (input, attempt) => (this.#isAlive ? after((await one.find?.(input, attempt)) as Json, () => this.#isAlive) : NEVER),
-        }),
-      },
-    ]);
-    return { ...connector, functions: Object.fromEntries(functions) };
-  }
-
   #mortalEnv(env: Env, plan: CrashPlan): Env {
     return {
       ...env,
-      setTimer: (delayMs, callback) => env.setTimer(delayMs, () => void (this.#isAlive && callback())),
-      defer: (callback) => env.defer(() => void (this.#isAlive && callback())),
+      setTimer: (delayMs, callback) => env.setTimer(delayMs, () => void (this.isAlive && callback())),
+      defer: (callback) => env.defer(() => void (this.isAlive && callback())),
       crashPoint: (name, detail) => {
-        if (this.#isAlive && plan(name, detail)) this.#die();
+        if (this.isAlive && plan(name, detail)) this.#die();
       },
     };
   }
@@ -231,47 +201,6 @@ function withChildren(task: TaskView): readonly TaskView[] {
   return [task, ...task.children.flatMap(withChildren)];
 }
 
-const NEVER = new Promise<never>(() => undefined);
-
-function after<T>(value: T, isAlive: () => boolean): T | Promise<never> {
-  return isAlive() ? value : NEVER;
-}
-
 function documentOf(name: string, tasks: string, use = "{}"): string {
   return `document: { dsl: 1.0.3, namespace: restart, name: ${name}, version: 1.0.0 }\nuse: ${use}\ndo: ${tasks}\n`;
-}
-
-/** Deaths after reads, which leave no intent and so no path to tell one position from its repetition. */
-const READ_DEATHS_MAX = 6;
-
-/** Dies once at each logical position after its commit: attempts and look-ups repeat after a death under new numbers, positions do not. */
-export function everyPosition(): { readonly plan: CrashPlan; readonly seen: ReadonlySet<string> } {
-  const seen = new Set<string>();
-  const paths = new Map<string, Json>();
-  let reads = 0;
-  const positionOf = (runId: Json, record: Json): Json => {
-    if (!isJsonObject(record)) return null;
-    const { type = null, task = null, path, outcome = null } = record;
-    const key = JSON.stringify([runId, task]);
-    if (type === "attempt-intended" && path !== undefined) paths.set(key, path);
-    if (type === "attempt-ended" && !paths.has(key)) return [type, `read ${Math.min(++reads, READ_DEATHS_MAX)}`];
-    return [type, path ?? paths.get(key) ?? task, outcome];
-  };
-  return {
-    seen,
-    plan: (name, detail) => {
-      if (name !== "commit.after" || !Array.isArray(detail["records"])) return false;
-      const runId = detail["runId"] ?? null;
-      const key = JSON.stringify([runId, ...(detail["records"] as readonly Json[]).map((record) => positionOf(runId, record))]);
-      if (seen.has(key)) return false;
-      seen.add(key);
-      return true;
-    },
-  };
-}
-
-/** Dies at the n-th time that the point is reached. */
-export function nthTime(point: string, nth: number): { readonly plan: CrashPlan; readonly wasReached: () => boolean } {
-  let count = 0;
-  return { plan: (name) => name === point && ++count === nth, wasReached: () => count >= nth };
 }
