@@ -7,7 +7,6 @@ const SUPPORTED_CALLS: readonly string[] = ["http", "openapi"];
 const LANGUAGE_CALLS: readonly string[] = [...SUPPORTED_CALLS, "grpc", "asyncapi", "a2a", "mcp"];
 /** `<resource>.<operation>:<major>@<connector>`. */
 const CONNECTOR_FUNCTION = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+:\d+(?:\.\d+){0,2}@[a-z0-9-]+$/;
-const UNSUPPORTED_AUTHENTICATION: readonly string[] = ["digest", "oidc"];
 
 /** Compiles the arguments of calls and processes: references to `use.authentications` are put in, URIs become URI templates. */
 export class CallCompiler {
@@ -27,9 +26,9 @@ export class CallCompiler {
         return { kind: "literal", value: given };
       }
       return objectTemplate(given, (value, key) => {
-        if (key === "endpoint") return this.#endpoint(value, locals, `${pointer}/with/endpoint`);
-        if (key === "document") return this.#resource(value, locals, `${pointer}/with/document`);
-        if (key === "authentication") return compileTemplate(this.#authentication(value, `${pointer}/with/authentication`), locals);
+        if (key === "endpoint") return this.#endpoint(value, locals);
+        if (key === "document") return this.#resource(value, locals);
+        if (key === "authentication") return compileTemplate(this.#authentication(value), locals);
         return compileTemplate(value, locals);
       });
     }
@@ -44,36 +43,32 @@ export class CallCompiler {
       return objectTemplate(value, (part, partKey) => {
         // A script's text is code, never an expression, even when it happens to look like one.
         if (partKey === "code" && typeof part === "string") return { kind: "literal", value: part };
-        return partKey === "source" ? this.#resource(part, locals, `${pointer}/run/script/source`) : compileTemplate(part, locals);
+        return partKey === "source" ? this.#resource(part, locals) : compileTemplate(part, locals);
       });
     });
   }
 
-  #resource(value: Json, locals: Locals, pointer: string): Template {
+  #resource(value: Json, locals: Locals): Template {
     if (!isJsonObject(value)) return compileTemplate(value, locals);
-    return objectTemplate(value, (part, key) =>
-      key === "endpoint" ? this.#endpoint(part, locals, `${pointer}/endpoint`) : compileTemplate(part, locals),
-    );
+    return objectTemplate(value, (part, key) => (key === "endpoint" ? this.#endpoint(part, locals) : compileTemplate(part, locals)));
   }
 
-  #endpoint(value: Json, locals: Locals, pointer: string): Template {
+  #endpoint(value: Json, locals: Locals): Template {
     if (typeof value === "string") return compileUri(value, locals);
     if (!isJsonObject(value)) return compileTemplate(value, locals);
     return objectTemplate(value, (part, key) => {
       if (key === "uri" && typeof part === "string") return compileUri(part, locals);
-      if (key === "authentication") return compileTemplate(this.#authentication(part, `${pointer}/authentication`), locals);
+      if (key === "authentication") return compileTemplate(this.#authentication(part), locals);
       return compileTemplate(part, locals);
     });
   }
 
   /** `{use: name}` of a policy becomes the policy; `{basic: {use: secret}}` stays a reference to a secret, read at dispatch. */
-  #authentication(value: Json, pointer: string): Json {
+  #authentication(value: Json): Json {
     if (!isJsonObject(value)) return value;
     const policies = this.#use["authentications"];
     const name = value["use"];
     const policy = typeof name === "string" && isJsonObject(policies) && Object.hasOwn(policies, name) ? (policies[name] as Json) : value;
-    const scheme = isJsonObject(policy) ? Object.keys(policy)[0] : undefined;
-    if (scheme !== undefined && UNSUPPORTED_AUTHENTICATION.includes(scheme)) this.#refuse(`authentication: ${scheme}`, pointer);
     return policy;
   }
 }

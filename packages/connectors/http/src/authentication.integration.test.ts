@@ -74,14 +74,6 @@ describe("basic and bearer", () => {
     expect(output).toMatchObject({ request: { uri: `${server.origin}/x` } });
     expect(server.seen[0]?.headers.authorization).toBe(`Basic ${Buffer.from("user:p@ss").toString("base64")}`);
   });
-
-  test.each(["digest", "oidc"])("%s is refused by name", async (scheme) => {
-    await expect(call({ [scheme]: { use: "s" } })).rejects.toMatchObject({
-      errorKind: "configuration",
-      outcome: "never-began",
-      message: `Authentication by ${scheme} is not available yet; basic, bearer and oauth2 are.`,
-    });
-  });
 });
 
 describe("oauth2", () => {

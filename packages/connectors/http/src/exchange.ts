@@ -32,13 +32,19 @@ const REDIRECTS_MAX = 5;
 /** Of an error's body only an excerpt is shown, so no more is read. */
 const ERROR_BODY_BYTES_MAX = 64 * 1024;
 
-export interface ExchangeRequest {
+/** One request of an exchange, which after redirects has several. */
+export interface Hop {
   readonly method: string;
   readonly url: URL;
-  readonly headers: Headers;
   readonly body: string | Buffer | undefined;
+}
+
+export interface ExchangeRequest extends Hop {
+  readonly headers: Headers;
   /** Follows redirects, and takes a redirect that can't be followed for an answer. */
   readonly followRedirects: boolean;
+  /** The `authorization` header of each hop, which may depend on its URL and body; not asked any more after a redirect to another origin. */
+  readonly authorize?: ((hop: Hop) => string | undefined) | undefined;
 }
 
 /** A complete answer of the target: any status. */
@@ -48,7 +54,7 @@ export interface Answer {
   readonly headers: Headers;
   readonly body: Buffer;
   /** The request that was answered; after redirects the last one. */
-  readonly request: { readonly method: string; readonly url: URL; readonly headers: Headers };
+  readonly request: Hop & { readonly headers: Headers };
 }
 
 /**
@@ -95,7 +101,8 @@ function afterRedirect(error: unknown, first: ExchangeRequest): unknown {
   return new ConnectorError(error.message, { kind: error.errorKind, outcome: "unknown", retryable: error.retryable, cause: error });
 }
 
-async function sendOnce(send: Fetch, request: ExchangeRequest, limits: ExchangeLimits, watch: Watch): Promise<Answer> {
+async function sendOnce(send: Fetch, given: ExchangeRequest, limits: ExchangeLimits, watch: Watch): Promise<Answer> {
+  const request = authorized(given);
   const target = request.url.host;
   if (watch.signal.aborted) throw notSent(target, watch);
   watch.expect("the head of the answer", limits.headTimeoutMs);
@@ -113,7 +120,21 @@ async function sendOnce(send: Fetch, request: ExchangeRequest, limits: ExchangeL
   }
   const body = await readBody(response, request, limits, watch);
   const { status, statusText, headers } = response;
-  return { status, statusText, headers, body, request };
+  return {
+    status,
+    statusText,
+    headers,
+    body,
+    request: { method: request.method, url: request.url, headers: request.headers, body: request.body },
+  };
+}
+
+function authorized(request: ExchangeRequest): ExchangeRequest {
+  const value = request.authorize?.(request);
+  if (value === undefined) return request;
+  const headers = new Headers(request.headers);
+  headers.set("authorization", value);
+  return { ...request, headers };
 }
 
 async function readBody(response: Response, request: ExchangeRequest, limits: ExchangeLimits, watch: Watch): Promise<Buffer> {
@@ -180,10 +201,19 @@ function redirected(request: ExchangeRequest, status: number, next: URL): Exchan
   const becomesGet = (status === 303 && request.method !== "HEAD") || (status < 303 && request.method === "POST");
   const headers = new Headers(request.headers);
   if (becomesGet) for (const name of ["content-type", "content-length", "idempotency-key"]) headers.delete(name);
-  if (next.origin !== request.url.origin) for (const name of [...headers.keys()].filter(isSecretHeader)) headers.delete(name);
+  const isOtherOrigin = next.origin !== request.url.origin;
+  if (isOtherOrigin) for (const name of [...headers.keys()].filter(isSecretHeader)) headers.delete(name);
   next.username = "";
   next.password = "";
-  return { ...request, url: next, headers, method: becomesGet ? "GET" : request.method, body: becomesGet ? undefined : request.body };
+  const authorize = isOtherOrigin ? undefined : request.authorize;
+  return {
+    ...request,
+    authorize,
+    url: next,
+    headers,
+    method: becomesGet ? "GET" : request.method,
+    body: becomesGet ? undefined : request.body,
+  };
 }
 
 function notSent(target: string, watch: Watch): ConnectorError {

@@ -2,7 +2,8 @@ import { type Attempt, ConnectorError } from "@tutti/connector-kit";
 import type { Json, JsonObject } from "@tutti/model";
 import type { Authenticator } from "./authentication.ts";
 import { appendFields, decodeContent, encodeBody, excerpt } from "./body.ts";
-import { type Answer, exchange, type ExchangeLimits, type Fetch } from "./exchange.ts";
+import { exchangeAuthenticated } from "./authenticated-exchange.ts";
+import type { Answer, ExchangeLimits, Fetch } from "./exchange.ts";
 import type { Authentication, HttpInput, OutputForm } from "./http-input.ts";
 import { effectOfMethod } from "./http-method.ts";
 import { isSecretHeader } from "./secret-header.ts";
@@ -72,26 +73,15 @@ export async function carryOut(request: PreparedRequest, attempt: Attempt, deps:
   if (effectOfMethod(prepared.method) !== "read" && !prepared.headers.has("idempotency-key")) {
     prepared.headers.set("idempotency-key", attempt.token);
   }
-  const answer = await sendAuthenticated(prepared, attempt, deps);
+  const { method, url, headers, body, authentication, redirect } = prepared;
+  const answer = await exchangeAuthenticated({ method, url, headers, body, followRedirects: redirect }, authentication, {
+    ...deps,
+    attempt,
+  });
   attempt.log("info", `${answer.request.method} ${publicUrl(answer.request.url)} → ${answer.status}`);
   const isSuccess = answer.status >= 200 && answer.status < (prepared.redirect ? 400 : 300);
   if (!isSuccess) throw statusError(answer);
   return shape(answer, prepared.output);
-}
-
-async function sendAuthenticated(request: PreparedRequest, attempt: Attempt, deps: HttpDeps): Promise<Answer> {
-  const options = { ...deps.limits, signal: attempt.signal };
-  const once = async (renew: boolean): Promise<{ readonly answer: Answer; readonly renewable: boolean }> => {
-    const headers = new Headers(request.headers);
-    const credentials =
-      request.authentication === undefined ? undefined : await deps.authenticator.header(request.authentication, attempt, { renew });
-    if (credentials !== undefined) headers.set("authorization", credentials.value);
-    const sent = { method: request.method, url: request.url, headers, body: request.body, followRedirects: request.redirect };
-    return { answer: await exchange(deps.send, sent, options), renewable: credentials?.renewable ?? false };
-  };
-  const first = await once(false);
-  // A kept access token may have been revoked early. 401 says that the request was not carried out, so it is sent once more.
-  return first.answer.status === 401 && first.renewable ? (await once(true)).answer : first.answer;
 }
 
 export function parseUrl(text: string): URL {

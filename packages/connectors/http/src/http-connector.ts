@@ -6,6 +6,7 @@ import { carryOut, type HttpDeps, prepareHttpCall } from "./http-call.ts";
 import { HttpInput, OpenapiInput } from "./http-input.ts";
 import { effectOfHttpInput } from "./http-method.ts";
 import { TokenSource } from "./oauth2.ts";
+import { Discovery } from "./oidc.ts";
 import { OpenapiDocuments } from "./openapi-document.ts";
 import { prepareOperation } from "./openapi-request.ts";
 
@@ -25,7 +26,9 @@ export function httpConnector(options: HttpConnectorOptions = {}): Connector {
   const send: Fetch = options.fetch ?? ((url, init) => network.fetch(url, init));
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const nowMs = options.nowMs ?? Date.now;
-  const deps: HttpDeps = { send, limits, authenticator: new Authenticator(new TokenSource({ send, limits, nowMs })) };
+  const source = { send, limits, nowMs };
+  const authenticator = new Authenticator({ tokens: new TokenSource(source), discovery: new Discovery(source) });
+  const deps: HttpDeps = { send, limits, authenticator };
   const documents = new OpenapiDocuments({ ...deps, nowMs });
   return defineConnector({
     name: "http",

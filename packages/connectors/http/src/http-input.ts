@@ -40,6 +40,10 @@ export const Oauth2Settings = z.object({
 });
 export type Oauth2Settings = z.infer<typeof Oauth2Settings>;
 
+/** The properties of `oidc`: as those of `oauth2`, but the authority itself says where its endpoints are. */
+export const OidcSettings = Oauth2Settings.omit({ endpoints: true });
+export type OidcSettings = z.infer<typeof OidcSettings>;
+
 /**
  * An authentication policy with exactly one scheme; other members are ignored, as the language has it. A policy named in `use.authentications`
  * is put in its place before the call: the names belong to the document, which a connector does not see.
@@ -49,8 +53,8 @@ export const Authentication = z
     basic: z.union([SecretReference, BasicCredentials]).optional(),
     bearer: z.union([SecretReference, BearerCredentials]).optional(),
     oauth2: z.union([SecretReference, Oauth2Settings]).optional(),
-    digest: z.unknown().optional(),
-    oidc: z.unknown().optional(),
+    digest: z.union([SecretReference, BasicCredentials]).optional(),
+    oidc: z.union([SecretReference, OidcSettings]).optional(),
   })
   .refine((policy) => Object.values(policy).filter((scheme) => scheme !== undefined).length === 1, "names exactly one scheme");
 export type Authentication = z.infer<typeof Authentication>;

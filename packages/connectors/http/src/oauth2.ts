@@ -4,6 +4,7 @@ import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { encodeForm, excerpt } from "./body.ts";
 import { type Answer, exchange, type ExchangeLimits, type Fetch } from "./exchange.ts";
 import type { Oauth2Settings } from "./http-input.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 export interface AccessToken {
   /** As the authority spells it; `Bearer` unless it says otherwise. */
@@ -101,11 +102,11 @@ const NEVER_ABORTED = new AbortController().signal;
 /** Losing the token request loses nothing of the call: it was not sent yet, and fetching one more token harms nobody. */
 function asNeverBegan(error: unknown, url: URL): ConnectorError {
   const message = error instanceof Error ? error.message : String(error);
-  const retryable = error instanceof ConnectorError ? error.retryable : true;
+  const isKnown = error instanceof ConnectorError;
   return new ConnectorError(`No token from ${url.host}: ${message}`, {
-    kind: "communication",
+    kind: isKnown ? error.errorKind : "communication",
     outcome: "never-began",
-    retryable,
+    retryable: isKnown ? error.retryable : true,
     cause: error,
   });
 }
@@ -238,14 +239,4 @@ function configurationError(message: string): ConnectorError {
 
 function authenticationError(message: string): ConnectorError {
   return new ConnectorError(message, { kind: "authentication", outcome: "never-began" });
-}
-
-function unlessAborted<T>(pending: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void =>
-      reject(new ConnectorError("Stopped while waiting for an access token.", { kind: "timeout", outcome: "never-began" }));
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
-    void pending.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

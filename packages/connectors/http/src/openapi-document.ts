@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Attempt, ConnectorError } from "@tutti/connector-kit";
 import { isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
 import { parse as parseYaml } from "yaml";
-import { exchange } from "./exchange.ts";
+import { exchangeAuthenticated } from "./authenticated-exchange.ts";
 import { type HttpDeps, publicUrl } from "./http-call.ts";
 import type { Endpoint } from "./http-input.ts";
 
@@ -60,12 +60,9 @@ export class OpenapiDocuments {
   async #download(url: URL, authentication: Exclude<Endpoint, string>["authentication"], attempt: Attempt): Promise<string> {
     const { send, limits, authenticator } = this.#deps;
     const headers = new Headers({ accept: "application/json, application/yaml, */*;q=0.5" });
-    if (authentication !== undefined) {
-      headers.set("authorization", (await authenticator.header(authentication, attempt, { renew: false })).value);
-    }
     const request = { method: "GET", url, headers, body: undefined, followRedirects: true };
-    const options = { ...limits, bodyBytesMax: Math.min(limits.bodyBytesMax, DOCUMENT_BYTES_MAX), signal: attempt.signal };
-    const answer = await exchange(send, request, options).catch((error: unknown) => {
+    const how = { send, authenticator, attempt, limits: { ...limits, bodyBytesMax: Math.min(limits.bodyBytesMax, DOCUMENT_BYTES_MAX) } };
+    const answer = await exchangeAuthenticated(request, authentication, how).catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
       const retryable = error instanceof ConnectorError ? error.retryable : true;
       throw loadFailure(url, message, { retryable, cause: error });
