@@ -3,7 +3,7 @@ import { viewRun } from "@tutti/engine";
 import type { RunRow, Store } from "@tutti/store";
 import type { Env } from "./env.ts";
 import type { RunHistoryReader } from "./run-history.ts";
-import type { WaitUntil } from "./runtime.ts";
+import type { StoredRun, WaitUntil } from "./runtime.ts";
 
 /** A view is folded from all records, so a live one is folded at most this often. */
 const VIEW_EVERY_MS = 100;
@@ -14,19 +14,26 @@ const SOON_MS = 60_000;
 const FINAL: ReadonlySet<string> = new Set(["completed", "cancelled"]);
 const AT_REST: ReadonlySet<string> = new Set(["completed", "cancelled", "faulted", "quarantined", "suspended"]);
 
+type RowListener = (row: StoredRun | undefined) => void;
+
 /** Tells who waits for a run that something of it was committed. */
 export class RunChanges {
   /** Of every commit of a run. */
   readonly #records = new Map<string, Set<() => void>>();
   /** Of commits that changed a run's row. */
-  readonly #rows = new Map<string, Set<() => void>>();
+  readonly #rows = new Map<string, Set<RowListener>>();
   /** Of any run's row, and of any run that came to rest. */
   readonly #any = new Set<() => void>();
 
-  announce(runId: string, isRowChanged: boolean): void {
+  /** `row` when the caller has it and somebody wants it: what was just stored need not be read. */
+  announce(runId: string, isRowChanged: boolean, row?: () => StoredRun): void {
     ring(this.#records.get(runId));
     if (!isRowChanged) return;
-    ring(this.#rows.get(runId));
+    const listeners = this.#rows.get(runId);
+    if (listeners !== undefined) {
+      const stored = row?.();
+      for (const listener of listeners) listener(stored);
+    }
     ring(this.#any);
   }
 
@@ -40,7 +47,7 @@ export class RunChanges {
     return listen(this.#records, runId, listener);
   }
 
-  onRow(runId: string, listener: () => void): () => void {
+  onRow(runId: string, listener: RowListener): () => void {
     return listen(this.#rows, runId, listener);
   }
 
@@ -54,8 +61,8 @@ function ring(listeners: ReadonlySet<() => void> | undefined): void {
   if (listeners !== undefined) for (const listener of listeners) listener();
 }
 
-function listen(byRun: Map<string, Set<() => void>>, runId: string, listener: () => void): () => void {
-  const listeners = byRun.get(runId) ?? new Set();
+function listen<T>(byRun: Map<string, Set<T>>, runId: string, listener: T): () => void {
+  const listeners = byRun.get(runId) ?? new Set<T>();
   byRun.set(runId, listeners);
   listeners.add(listener);
   return () => {
@@ -136,16 +143,22 @@ export async function* watchRun(deps: WatchingDeps, runId: string, signal: Abort
 export async function waitForRun(
   deps: WatchingDeps,
   wish: { readonly runId: string; readonly until: WaitUntil; readonly signal: AbortSignal },
-): Promise<RunRow> {
+): Promise<StoredRun> {
   const { runId, until, signal } = wish;
   const bell = new Bell();
+  let told: StoredRun | undefined;
+  const hear = (row: StoredRun | undefined): void => {
+    told = row;
+    bell.ring();
+  };
   // A run that waits for its child rests when the child does, so `parked` listens to all.
-  const stopListening = until === "parked" ? deps.changes.onAny(bell.ring) : deps.changes.onRow(runId, bell.ring);
+  const stopListening = until === "parked" ? deps.changes.onAny(bell.ring) : deps.changes.onRow(runId, hear);
   try {
     for (;;) {
       // While the run is in memory and moves, nothing has to be read.
       if (deps.statusOf(runId) !== "running") {
-        const row = await deps.history.row(runId);
+        const row = told ?? (await deps.history.row(runId));
+        told = undefined;
         if (FINAL.has(row.status) || (until !== "final" && AT_REST.has(row.status))) return row;
         if (until === "parked" && (await isParked(deps, row))) return row;
       }
@@ -157,7 +170,7 @@ export async function waitForRun(
 }
 
 /** Nothing moves in the run nor in the runs it waits for. */
-async function isParked(deps: WatchingDeps, row: RunRow): Promise<boolean> {
+async function isParked(deps: WatchingDeps, row: StoredRun): Promise<boolean> {
   if (AT_REST.has(row.status)) return true;
   if (row.status === "running" || deps.isBusy(row.runId)) return false;
   if (row.wakeAtMs !== undefined && row.wakeAtMs - deps.nowMs() < SOON_MS) return false;

@@ -2,10 +2,10 @@ import { setImmediate as defer } from "node:timers";
 import type { Connector, ConnectorFunction } from "@tutti/connector-kit";
 import type { RunView } from "@tutti/engine";
 import type { Json, JsonObject } from "@tutti/model";
-import { createFaultyStore, createMemoryStore, type FaultDecision, MemoryDisk, type RunRow, type Store } from "@tutti/store";
+import { createFaultyStore, createMemoryStore, type FaultDecision, MemoryDisk, type Store } from "@tutti/store";
 import { type Bank, type BankOptions, createBank, VirtualClock } from "@tutti/testkit";
 import type { CrashPointName, Env } from "./env.ts";
-import type { LogLine, Runtime, WaitUntil } from "./runtime.ts";
+import type { LogLine, Runtime, StoredRun, WaitUntil } from "./runtime.ts";
 import { createRuntime, type RuntimeDeps } from "./runtime-service.ts";
 
 /** Virtual time that a run of a test may take at most. */
@@ -135,7 +135,7 @@ export class World {
     return started.runId;
   }
 
-  async wait(runId: string, until: WaitUntil = "rest"): Promise<RunRow> {
+  async wait(runId: string, until: WaitUntil = "rest"): Promise<StoredRun> {
     return this.settle(this.runtime.waitFor(runId, until, new AbortController().signal));
   }
 

@@ -18,6 +18,7 @@ import { RunChanges } from "./run-watching.ts";
 import type { RuntimeDeps } from "./runtime-service.ts";
 import { SecretBook } from "./secrets.ts";
 import { WakeUps } from "./wake-ups.ts";
+import type { StoredRun } from "./runtime.ts";
 
 /** Pauses between tries to load a run again while the store fails. */
 const RELOAD_BACKOFF_MS = [0, 50, 200, 1000, 5000] as const;
@@ -159,7 +160,7 @@ class Assembly implements RuntimeParts {
   #changed(run: LoadedRun, isRowChanged: boolean): void {
     if (this.#breaks.size > 0) this.#breaks.delete(run.runId);
     if (run.heldLogs.length > 0) this.#releaseLogs(run);
-    this.changes.announce(run.runId, isRowChanged);
+    this.changes.announce(run.runId, isRowChanged, () => storedRunOf(run));
   }
 
   /** A `read` attempt may have begun before the records that caused it are stored: its lines wait for them. */
@@ -267,4 +268,9 @@ class Assembly implements RuntimeParts {
 /** Trying again would not help. */
 function isPermanent(failure: unknown): boolean {
   return failure instanceof AppError && ["not-found", "damaged", "usage", "refused"].includes(failure.kind);
+}
+
+/** The run as its last commit left it in the store. */
+function storedRunOf(run: LoadedRun): StoredRun {
+  return { ...(run.storedRow ?? run.row), runId: run.runId, seq: run.seq };
 }

@@ -11,7 +11,7 @@ import { checkValue } from "./output-check.ts";
 import { readLogs } from "./run-logs.ts";
 import { describeUnsupported, type NewRun } from "./run-starter.ts";
 import { waitForRun, type WatchingDeps, watchRun } from "./run-watching.ts";
-import type { DocumentSource, LogLine, OperateRequest, Runtime, RuntimeReport, StartRunRequest, WaitUntil } from "./runtime.ts";
+import type { DocumentSource, LogLine, OperateRequest, Runtime, RuntimeReport, StartRunRequest, StoredRun, WaitUntil } from "./runtime.ts";
 import { assemble, type RuntimeParts } from "./runtime-parts.ts";
 
 /** After `stop`, attempts in flight have this long to end by themselves. */
@@ -222,7 +222,7 @@ class RuntimeService implements Runtime {
     yield* watchRun(this.#watching(parts), runId, signal);
   }
 
-  async waitFor(runId: string, until: WaitUntil, signal: AbortSignal): Promise<RunRow> {
+  async waitFor(runId: string, until: WaitUntil, signal: AbortSignal): Promise<StoredRun> {
     const parts = this.#open();
     return waitForRun(this.#watching(parts), { runId, until, signal });
   }

@@ -43,7 +43,7 @@ export interface Runtime {
   /** The run now and after every commit that changed it; ends when the run is final, or with the signal. */
   watch(runId: string, signal: AbortSignal): AsyncIterable<RunView>;
   /** Resolves when the run is final or at rest or parked on a person (see `WaitUntil`). Rejects with the signal's reason. */
-  waitFor(runId: string, until: WaitUntil, signal: AbortSignal): Promise<RunRow>;
+  waitFor(runId: string, until: WaitUntil, signal: AbortSignal): Promise<StoredRun>;
   /** Records as stored, parsed, from `fromSeq` on. */
   records(runId: string, fromSeq: number, limit: number): Promise<readonly { readonly seq: number; readonly record: Json }[]>;
   /** Log lines of the run's attempts, oldest first; with `follow` it goes on until the run is final or the signal. */
@@ -57,6 +57,9 @@ export interface Runtime {
  * `final`: completed or cancelled. `rest`: also faulted, quarantined or suspended. `parked`: also when nothing is in flight and the run waits
  * for a timer, an event or a person; what `run start` without a server waits for.
  */
+/** A run as the store has it. */
+export type StoredRun = Omit<RunRow, "startPosition">;
+
 export type WaitUntil = "final" | "rest" | "parked";
 
 export interface DocumentSource {
