@@ -102,7 +102,11 @@ function wake(machine: Machine): void {
   state.isPaused = false;
   state.error = undefined;
   state.endedAtMs = undefined;
-  if (wasAtRest) for (const timer of state.timers.values()) machine.command({ type: "set-timer", timer: timer.id, dueAtMs: timer.dueAtMs });
+  if (!wasAtRest) return;
+  for (const timer of state.timers.values()) machine.command({ type: "set-timer", timer: timer.id, dueAtMs: timer.dueAtMs });
+  // Its last task ended while it was at rest: with the run's own failure out of the way it is complete.
+  if (state.output !== undefined && !state.isCancelled && liveTask(state, RUN_FRAME).phase !== "failed")
+    machine.later({ kind: "complete", task: RUN_FRAME, output: state.output, flow: "end", asIs: false });
 }
 
 function resume(machine: Machine, action: Extract<OperatorAction, { kind: "resume" }>): void {

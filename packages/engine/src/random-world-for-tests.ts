@@ -267,6 +267,7 @@ export class RandomWorld {
 
   /** The run goes on, a copy read back from text goes on the same way, and so does one that knows only the records. */
   #feed(fact: Fact): void {
+    const before = this.state.phase;
     const copy = deserializeState(serializeState(this.state));
     const advanced = advance(this.state, fact, this.context);
     const again = advance(copy, fact, this.context);
@@ -274,6 +275,7 @@ export class RandomWorld {
     if (advanced.records.length > 0)
       this.#mirror = replay(stored(advanced.records), this.context, deserializeState(serializeState(this.#mirror)));
     this.#take(advanced);
+    assert(before !== "faulted" || this.state.phase === before || fact.type === "operator", "only a person moves a run at rest");
   }
 
   #take({ records, commands }: Advanced): void {
@@ -384,6 +386,8 @@ export class RandomWorld {
     const armed = (timer: number | undefined): boolean => timer !== undefined && state.timers.has(timer) && this.#timers.has(timer);
     switch (task.phase) {
       case "active":
+        // The run has its output and is at rest: whoever resumes it completes it.
+        if (state.phase === "faulted" && state.output !== undefined) return true;
         return inner.length > 0 && inner.every((id) => state.tasks.has(id));
       case "running":
         return [...this.#attempts.values()].some((attempt) => attempt.task === task.id && attempt.attempt === task.call?.attempt);

@@ -101,11 +101,15 @@ export function openRun(machine: Machine): void {
   machine.openList(run, "body", run.input);
 }
 
-/** Steps 10 and 11 of the data flow. Whatever else is going on ends: `end` may come from inside a fork. */
+/**
+ * Steps 10 and 11 of the data flow. Whatever else is going on ends: `end` may come from inside a fork. Of a run at rest the output is kept:
+ * it has said that it is faulted, and only a person moves it.
+ */
 export function completeRun(machine: Machine, output: Json, asIs: boolean): void {
   const { state, program } = machine;
   const run = runOf(machine);
-  if (state.phase !== "active" && state.phase !== "faulted") return;
+  if (state.phase === "faulted") state.output = output;
+  if (state.phase !== "active") return;
   cancelAll(machine, false);
   state.output = output;
   let result = output;

@@ -34,6 +34,7 @@ export class GroupCommit {
   readonly #store: Store;
   readonly #env: Env;
   readonly #listener: CommitListener;
+  readonly #snapshotAfterRecords: number | undefined;
   #dirty: LoadedRun[] = [];
   #isInFlight = false;
   #isScheduled = false;
@@ -44,10 +45,16 @@ export class GroupCommit {
   #idleWaiters: (() => void)[] = [];
   #isStopped = false;
 
-  constructor(deps: { readonly store: Store; readonly env: Env; readonly listener: CommitListener }) {
+  constructor(deps: {
+    readonly store: Store;
+    readonly env: Env;
+    readonly listener: CommitListener;
+    readonly snapshotAfterRecords: number | undefined;
+  }) {
     this.#store = deps.store;
     this.#env = deps.env;
     this.#listener = deps.listener;
+    this.#snapshotAfterRecords = deps.snapshotAfterRecords;
   }
 
   /** The disk is full: what runs have done is kept and tried again; whoever asks for more is refused meanwhile. */
@@ -111,7 +118,7 @@ export class GroupCommit {
       run.isDirty = false;
       if (run.isDropped) continue;
       try {
-        commits.push(toRunCommit(run));
+        commits.push(toRunCommit(run, this.#snapshotAfterRecords));
       } catch (error) {
         this.#lose(run, error);
         continue;

@@ -10,8 +10,8 @@ const RECORD_UNITS_MAX = PAYLOAD_BYTES_MAX * 2;
 
 const NONE: readonly never[] = Object.freeze([]);
 
-/** Takes everything that `run` has gathered into one commit; the run gathers anew from here on. */
-export function toRunCommit(run: LoadedRun): RunCommit {
+/** Takes everything that `run` has gathered into one commit; the run gathers anew from here on. `snapshotAfterRecords` is for tests. */
+export function toRunCommit(run: LoadedRun, snapshotAfterRecords?: number): RunCommit {
   const { pending } = run;
   const records: RecordBody[] = [];
   let bytes = 0;
@@ -25,7 +25,7 @@ export function toRunCommit(run: LoadedRun): RunCommit {
   const row = rowChange(run);
   run.tailRecords += records.length;
   run.tailBytes += bytes;
-  const snapshot = isSnapshotDue(run, row) ? takeSnapshot(run) : undefined;
+  const snapshot = isSnapshotDue(run, row, snapshotAfterRecords) ? takeSnapshot(run) : undefined;
   pending.row = row;
   run.flying = pending;
   run.pending = new PendingCommit();
@@ -92,7 +92,8 @@ function wakeAtOf(summary: RunSummary): number | undefined {
  * A snapshot costs the size of the state, so it is due when the tail is longer than 256 records and than the last snapshot: then its cost is
  * spread over at least as many bytes of records, and a load reads at most twice what it needs.
  */
-function isSnapshotDue(run: LoadedRun, row: RunRowChange | undefined): boolean {
+function isSnapshotDue(run: LoadedRun, row: RunRowChange | undefined, afterRecords: number | undefined): boolean {
+  if (afterRecords !== undefined) return run.tailRecords > afterRecords;
   const isFinal = row?.status === "completed" || row?.status === "cancelled";
   return !isFinal && run.tailRecords > SNAPSHOT_TAIL_RECORDS && run.tailBytes > run.snapshotBytes;
 }

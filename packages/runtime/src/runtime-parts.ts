@@ -108,7 +108,7 @@ class Assembly implements RuntimeParts {
         guard: (run, step) => this.poison.guard(run, step),
       },
     });
-    this.commits = new GroupCommit({ store, env, listener: this.driver });
+    this.commits = new GroupCommit({ store, env, listener: this.driver, snapshotAfterRecords: deps.limits?.snapshotAfterRecords });
     this.dispatcher = new Dispatcher({
       env,
       functions: this.functions,

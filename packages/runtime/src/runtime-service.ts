@@ -40,6 +40,8 @@ export interface RuntimeDeps {
 }
 export interface RuntimeLimits {
   readonly stopGraceMs?: number;
+  /** A snapshot after this many records, whatever it costs: for tests that want to see the state in memory. */
+  readonly snapshotAfterRecords?: number;
 }
 
 export function createRuntime(deps: RuntimeDeps): Runtime {

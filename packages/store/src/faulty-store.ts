@@ -21,11 +21,18 @@ export type FaultDecision = (call: StoreCall) => Fault;
 /** Puts faults between a caller and a store; `decide` is asked once per call, in the order of the calls. */
 export function createFaultyStore(store: Store, decide: FaultDecision): Store {
   const ordinals = new Map<string, number>();
-  const call = async <T>(method: StoreCall["method"], execute: () => Promise<T>): Promise<T> => {
+  return interceptStore(store, async (method, execute) => {
     const ordinal = (ordinals.get(method) ?? 0) + 1;
     ordinals.set(method, ordinal);
     return suffer(decide({ method, ordinal }), method, execute);
-  };
+  });
+}
+
+/** What stands between a caller and a store: says when, whether and with which answer a call is executed. */
+export type StoreInterceptor = <T>(method: StoreCall["method"], execute: () => Promise<T>) => Promise<T>;
+
+/** The store with every call, but the reading of `stoppedCleanly`, going through `call`. */
+export function interceptStore(store: Store, call: StoreInterceptor): Store {
   return {
     get stoppedCleanly() {
       return store.stoppedCleanly;

@@ -1,4 +1,11 @@
-export { type Fault, type FaultDecision, createFaultyStore, type StoreCall } from "./faulty-store.ts";
+export {
+  type Fault,
+  type FaultDecision,
+  createFaultyStore,
+  interceptStore,
+  type StoreCall,
+  type StoreInterceptor,
+} from "./faulty-store.ts";
 export { checkBatch } from "./memory-commit.ts";
 export { MemoryDisk } from "./memory-disk.ts";
 export { createMemoryStore } from "./memory-store.ts";
