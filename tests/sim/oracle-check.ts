@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from "@tutti/model";
 import type { Mirror, Monitor } from "./monitor.ts";
-import { isAsPredicted, predict } from "./oracle.ts";
+import { isAsPredicted, predict, textOf } from "./oracle.ts";
 import type { SimWorld } from "./sim-world.ts";
 import { must } from "./violation.ts";
 import type { Workload } from "./workload.ts";
@@ -59,5 +59,5 @@ function tasksOf(mirror: Mirror): string {
 
 function nameOf(document: JsonObject): string {
   const head = document["document"];
-  return head !== undefined && isJsonObject(head) ? String(head["name"]) : "";
+  return head !== undefined && isJsonObject(head) ? textOf(head["name"]) : "";
 }

@@ -121,7 +121,7 @@ class Interpreter {
   }
 
   #call(body: JsonObject, input: Json): Json {
-    const name = String(body["call"]);
+    const name = textOf(body["call"]);
     if (name === "helper") return this.#effect("x.unsafe:1", { from: input });
     const called = name.replace("@t", "");
     if (called === "x.read:1") return { read: input };
@@ -143,7 +143,7 @@ class Interpreter {
     for (const one of cases as readonly JsonObject[]) {
       const [, chosen] = Object.entries(one)[0] ?? [];
       const { when, then } = chosen as JsonObject;
-      if (when === undefined || this.#rounds() < Number(/< (\d+)/.exec(String(when))?.[1])) return String(then ?? "continue");
+      if (when === undefined || this.#rounds() < Number(/< (\d+)/.exec(textOf(when))?.[1])) return textOf(then ?? "continue");
     }
     return "continue";
   }
@@ -155,7 +155,7 @@ class Interpreter {
   }
 
   #loop(body: JsonObject, input: Json): Ended {
-    const items = JSON.parse(String(member(body, "for")["in"])) as readonly Json[];
+    const items = JSON.parse(textOf(member(body, "for")["in"])) as readonly Json[];
     const condition = body["while"];
     let data = input;
     for (let index = 0; index < items.length; index += 1) {
@@ -214,7 +214,7 @@ class Interpreter {
 
   #child(workflow: JsonObject, body: JsonObject, input: Json): Json {
     if (member(body, "run")["await"] === false) return input;
-    const document = this.#children.get(String(workflow["name"]));
+    const document = this.#children.get(textOf(workflow["name"]));
     if (document === undefined) throw new Fault("no such workflow");
     const prediction = predict(document, input, this.#children);
     if (prediction.kind === "open") throw new Open(`the child: ${prediction.why}`);
@@ -246,6 +246,11 @@ function tasksOf(list: Json | undefined): readonly (readonly [string, JsonObject
 function member(object: JsonObject, key: string): JsonObject {
   const value = object[key];
   return value !== undefined && isJsonObject(value) ? value : {};
+}
+
+/** A member that the generator writes as text. */
+export function textOf(value: Json | undefined): string {
+  return typeof value === "string" ? value : "";
 }
 
 /** Whether a value is as predicted. */

@@ -58,6 +58,8 @@ export interface SimulationResult {
 
 /** Faults of a liveness simulation stop then. */
 const STORM_MS = 90_000;
+/** Then everything that was accepted has reached whoever wants it; nothing new comes meanwhile. */
+const QUIET_MS = 60_000;
 /** Everything is at its end, or waits with reason, this long after the faults have stopped. */
 const CALM_MS = 8 * 60_000;
 /** What waits with reason is cancelled then, and is gone after this. */
@@ -190,6 +192,9 @@ class Simulation {
       else {
         await this.#pass(STORM_MS);
         this.#calmDown();
+        await this.#pass(QUIET_MS);
+        this.#monitor.checkEvents();
+        this.#operator.help();
         await this.#pass(CALM_MS, () => this.#isAllOver());
         this.#monitor.checkEvents();
         this.#judged = checkOracle({ workload: this.#workload, monitor: this.#monitor, world: this.#world });
@@ -278,7 +283,6 @@ class Simulation {
   #calmDown(): void {
     this.#faults.isOver = true;
     this.#space.fullUntilMs = 0;
-    this.#operator.help();
   }
 
   #mayDie(): boolean {
