@@ -11,7 +11,7 @@ CREATE TABLE definition (
   base_directory text,
   published_at real not null,
   body text not null,
-  crc integer not null,
+  crc integer not null, pinned text,
   unique (namespace, name, version)
 ) strict;
 

@@ -10,6 +10,8 @@ export interface RestartCase {
   readonly input?: Json;
   /** The document's `use`, in YAML. */
   readonly use?: string;
+  /** Texts outside of the document by URL: each can be read once. */
+  readonly outside?: Readonly<Record<string, string>>;
   /** Further documents by name. */
   readonly others?: Readonly<Record<string, string>>;
   /** What happens from outside, one after the other, each once the run has the status. */
@@ -227,6 +229,17 @@ export const RESTART_CASES: readonly RestartCase[] = [
     tasks: `[ { first: { call: "step.run:1@bank", with: { value: 1 }, output: { as: .value } } }, { loop: { for: { in: "[10, 20]" }, do: [ { each: { call: "step.run:1@bank", with: { value: "\${ $item + $runtime.metadata.outputs.first }" }, output: { as: .value } } } ] } }, { last: { set: "\${ [$runtime.metadata.outputs | .first, .each, .loop, .last] }" } } ]`,
     ends: "completed",
     output: [1, 21, 21, null],
+  },
+  {
+    name: "a function of a catalog that is gone once the document is published",
+    use: `{ catalogs: { ours: { endpoint: "https://catalog.test" } } }`,
+    outside: {
+      "https://catalog.test/functions/book/1.0.0/function.yaml": `do: [ { first: { call: "account.open:1@bank", with: { account: '\${ .account }', amount: 1 } } }, { again: { call: ../../twice.yaml, with: { account: b } } }, { out: { set: { booked: true } } } ]`,
+      "https://catalog.test/functions/twice.yaml": `call: "account.put:1@bank"\nwith: { account: '\${ .account }', amount: 2 }\n`,
+    },
+    tasks: `[ { act: { call: "book:1.0.0@ours", with: { account: a } } } ]`,
+    ends: "completed",
+    output: { booked: true },
   },
   {
     name: "extensions: around calls, composites and each other, with a time limit in between",

@@ -35,12 +35,13 @@ export async function runCase(one: RestartCase, kind: StoreKind, plan: CrashPlan
   const directory = mkdtempSync(join(tmpdir(), "tutti-restart-"));
   const disk = new MemoryDisk();
   const bank = createBank();
+  const unread = new Map(Object.entries(one.outside ?? {}));
   let deaths = 0;
   let nextStep = 0;
   try {
     for (let life = 0; life < LIVES_MAX; life++) {
       const store = kind === "memory" ? createMemoryStore(disk) : openSqliteStore({ directory });
-      const body = new Life(store, bank, directory, plan);
+      const body = new Life({ store, bank, directory, plan, unread });
       const outcome = await Promise.race([
         body.live(one, nextStep, (step) => {
           nextStep = step;
@@ -61,6 +62,16 @@ export async function runCase(one: RestartCase, kind: StoreKind, plan: CrashPlan
   }
 }
 
+/** What outlives a process. */
+interface World {
+  readonly store: Store;
+  readonly bank: Bank;
+  readonly directory: string;
+  readonly plan: CrashPlan;
+  /** Texts that documents refer to and nobody has read yet. */
+  readonly unread: Map<string, string>;
+}
+
 /** One process: everything it owns goes dead at the moment of its death, in the middle of whatever it is doing. */
 class Life {
   readonly death: Promise<undefined>;
@@ -70,7 +81,7 @@ class Life {
   isAlive = true;
   #die: () => void = () => undefined;
 
-  constructor(store: Store, bank: Bank, directory: string, plan: CrashPlan) {
+  constructor({ store, bank, directory, plan, unread }: World) {
     this.death = new Promise((resolve) => {
       this.#die = () => {
         this.isAlive = false;
@@ -92,6 +103,15 @@ class Life {
       env: this.#mortalEnv(env, plan),
       drive: "all",
       version: "restart-test",
+      references: {
+        read: async ({ uri, from }) => {
+          const url = new URL(uri, from).href;
+          const text = unread.get(url);
+          if (text === undefined) throw new Error(`${url} was read before: a run must not need it again`);
+          unread.delete(url);
+          return { url, text };
+        },
+      },
     });
   }
 

@@ -3,6 +3,7 @@ export { checkInput, checkOutput, parseInput } from "./check-schema.ts";
 export { assertCloneable, findNotCloneable } from "./cloneable.ts";
 export { type Attempt, type Connector, ConnectorError, type ConnectorFunction, type FailureOutcome } from "./connector.ts";
 export { defineConnector } from "./define-connector.ts";
+export { fileWithin, OutsideDirectoryError } from "./file-within.ts";
 export {
   type HostAddress,
   Network,

@@ -1,17 +1,16 @@
-import { assert, DEPTH_MAX, type EffectClass, isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { AppError, assert, DEPTH_MAX, type EffectClass, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { CallCompiler } from "./compile-call.ts";
 import { compileStrategy } from "./compile-events.ts";
+import { compileConcurrency, compileRetry } from "./compile-policies.ts";
 import { compileDuration, compileExpression, compileFlowTemplate, compileTemplate, type Locals } from "./compile-template.ts";
 import { durationMs } from "./duration.ts";
 import type {
   CatchClause,
-  Concurrency,
   Duration,
   EffectOverride,
   Flow,
   InputFlow,
   OutputFlow,
-  RetryPolicy,
   TaskBase,
   TaskExtension,
   TaskList,
@@ -19,6 +18,7 @@ import type {
   Unsupported,
   WorkflowProgram,
 } from "./program.ts";
+import { endpointUri, type PinnedReference, referenceKey } from "./external/external-reference.ts";
 import { extensionsOf } from "./extensions.ts";
 import { outputsRead } from "./runtime-outputs.ts";
 import { compileSchemaCheck } from "./schema-check.ts";
@@ -30,10 +30,13 @@ const NODES_MAX = 100_000;
 
 /**
  * Compiles a document that the linter has accepted. Everything static is resolved here once: names to positions, references to `use`,
- * expressions to closures. Pure: the same document gives the same program.
+ * expressions to closures. Pure: the same document and references give the same program. A reference that is not among `references` makes
+ * the program one that is refused at a start.
+ *
+ * @throws AppError `definition-invalid` when the document is too large or too deep with its functions and extensions in their places.
  */
-export function compileWorkflow(document: JsonObject): WorkflowProgram {
-  return new Compiler(document).compile();
+export function compileWorkflow(document: JsonObject, references: readonly PinnedReference[] = []): WorkflowProgram {
+  return new Compiler(document, references).compile();
 }
 
 /** Where a list of tasks stands. */
@@ -51,15 +54,24 @@ interface Place {
 
 class Compiler {
   readonly #document: JsonObject;
-  readonly #use: JsonObject;
+  /** What the text that is being compiled may refer to: the document's `use`, nothing in a function from outside. */
+  #use: JsonObject;
+  #calls: CallCompiler;
+  /** The functions from outside that are being compiled, from the outermost to the innermost. */
+  readonly #open: string[] = [];
+  readonly #references: ReadonlyMap<string, PinnedReference>;
   readonly #nodes: TaskNode[] = [];
   readonly #unsupported: Unsupported[] = [];
-  readonly #calls: CallCompiler;
 
-  constructor(document: JsonObject) {
+  constructor(document: JsonObject, references: readonly PinnedReference[]) {
     this.#document = document;
+    this.#references = new Map(references.map((reference) => [referenceKey(reference), reference]));
     this.#use = member(document, "use");
-    this.#calls = new CallCompiler(this.#use, (construct, pointer) => this.#unsupported.push({ construct, pointer }));
+    this.#calls = this.#callCompiler(this.#use);
+  }
+
+  #callCompiler(use: JsonObject): CallCompiler {
+    return new CallCompiler(use, (construct, pointer) => this.#refuse(construct, pointer));
   }
 
   compile(): WorkflowProgram {
@@ -88,7 +100,6 @@ class Compiler {
   /** Parts of the language that belong to a whole document and are not run yet. */
   #refuseWholeDocument(): void {
     const evaluate = member(this.#document, "evaluate");
-    if (Object.keys(member(this.#use, "catalogs")).length > 0) this.#refuse("catalogs", "/use/catalogs");
     if (evaluate["language"] !== undefined && evaluate["language"] !== "jq")
       this.#refuse(`evaluate.language ${text(evaluate["language"])}`, "/evaluate/language");
     if (evaluate["mode"] === "loose") this.#refuse("evaluate.mode loose", "/evaluate/mode");
@@ -121,9 +132,9 @@ class Compiler {
 
   #task(value: Json, name: string, siblings: readonly string[], place: Place): number {
     assert(isJsonObject(value), `the linter has checked the task ${place.pointer}`);
-    assert(place.depth <= DEPTH_MAX, `tasks are nested at most ${DEPTH_MAX} deep, at ${place.pointer}`);
+    if (place.depth > DEPTH_MAX) throw tooLarge(`tasks are nested more than ${DEPTH_MAX} deep`, place);
     const index = this.#nodes.length;
-    assert(index < NODES_MAX, `a document has at most ${NODES_MAX} tasks with its functions unfolded`);
+    if (index >= NODES_MAX) throw tooLarge(`there are more than ${NODES_MAX} tasks`, place);
     // The place is taken now, so that a task's number is its place in the document; the node follows when its inner tasks are known.
     this.#nodes.push(undefined as unknown as TaskNode);
     const { locals } = place;
@@ -152,7 +163,7 @@ class Compiler {
   /** The extensions of a task, with tasks of their own: each has the task's path before its own, as a function has at its call. */
   #extensions(task: JsonObject, place: Place): readonly TaskExtension[] {
     if (place.extended !== "yes") return [];
-    return extensionsOf(this.#use, taskKeyOf(task)).map(({ name, pointer, extension }) => {
+    return extensionsOf(member(this.#document, "use"), taskKeyOf(task)).map(({ name, pointer, extension }) => {
       const list = (key: "before" | "after"): TaskList =>
         this.#list(extension[key], {
           path: `${place.path}/${key}/${name}`,
@@ -269,6 +280,19 @@ class Compiler {
     const name = text(value["call"]);
     const functions = member(this.#use, "functions");
     const given = value["with"];
+    const outside = Object.hasOwn(functions, name) ? undefined : this.#references.get(referenceKey({ kind: "function", name }));
+    if (outside !== undefined) {
+      const body = this.#outside(outside, () =>
+        this.#task(outside.value, name, [], {
+          path: `${place.path}/call/${name.replaceAll("/", "~1")}`,
+          pointer: outside.source,
+          locals: [],
+          depth: place.depth + 1,
+          extended: place.extended,
+        }),
+      );
+      return { ...base, kind: "function", arguments: given === undefined ? undefined : compileTemplate(given, place.locals), body: [body] };
+    }
     if (Object.hasOwn(functions, name)) {
       const key = name.replaceAll("/", "~1");
       const body = this.#task(functions[name] as Json, name, [], {
@@ -291,7 +315,35 @@ class Compiler {
     };
   }
 
-  #run(run: JsonObject, base: TaskBase, place: Place, operations: JsonObject): TaskNode {
+  /** Compiles a function from outside: nothing of the document's `use` is known to it. */
+  #outside<Result>({ name, source }: PinnedReference, compile: () => Result): Result {
+    if (this.#open.includes(source))
+      throw new AppError("reference-invalid", `The function ${name} calls itself: ${[...this.#open, source].join(" → ")}.`);
+    const [use, calls] = [this.#use, this.#calls];
+    this.#open.push(source);
+    this.#use = {};
+    this.#calls = this.#callCompiler(this.#use);
+    try {
+      return compile();
+    } finally {
+      this.#open.pop();
+      this.#use = use;
+      this.#calls = calls;
+    }
+  }
+
+  /** The script of a function from outside has come with it. */
+  #withScript(run: JsonObject): JsonObject {
+    const script = member(run, "script");
+    const name = endpointUri(member(script, "source")["endpoint"]);
+    const pinned = name === undefined ? undefined : this.#references.get(referenceKey({ kind: "script", name }));
+    if (this.#open.length === 0 || pinned === undefined) return run;
+    const { source: _, ...rest } = script;
+    return { ...run, script: { ...rest, code: pinned.value } };
+  }
+
+  #run(given: JsonObject, base: TaskBase, place: Place, operations: JsonObject): TaskNode {
+    const run = this.#withScript(given);
     if (run["workflow"] !== undefined) {
       const workflow = member(run, "workflow");
       return {
@@ -361,33 +413,11 @@ class Compiler {
       },
       when: typeof clause["when"] === "string" ? compileExpression(clause["when"], locals) : undefined,
       exceptWhen: typeof clause["exceptWhen"] === "string" ? compileExpression(clause["exceptWhen"], locals) : undefined,
-      retry: this.#retry(clause["retry"], locals),
+      retry: compileRetry(clause["retry"], member(this.#use, "retries"), locals),
       body: Array.isArray(body)
         ? this.#list(body, { ...place, path: `${place.path}/catch/do`, pointer: `${place.pointer}/catch/do`, locals })
         : undefined,
       then: clause["then"] === undefined ? undefined : flow(clause["then"], siblings),
-    };
-  }
-
-  #retry(value: Json | undefined, locals: Locals): RetryPolicy | undefined {
-    const policy = typeof value === "string" ? member(this.#use, "retries")[value] : value;
-    if (!isJsonObject(policy)) return undefined;
-    const backoff = member(policy, "backoff");
-    const limit = member(policy, "limit");
-    const attempt = member(limit, "attempt");
-    const jitter = policy["jitter"];
-    const duration = (given: Json | undefined): Duration | undefined => (given === undefined ? undefined : compileDuration(given, locals));
-    return {
-      when: typeof policy["when"] === "string" ? compileExpression(policy["when"], locals) : undefined,
-      exceptWhen: typeof policy["exceptWhen"] === "string" ? compileExpression(policy["exceptWhen"], locals) : undefined,
-      delay: duration(policy["delay"]),
-      backoff: backoff["exponential"] !== undefined ? "exponential" : backoff["linear"] !== undefined ? "linear" : "constant",
-      attemptsMax: typeof attempt["count"] === "number" ? attempt["count"] : undefined,
-      attemptTimeout: duration(attempt["duration"]),
-      durationMax: duration(limit["duration"]),
-      jitter: isJsonObject(jitter)
-        ? { from: compileDuration(jitter["from"] ?? 0, locals), to: compileDuration(jitter["to"] ?? 0, locals) }
-        : undefined,
     };
   }
 
@@ -415,6 +445,9 @@ class Compiler {
   #schema(value: Json | undefined, pointer: string): InputFlow["schema"] {
     if (!isJsonObject(value)) return undefined;
     if (value["resource"] !== undefined) {
+      const name = endpointUri(member(value, "resource")["endpoint"]);
+      const pinned = name === undefined ? undefined : this.#references.get(referenceKey({ kind: "schema", name }));
+      if (pinned !== undefined) return compileSchemaCheck(pinned.value);
       this.#refuse("schema.resource", pointer);
       return undefined;
     }
@@ -422,15 +455,8 @@ class Compiler {
   }
 }
 
-function compileConcurrency(operations: JsonObject, locals: Locals): Concurrency | undefined {
-  const { concurrency } = operations;
-  if (!isJsonObject(concurrency)) return undefined;
-  const conflict = concurrency["onConflict"];
-  return {
-    key: compileExpression(text(concurrency["key"]), locals),
-    limit: typeof concurrency["limit"] === "number" ? concurrency["limit"] : 1,
-    onConflict: conflict === "reject" || conflict === "replace" ? conflict : "queue",
-  };
+function tooLarge(what: string, { pointer }: Place): AppError {
+  return new AppError("definition-invalid", `With functions and extensions put in at their places, ${what}, at ${pointer}.`);
 }
 
 /** A flow directive; a name becomes the position of the task in the same list. */

@@ -9,6 +9,8 @@ export { Workflow, type WorkflowDocument, workflowJsonSchema } from "./schema/wo
 export { nextInstant, type SchedulePlan, type ScheduleTrigger } from "./schedule/schedule-plan.ts";
 export type { MisfirePolicy, Overlap } from "./schedule/schedule-profile.ts";
 export { compileWorkflow } from "./compile.ts";
+export { type ExternalReference, externalReferences, type PinnedReference, referenceKey } from "./external/external-reference.ts";
+export { absoluteFunction, readFunction } from "./external/function-document.ts";
 export { templateNeeds } from "./compile-template.ts";
 export {
   type CallNode,

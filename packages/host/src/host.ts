@@ -7,6 +7,7 @@ import { type DataDirectory, prepareDataDirectory } from "./data-directory.ts";
 import { installationId } from "./installation-id.ts";
 import { createNodeEnv } from "./node-env.ts";
 import { type RunChange, RunChanges } from "./run-changes.ts";
+import { createReferenceReader } from "./reference-reader.ts";
 import { readSettings } from "./settings.ts";
 import type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";
 import { socketPathOf } from "./socket-path.ts";
@@ -64,7 +65,7 @@ export class Host {
    */
   static async open(options: HostOptions): Promise<Host> {
     await prepareDataDirectory(options.directory);
-    const { network } = await readSettings(options.directory, options.environment);
+    const { network, directories } = await readSettings(options.directory, options.environment);
     const env = createNodeEnv({ directory: options.directory, environment: options.environment, report: options.report });
     const store = openSqliteStore({ directory: options.directory.path });
     await store.start();
@@ -79,6 +80,7 @@ export class Host {
         drive: options.drive,
         version: TUTTI_VERSION,
         installationId: await installationId(options.directory),
+        references: createReferenceReader({ network, directories, secret: (name) => env.secret(name) }),
       });
       const askedByOthers = new Set<string>();
       const socketPath = socketPathOf(options.directory, options.environment);

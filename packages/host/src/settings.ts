@@ -20,12 +20,15 @@ const Settings = z.strictObject({
       deny: z.array(z.string()).default([]),
     })
     .prefault({}),
+  files: z.strictObject({ allow: z.array(z.string().min(1)).default([]) }).prefault({}),
   tls: z.strictObject({ authorities: z.array(z.string().min(1)).default([]) }).prefault({}),
 });
 
 /** What the operator of an installation has set, read once by the process that owns the data directory. */
 export interface HostSettings {
   readonly network: Network;
+  /** Directories that documents may refer to besides their own. */
+  readonly directories: readonly string[];
 }
 
 /**
@@ -43,11 +46,14 @@ export async function readSettings(
     const [issue] = parsed.error.issues;
     throw invalid(path, `${issue?.path.map(String).join(".") || "the whole"}: ${issue?.message ?? "invalid"}`);
   }
-  const { network, tls } = parsed.data;
+  const { files: allowed, network, tls } = parsed.data;
   const files = tls.authorities.map((file) => resolve(directory.path, file));
   for (const file of (environment[CA_VARIABLE] ?? "").split(delimiter)) if (file !== "") files.push(resolve(file));
   const certificateAuthorities = (await Promise.all(files.map(readAuthorities))).flat();
-  return { network: new Network({ rules: network, certificateAuthorities }) };
+  return {
+    network: new Network({ rules: network, certificateAuthorities }),
+    directories: allowed.allow.map((one) => resolve(directory.path, one)),
+  };
 }
 
 async function readGiven(path: string): Promise<Json> {

@@ -18,6 +18,11 @@ export const ERROR_CATALOGUE = {
   "definition-invalid": { kind: "usage", hint: "Fix the places listed; `tutti workflow lint FILE` shows them all." },
   "definition-not-found": { kind: "not-found", hint: "`tutti workflow list` shows what is there." },
   "definition-unsupported": { kind: "refused", hint: "The document is valid, but this version cannot run the construct named." },
+  "reference-invalid": {
+    kind: "usage",
+    hint: "Functions, schemas and scripts from outside are read when a document is published: name a URL, or a file in the document's directory.",
+  },
+  "reference-unreachable": { kind: "unreachable", hint: "Nothing was published. Try again when the place named answers." },
   "definition-immutable": { kind: "conflict", hint: "A published version never changes: raise document.version." },
   "file-unreadable": { kind: "usage", hint: "Check the path and its permissions." },
   "input-invalid": { kind: "usage", hint: "Compare the input with the workflow's input schema: `tutti workflow show NAME`." },

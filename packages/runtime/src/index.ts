@@ -1,4 +1,5 @@
 export { CRASH_POINTS, type CrashPointName, type Env, type LogStore, type TimerHandle } from "./env.ts";
 export { FunctionTable } from "./function-table.ts";
+export type { ReferenceReader, ReferenceRequest } from "./reference-reader.ts";
 export type { DocumentSource, LogLine, OperateRequest, Runtime, RuntimeReport, StartRunRequest, WaitUntil } from "./runtime.ts";
 export { createRuntime, type RuntimeDeps } from "./runtime-service.ts";

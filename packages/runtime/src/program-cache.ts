@@ -1,9 +1,11 @@
 import { hash } from "node:crypto";
-import { compileWorkflow, type Finding, lintDocument, parseDocument, type WorkflowProgram } from "@tutti/definition";
+import { compileWorkflow, type Finding, lintDocument, parseDocument, type PinnedReference, type WorkflowProgram } from "@tutti/definition";
 import type { EngineContext } from "@tutti/engine";
-import { AppError, type Json, type JsonObject } from "@tutti/model";
-import type { DefinitionRow, Store } from "@tutti/store";
+import { AppError, assert, isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import type { DefinitionKey, DefinitionRow, Store } from "@tutti/store";
 import type { FunctionTable } from "./function-table.ts";
+import { pinReferences } from "./pin-references.ts";
+import type { ReferenceReader } from "./reference-reader.ts";
 import type { DocumentSource } from "./runtime.ts";
 
 /** Programs kept compiled; a compiled document is some ten times its text. */
@@ -22,12 +24,19 @@ export class ProgramCache {
   readonly #store: Store;
   readonly #functions: FunctionTable;
   readonly #runtime: JsonObject;
+  readonly #references: ReferenceReader;
   /** By digest, least recently used first. */
   readonly #loaded = new Map<string, LoadedProgram>();
   /** Digests of loaded versions. */
   readonly #digests = new Map<string, string>();
 
-  constructor(deps: { readonly store: Store; readonly functions: FunctionTable; readonly version: string }) {
+  constructor(deps: {
+    readonly store: Store;
+    readonly functions: FunctionTable;
+    readonly version: string;
+    readonly references: ReferenceReader;
+  }) {
+    this.#references = deps.references;
     this.#store = deps.store;
     this.#functions = deps.functions;
     this.#runtime = { name: "tutti", version: deps.version, metadata: {} };
@@ -42,17 +51,26 @@ export class ProgramCache {
     source: DocumentSource,
     publishedAtMs: number,
   ): Promise<{ readonly definition: Omit<DefinitionRow, "text">; readonly created: boolean; readonly findings: readonly Finding[] }> {
-    const { program, findings } = accept(source, this.#functions);
-    const { namespace, name, version } = program;
+    const { document, findings } = accept(source, this.#functions);
+    const key = keyOf(document);
+    // A version that is there keeps what it refers to, whatever has become of it outside.
+    const known = await this.#store.loadDefinition(key);
+    if (known !== undefined && known.text === source.text) return { definition: headOf(known), created: false, findings };
+    const pinned = await pinReferences(document, source.baseDirectory, { reader: this.#references, functions: this.#functions });
+    compileWorkflow(document, pinned);
+    const references = pinned.length === 0 ? undefined : JSON.stringify(pinned);
     const definition = {
-      namespace,
-      name,
-      version,
-      digest: hash("sha256", source.text, "hex"),
+      ...key,
+      digest: hash("sha256", references === undefined ? source.text : `${source.text}\n${references}`, "hex"),
       baseDirectory: source.baseDirectory,
       publishedAtMs,
     };
-    const outcome = await this.#store.putDefinition({ ...definition, text: source.text });
+    const { namespace, name, version } = key;
+    const outcome = await this.#store.putDefinition({
+      ...definition,
+      text: source.text,
+      ...(references !== undefined && { references }),
+    });
     if (outcome === "conflict") {
       throw new AppError("definition-immutable", `${namespace}/${name} ${version} is published already with another text.`, {
         details: { namespace, name, version },
@@ -94,9 +112,8 @@ export class ProgramCache {
   #load(row: DefinitionRow): LoadedProgram {
     const known = this.#loaded.get(row.digest);
     if (known !== undefined && known.definition.version === row.version) return this.#touch(row.digest, known);
-    const { text, ...definition } = row;
-    const program = compileAccepted(text, row);
-    const loaded: LoadedProgram = { definition, context: { program, functions: this.#functions, runtime: this.#runtime } };
+    const program = compileAccepted(row);
+    const loaded: LoadedProgram = { definition: headOf(row), context: { program, functions: this.#functions, runtime: this.#runtime } };
     this.#loaded.set(row.digest, loaded);
     this.#digests.set(versionKey(row.namespace, row.name, row.version), row.digest);
     const oldest = this.#loaded.size > PROGRAMS_MAX ? this.#loaded.keys().next().value : undefined;
@@ -121,24 +138,35 @@ function versionKey(namespace: string, name: string, version: string): string {
   return `${namespace}/${name}/${version}`;
 }
 
-/** Checks a document with everything the linter knows, and compiles it. */
+/** Checks a document with everything the linter knows. */
 function accept(
   source: DocumentSource,
   functions: FunctionTable,
-): { readonly program: WorkflowProgram; readonly findings: readonly Finding[] } {
+): { readonly document: JsonObject; readonly findings: readonly Finding[] } {
   const file = source.file === undefined ? {} : { file: source.file };
   const parsed = parseDocument(source.text, file);
   const findings = lintDocument(parsed, { ...file, functions: functions.interfaces() });
   const errors = findings.filter((finding) => finding.severity === "error");
   if (parsed.json === undefined || errors.length > 0) throw invalid(source, errors);
-  return { program: compileWorkflow(parsed.json), findings };
+  return { document: parsed.json, findings };
+}
+
+function keyOf(document: JsonObject): DefinitionKey {
+  const head = document["document"];
+  assert(isJsonObject(head), "the linter has checked the head of the document");
+  const text = (key: string): string => (typeof head[key] === "string" ? head[key] : "");
+  return { namespace: text("namespace"), name: text("name"), version: text("version") };
+}
+
+function headOf({ text: _text, references: _references, ...head }: DefinitionRow): Omit<DefinitionRow, "text"> {
+  return head;
 }
 
 /** A published text was accepted once; a stricter linter of a later version does not stop its runs. */
-function compileAccepted(text: string, row: DefinitionRow): WorkflowProgram {
+function compileAccepted({ text, references, namespace, name, version }: DefinitionRow): WorkflowProgram {
   const { json } = parseDocument(text);
-  if (json !== undefined) return compileWorkflow(json);
-  const { namespace, name, version } = row;
+  // Only `publish` writes these texts, and the store checks that they are undamaged.
+  if (json !== undefined) return compileWorkflow(json, references === undefined ? [] : (JSON.parse(references) as PinnedReference[]));
   throw new AppError("store-damaged", `The definition ${namespace}/${name} ${version} can't be read.`, {
     details: { namespace, name, version },
   });

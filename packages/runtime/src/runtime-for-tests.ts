@@ -5,6 +5,7 @@ import type { Json, JsonObject } from "@tutti/model";
 import { createFaultyStore, createMemoryStore, type FaultDecision, MemoryDisk, type Store } from "@tutti/store";
 import { type Bank, type BankOptions, createBank, VirtualClock } from "@tutti/testkit";
 import type { CrashPointName, Env } from "./env.ts";
+import type { ReferenceReader } from "./reference-reader.ts";
 import type { LogLine, Runtime, StoredRun, WaitUntil } from "./runtime.ts";
 import { createRuntime, type RuntimeDeps } from "./runtime-service.ts";
 
@@ -17,6 +18,7 @@ export interface WorldOptions {
   readonly drive?: RuntimeDeps["drive"];
   readonly faults?: FaultDecision;
   readonly secrets?: Readonly<Record<string, Json>>;
+  readonly references?: ReferenceReader;
   /** Asked at every crash point of the process that lives now; true is kill -9. */
   readonly crashAt?: (name: CrashPointName, detail: Readonly<Record<string, Json>>) => boolean;
 }
@@ -64,6 +66,7 @@ export class World {
       env: this.#env(process),
       drive: this.options.drive ?? "all",
       version: "test",
+      ...(this.options.references !== undefined && { references: this.options.references }),
     });
     this.#runtime = runtime;
     await this.settle(runtime.start());

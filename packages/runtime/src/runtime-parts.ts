@@ -10,6 +10,7 @@ import { Mailbox } from "./mailbox.ts";
 import { PoisonWatch } from "./poison-watch.ts";
 import { ProgramCache } from "./program-cache.ts";
 import { Redactor } from "./redactor.ts";
+import { NO_REFERENCES } from "./reference-reader.ts";
 import { RunDriver } from "./run-driver.ts";
 import { RunHistoryReader } from "./run-history.ts";
 import { RunRegistry } from "./run-registry.ts";
@@ -81,7 +82,12 @@ class Assembly implements RuntimeParts {
     this.clock = new Clock(env);
     this.timers = new TimerQueue(env, this.clock);
     this.functions = new FunctionTable(deps.connectors);
-    this.programs = new ProgramCache({ store, functions: this.functions, version: deps.version });
+    this.programs = new ProgramCache({
+      store,
+      functions: this.functions,
+      version: deps.version,
+      references: deps.references ?? NO_REFERENCES,
+    });
     this.history = new RunHistoryReader(store, this.programs);
     const redactor = new Redactor();
     const { clock, timers } = this;

@@ -8,6 +8,7 @@ import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import { toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
+import type { ReferenceReader } from "./reference-reader.ts";
 import { readLogs } from "./run-logs.ts";
 import { describeUnsupported, type NewRun } from "./run-starter.ts";
 import { waitForRun, type WatchingDeps, watchRun } from "./run-watching.ts";
@@ -36,6 +37,8 @@ export interface RuntimeDeps {
   readonly version: string;
   /** Unguessable and the same for the life of a data directory: with it a start key gives another run id, and so other tokens, in each installation. */
   readonly installationId?: string;
+  /** How documents reach what they refer to when they are published; without it nothing outside can be referred to. */
+  readonly references?: ReferenceReader;
   readonly limits?: RuntimeLimits;
 }
 export interface RuntimeLimits {

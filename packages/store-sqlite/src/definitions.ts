@@ -3,15 +3,25 @@ import { compareVersions, type DefinitionKey, type DefinitionRow, highestVersion
 import { rowChecksum } from "./checksum.ts";
 import type { Connection } from "./connection.ts";
 
-const COLUMNS = "namespace, name, version, digest, base_directory, published_at, body, crc";
+const COLUMNS = "namespace, name, version, digest, base_directory, published_at, body, crc, pinned";
 
 export function putDefinition(connection: Connection, definition: DefinitionRow): "created" | "unchanged" | "conflict" {
   const known = readDefinition(connection, definition.namespace, definition.name, definition.version);
   if (known !== undefined) return known.text === definition.text ? "unchanged" : "conflict";
   const { namespace, name, version, digest, baseDirectory, publishedAtMs, text } = definition;
   connection
-    .sql(`insert into definition (${COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?)`)
-    .run(namespace, name, version, digest, baseDirectory ?? null, publishedAtMs, text, definitionChecksum(definition));
+    .sql(`insert into definition (${COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+    .run(
+      namespace,
+      name,
+      version,
+      digest,
+      baseDirectory ?? null,
+      publishedAtMs,
+      text,
+      definitionChecksum(definition),
+      definition.references ?? null,
+    );
   return "created";
 }
 
@@ -35,7 +45,8 @@ export function listDefinitions(connection: Connection): readonly Omit<Definitio
 
 /** @throws AppError `store-damaged` when the row does not match its checksum. */
 export function definitionOf(row: Record<string, unknown>): DefinitionRow {
-  const definition = { ...headOf(row), text: String(row["body"]) };
+  const pinned = row["pinned"];
+  const definition = { ...headOf(row), text: String(row["body"]), ...(typeof pinned === "string" && { references: pinned }) };
   if (definitionChecksum(definition) !== row["crc"]) {
     const { namespace, name, version } = definition;
     throw new AppError("store-damaged", `The workflow ${namespace}/${name}@${version} does not match its checksum.`);
@@ -67,6 +78,8 @@ function headOf(row: Record<string, unknown>): Omit<DefinitionRow, "text"> {
 }
 
 function definitionChecksum(definition: DefinitionRow): number {
-  const { namespace, name, version, digest, baseDirectory, publishedAtMs, text } = definition;
-  return rowChecksum([namespace, name, version, digest, baseDirectory ?? null, publishedAtMs, text]);
+  const { namespace, name, version, digest, baseDirectory, publishedAtMs, text, references } = definition;
+  const values = [namespace, name, version, digest, baseDirectory ?? null, publishedAtMs, text];
+  // Rows from before references had no such value.
+  return rowChecksum(references === undefined ? values : [...values, references]);
 }

@@ -235,8 +235,10 @@ export interface DefinitionKey {
   readonly version: string;
 }
 export interface DefinitionRow extends DefinitionKey {
-  /** SHA-256 of the text, hexadecimal. */
+  /** SHA-256 of the text and of `references`, hexadecimal. */
   readonly digest: string;
+  /** What the document refers to outside of itself, as it was when it was published: JSON text; left out when there is nothing. */
+  readonly references?: string;
   /** The document as its author wrote it. */
   readonly text: string;
   /** Directory that relative references start from, when it came from a file. */

@@ -1,7 +1,16 @@
 import { tmpdir } from "node:os";
-import { isAbsolute, resolve } from "node:path";
+import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Attempt, type Connector, ConnectorError, defineConnector, parseInput, z } from "@tutti/connector-kit";
+import {
+  type Attempt,
+  type Connector,
+  ConnectorError,
+  defineConnector,
+  fileWithin,
+  OutsideDirectoryError,
+  parseInput,
+  z,
+} from "@tutti/connector-kit";
 import type { Json } from "@tutti/model";
 import { childEnvironment } from "./child-environment.ts";
 import { findShell, type Interpreter, interpreterOf, isScriptLanguage, SCRIPT_LANGUAGES } from "./interpreter.ts";
@@ -56,7 +65,7 @@ export function processConnector(options: ProcessConnectorOptions = {}): Connect
         run: async (input, attempt) => {
           const { script, ...how } = parseInput(ScriptInput, input);
           await sweepOnce();
-          return carryOut({ ...programOf(script, attempt.baseDirectory), settings: script, ...how }, environment, attempt);
+          return carryOut({ ...(await programOf(script, attempt.baseDirectory)), settings: script, ...how }, environment, attempt);
         },
       },
     },
@@ -103,18 +112,18 @@ async function planOf(
   };
 }
 
-function programOf(script: ScriptSettings, baseDirectory: string | undefined): Program {
+async function programOf(script: ScriptSettings, baseDirectory: string | undefined): Promise<Program> {
   if (!isScriptLanguage(script.language)) {
     throw configurationError(`Scripts in ${script.language} can't be run here; there are ${SCRIPT_LANGUAGES.join(", ")}.`);
   }
   const interpreter = interpreterOf(script.language);
   if (script.code !== undefined) return { interpreter, code: script.code, file: undefined };
   const endpoint = script.source?.endpoint ?? "";
-  return { interpreter, code: undefined, file: sourceFile(typeof endpoint === "string" ? endpoint : endpoint.uri, baseDirectory) };
+  return { interpreter, code: undefined, file: await sourceFile(typeof endpoint === "string" ? endpoint : endpoint.uri, baseDirectory) };
 }
 
-/** A script in a file runs where it lies, so that it finds its neighbours. */
-function sourceFile(uri: string, baseDirectory: string | undefined): string {
+/** A script in a file runs where it lies, so that it finds its neighbours. A relative one lies in the workflow's directory. */
+async function sourceFile(uri: string, baseDirectory: string | undefined): Promise<string> {
   if (URL.canParse(uri)) {
     const url = new URL(uri);
     if (url.protocol === "file:") return fileURLToPath(url);
@@ -122,7 +131,13 @@ function sourceFile(uri: string, baseDirectory: string | undefined): string {
   }
   if (isAbsolute(uri)) return uri;
   if (baseDirectory === undefined) throw configurationError(`"${uri}" is relative, and this workflow came without a directory.`);
-  return resolve(baseDirectory, uri);
+  try {
+    return await fileWithin([baseDirectory], uri);
+  } catch (cause) {
+    if (cause instanceof OutsideDirectoryError)
+      throw configurationError(`The script ${cause.message}: bring it with the workflow, or name it by a whole path.`);
+    throw configurationError(`The script "${uri}" can't be used: ${cause instanceof Error ? cause.message : String(cause)}.`);
+  }
 }
 
 function configurationError(message: string): ConnectorError {

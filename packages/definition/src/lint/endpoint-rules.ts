@@ -1,4 +1,4 @@
-import { isJsonObject, type Json } from "@tutti/model";
+import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { joinPointer } from "../json-pointer.ts";
 import { didYouMean } from "../nearest-name.ts";
 import { isWrappedExpression } from "../schema/text.ts";
@@ -15,7 +15,9 @@ const RESOURCE_SCHEMES: readonly string[] = [...HTTP_SCHEMES, "file"];
  * host is needed. Expressions are known at run time only.
  */
 export function checkEndpoints(context: LintContext): void {
+  checkSchemas(context, context.document, "");
   for (const { task, kind, pointer } of context.sites) {
+    checkSchemas(context, task, pointer);
     if (kind === "run") checkResources(context, member(task, "run"), joinPointer(pointer, "run"));
     if (kind !== "call") continue;
     const given = member(task, "with");
@@ -38,6 +40,14 @@ export function checkEndpoints(context: LintContext): void {
   }
   for (const [name, catalog] of Object.entries(member(context.use, "catalogs"))) {
     if (isJsonObject(catalog)) checkEndpoint(context, catalog["endpoint"], joinPointer("/use/catalogs", name, "endpoint"), "resource");
+  }
+}
+
+/** Schemas that stand elsewhere. */
+function checkSchemas(context: LintContext, owner: JsonObject, pointer: string): void {
+  for (const key of ["input", "output", "export"]) {
+    const resource = member(member(member(owner, key), "schema"), "resource");
+    checkEndpoint(context, resource["endpoint"], joinPointer(pointer, key, "schema", "resource", "endpoint"), "resource");
   }
 }
 

@@ -1,4 +1,5 @@
 import { isJsonObject, type Json, ownProperty } from "@tutti/model";
+import { isLocatedFunction } from "../external/external-reference.ts";
 import { joinPointer } from "../json-pointer.ts";
 import { compileSchema } from "../json-schema/compile-schema.ts";
 import { Run, UNKNOWN_VALUE } from "../json-schema/evaluation.ts";
@@ -35,7 +36,7 @@ function checkCall(context: LintContext, site: TaskSite, name: string): void {
   const known = context.options.functions;
   const found = known?.get(name);
   if (found !== undefined) return checkArguments(context, site, found.inputSchema);
-  if (/^https?:\/\//.test(name)) return;
+  if (isLocatedFunction(name)) return;
   const catalog = CATALOG_FUNCTION.exec(name)?.[3];
   const isConnector = CONNECTOR_FUNCTION.test(name);
   if (catalog !== undefined && Object.hasOwn(member(context.use, "catalogs"), catalog)) return;

@@ -47,6 +47,16 @@ export function describeDefinitions(test: StoreTest): void {
     expect(await store.loadDefinition({ namespace: "ops", name: "deploy", version: "2.0.0" })).toBeUndefined();
   });
 
+  test("what a version refers to is kept with it, and is no part of the list", async ({ store, reopen }) => {
+    const references = JSON.stringify([{ kind: "schema", name: "x" }]);
+    await store.putDefinition({ ...definitionOf("1.0.0"), references });
+    expect(await store.putDefinition({ ...definitionOf("1.0.0"), references: "[]" })).toBe("unchanged");
+    const again = await reopen();
+    expect((await again.loadDefinitionByDigest("digest of 1.0.0"))?.references).toBe(references);
+    expect(await again.listDefinitions()).toHaveLength(1);
+    expect((await again.listDefinitions())[0]).not.toHaveProperty("references");
+  });
+
   test("the list has every version, without texts, by namespace, name and version", async ({ store }) => {
     const all = [
       definitionOf("1.10.0"),
