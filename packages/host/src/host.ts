@@ -103,7 +103,8 @@ export class Host {
       const owner: OwnerInfo = { where: "here", pid: process.pid, version: TUTTI_VERSION, drive: options.drive };
       return new Host({ runtime, store, socket, socketPath, flushLogs: () => env.logs.flush(), askedByOthers, changes, owner });
     } catch (error) {
-      await store.stop();
+      // Nobody has tried the runs that a crash before this start may be blamed on.
+      await store.stop({ leavesSuspects: !store.stoppedCleanly });
       throw error;
     }
   }

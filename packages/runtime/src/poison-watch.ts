@@ -13,6 +13,8 @@ export interface PoisonDeps {
   readonly env: Env;
   /** Sets the run aside without touching its history: even loading it ended the process. */
   readonly quarantineUnread: (runId: string, reason: string) => Promise<void>;
+  /** Whether a timer of the run has come due and will fire at once. */
+  readonly isDue: (run: LoadedRun) => boolean;
 }
 
 /** The records of a run as texts, and what they were read with. */
@@ -43,13 +45,23 @@ export class PoisonWatch {
     this.#deps = deps;
   }
 
-  /** `runIds`: what was under way when the process died. */
+  /** Runs that were under way when a process died and have not been tried since: the next owner must watch them, too. */
+  get leavesSuspects(): boolean {
+    return this.#isOn;
+  }
+
+  /** `runIds`: what was under way when the process died, or has come due since. */
   async start(runIds: readonly string[]): Promise<void> {
     const suspects = await this.#deps.store.readSuspects();
     this.#crashes = new Map(suspects.map((one) => [one.runId, one.crashes]));
     for (const runId of runIds) this.#unproven.add(runId);
     for (const { runId } of suspects) this.#unproven.add(runId.slice(0, runId.lastIndexOf(MARK_SEPARATOR)));
     this.#isOn = this.#unproven.size > 0;
+  }
+
+  /** Resolves when every marked step asked for so far has been carried out. */
+  async settled(): Promise<void> {
+    await this.#turn;
   }
 
   /** Whether the run has to be loaded under watch. */
@@ -71,8 +83,8 @@ export class PoisonWatch {
     try {
       const run = await this.#marked(mark, () => build(crashes === CRASHES_MAX ? reason : undefined));
       run.progress = progress;
-      // While something is under way that could still take the process down, its first fact is watched too.
-      if (run.isQuiet || crashes >= CRASHES_MAX) this.#proven(runId);
+      // While something is under way that could still take the process down, sending it and its first fact are watched too.
+      if ((run.isQuiet && !this.#deps.isDue(run)) || crashes >= CRASHES_MAX) this.#proven(runId);
       else run.isUnproven = true;
       return run;
     } catch (error) {
@@ -81,8 +93,8 @@ export class PoisonWatch {
     }
   }
 
-  /** Carries out the first step after a load; marked. */
-  guard(run: LoadedRun, step: () => void): void {
+  /** Carries out one of the first steps after a load; marked. Once a fact was taken and stored the run is proven; sending proves nothing. */
+  guard(run: LoadedRun, step: () => void, kind: "fact" | "send" = "fact"): void {
     if (!this.isUnproven(run.runId)) {
       run.isUnproven = false;
       step();
@@ -95,6 +107,7 @@ export class PoisonWatch {
     })
       .then(() => run.stored())
       .then(() => {
+        if (kind === "send" && !run.isDropped && !run.isQuiet) return;
         run.isUnproven = false;
         this.#proven(run.runId);
       })

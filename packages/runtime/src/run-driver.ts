@@ -7,6 +7,7 @@ import {
   type Fact,
   lostAttempts,
   outstandingCommands,
+  type StartAttempt,
   type StartChild,
   type Subscribe,
   summarize,
@@ -44,7 +45,7 @@ export interface DriverPorts {
   /** The engine could not take a fact. */
   broken(run: LoadedRun, error: unknown): void;
   /** Carries out a first step under the eyes of the poison watch. */
-  guard(run: LoadedRun, step: () => void): void;
+  guard(run: LoadedRun, step: () => void, kind?: "fact" | "send"): void;
 }
 
 export interface DriverDeps {
@@ -286,8 +287,8 @@ export class RunDriver implements CommitListener {
   #carryOut(run: LoadedRun, command: Command): void {
     switch (command.type) {
       case "start-attempt":
-        // While closing, only an attempt that nobody could tell from an interrupted one later is begun: its intent is stored already.
-        if (this.mode === "open" || (this.mode === "closing" && command.effect === "unsafe")) this.dispatcher.start(run, command);
+        if (run.isUnproven) this.#deps.ports.guard(run, () => this.#send(run, command), "send");
+        else this.#send(run, command);
         return;
       case "abort-attempt":
         return this.dispatcher.abort(run, command);
@@ -297,6 +298,12 @@ export class RunDriver implements CommitListener {
       default:
         return;
     }
+  }
+
+  /** While closing, only an attempt that nobody could tell from an interrupted one later is begun: its intent is stored already. */
+  #send(run: LoadedRun, command: StartAttempt): void {
+    const isBegun = this.mode === "open" || (this.mode === "closing" && command.effect === "unsafe");
+    if (isBegun && !run.isDropped) this.dispatcher.start(run, command);
   }
 
   #resumeCommand(run: LoadedRun, command: Command): void {

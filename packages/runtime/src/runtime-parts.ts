@@ -1,3 +1,4 @@
+import { summarize } from "@tutti/engine";
 import { AppError } from "@tutti/model";
 import type { AttemptHandle } from "./attempt-handle.ts";
 import { Clock, TimerQueue } from "./clock.ts";
@@ -111,7 +112,7 @@ class Assembly implements RuntimeParts {
         loadedAtRest: (run) => this.registry.keepIdle(run),
         lost: (run, pendings, error) => void this.#recover(run, pendings, error),
         broken: (run, error) => this.#broken(run, error),
-        guard: (run, step) => this.poison.guard(run, step),
+        guard: (run, step, kind) => this.poison.guard(run, step, kind),
       },
     });
     this.commits = new GroupCommit({ store, env, listener: this.driver, snapshotAfterRecords: deps.limits?.snapshotAfterRecords });
@@ -129,6 +130,7 @@ class Assembly implements RuntimeParts {
       store,
       env,
       quarantineUnread: (runId, reason) => this.#quarantineUnread(runId, reason),
+      isDue: (run) => (summarize(run.state).wakeAtMs ?? Number.POSITIVE_INFINITY) <= clock.nowMs(),
     });
     const { driver, programs, poison, wakeUps } = this;
     this.registry = new RunRegistry({

@@ -73,7 +73,11 @@ class RuntimeService implements Runtime {
     await parts.mailbox.start();
     // After an unclean stop they are also suspects, whoever drives them later.
     const runnable = drive === "all" || !store.stoppedCleanly ? await this.#runnable() : [];
-    if (!store.stoppedCleanly) await parts.poison.start(runnable);
+    if (!store.stoppedCleanly) {
+      // What has come due will be woken in a moment; who is beyond the page is watched when a next crash has moved it up.
+      const due = await store.listDue(parts.clock.nowMs(), RUNNABLE_PAGE);
+      await parts.poison.start([...runnable, ...due.map(({ runId }) => runId)]);
+    }
     await parts.events.start();
     if (drive !== "all") return;
     await this.#loadAll([...new Set([...runnable, ...parts.mailbox.receivers()])]);
@@ -417,6 +421,7 @@ class RuntimeService implements Runtime {
       do {
         await parts.dispatcher.idle();
         await parts.commits.settled();
+        await parts.poison.settled();
       } while (parts.dispatcher.inFlight > 0);
     });
     parts.driver.mode = "closed";
@@ -428,7 +433,7 @@ class RuntimeService implements Runtime {
     parts.timers.stop();
     this.#phase = "stopped";
     try {
-      await store.stop();
+      await store.stop({ leavesSuspects: parts.poison.leavesSuspects });
     } catch (error) {
       env.report("The store could not be stopped in order; the next start recovers.", error);
     }

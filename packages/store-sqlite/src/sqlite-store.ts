@@ -109,16 +109,16 @@ export class SqliteStore implements Store {
     }
   }
 
-  async stop(): Promise<void> {
-    await (this.#stopping ??= this.#stop().finally(() => {
+  async stop(how?: { readonly leavesSuspects: boolean }): Promise<void> {
+    await (this.#stopping ??= this.#stop(how?.leavesSuspects === true).finally(() => {
       this.#stopping = undefined;
     }));
   }
 
-  async #stop(): Promise<void> {
+  async #stop(leavesSuspects: boolean): Promise<void> {
     const open = this.#open;
     if (open === undefined) return;
-    const isClean = await this.#write({ kind: "set", name: "stopped-cleanly", value: 1 }).then(
+    const isClean = await this.#write({ kind: "set", name: "stopped-cleanly", value: leavesSuspects ? 0 : 1 }).then(
       () => true,
       // A store that can no longer write was not stopped cleanly; what it acknowledged is there all the same.
       () => false,

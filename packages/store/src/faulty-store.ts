@@ -38,7 +38,7 @@ export function interceptStore(store: Store, call: StoreInterceptor): Store {
       return store.stoppedCleanly;
     },
     start: () => call("start", () => store.start()),
-    stop: () => call("stop", () => store.stop()),
+    stop: (how) => call("stop", () => store.stop(how)),
     commit: (batch) => call("commit", () => store.commit(batch)),
     loadRun: (runId) => call("loadRun", () => store.loadRun(runId)),
     loadRecords: (runId, options) => call("loadRecords", () => store.loadRecords(runId, options)),

@@ -60,10 +60,10 @@ class MemoryStore implements Store {
     disk.suspect = undefined;
   }
 
-  async stop(): Promise<void> {
+  async stop(how?: { readonly leavesSuspects: boolean }): Promise<void> {
     if (this.#disk.owner !== this) return;
     this.#disk.suspect = undefined;
-    this.#disk.stoppedCleanly = true;
+    this.#disk.stoppedCleanly = how?.leavesSuspects !== true;
     this.#disk.owner = undefined;
   }
 
@@ -230,10 +230,7 @@ class MemoryStore implements Store {
   }
 
   async markSuspect(runId: string | undefined): Promise<void> {
-    const disk = this.#open();
-    // Whoever was marked before and let the process live has made progress.
-    if (disk.suspect !== undefined && disk.suspect !== runId) disk.crashes.delete(disk.suspect);
-    disk.suspect = runId;
+    this.#open().suspect = runId;
   }
 
   async readSuspects(): Promise<readonly { readonly runId: string; readonly crashes: number }[]> {

@@ -8,8 +8,11 @@ import type { Json } from "@tutti/model";
  */
 export interface Store {
   start(): Promise<void>;
-  /** May be called twice, or before `start`. */
-  stop(): Promise<void>;
+  /**
+   * May be called twice, or before `start`. With `leavesSuspects` the stop is orderly, and yet `stoppedCleanly` will be false: runs that were under
+   * way when a process before this one died have not been tried since.
+   */
+  stop(how?: { readonly leavesSuspects: boolean }): Promise<void>;
 
   /**
    * Commits the batch with one sync. Verdicts come in the order of `batch.runs`. A run whose `expectedSeq` is not the stored one is `conflict`:
@@ -68,9 +71,12 @@ export interface Store {
   /** All schedules of the tenant, by namespace and name. */
   listSchedules(tenant: string): Promise<readonly ScheduleRow[]>;
 
-  /** Poison bookkeeping, no sync: which run is about to be advanced for the first time after a start. Undefined clears it. */
+  /**
+   * Poison bookkeeping, no sync: which run is about to take one of its first steps after a start. Undefined takes the mark away; crashes counted
+   * before stay, since a run may survive one step and die in the next.
+   */
   markSuspect(runId: string | undefined): Promise<void>;
-  /** The run marked when the process died, and how often in a row without progress. */
+  /** What was marked when a process died, and how often since the last `clearSuspects`. */
   readSuspects(): Promise<readonly { readonly runId: string; readonly crashes: number }[]>;
   clearSuspects(): Promise<void>;
   /** Whether the last stop was orderly; `start` sets it to false, `stop` to true. */

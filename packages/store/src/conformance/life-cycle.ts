@@ -39,16 +39,28 @@ export function describeLifeCycle(test: StoreTest): void {
     expect(await (await reopen()).readSuspects()).toEqual([]);
   });
 
-  test("a marked run that the process survived is no longer suspected", async ({ store, reopen }) => {
+  test("a mark that the process survived is no crash; crashes before it stay counted", async ({ store, reopen }) => {
     await store.markSuspect(idOf(1));
     const second = await reopen();
     await second.markSuspect(idOf(1));
     await second.markSuspect(idOf(2));
     const third = await reopen();
-    expect(await third.readSuspects()).toEqual([{ runId: idOf(2), crashes: 1 }]);
+    const suspects = [idOf(1), idOf(2)].map((runId) => ({ runId, crashes: 1 }));
+    expect(await third.readSuspects()).toEqual(suspects);
     await third.markSuspect(idOf(2));
     await third.markSuspect(undefined);
-    expect(await (await reopen()).readSuspects()).toEqual([]);
+    expect(await (await reopen()).readSuspects()).toEqual(suspects);
+  });
+
+  test("an orderly stop that leaves suspects counts as none, and keeps what was counted", async ({ store, reopen }) => {
+    await store.markSuspect(idOf(1));
+    const second = await reopen();
+    await second.stop({ leavesSuspects: true });
+    const third = await reopen();
+    expect(third.stoppedCleanly).toBe(false);
+    expect(await third.readSuspects()).toEqual([{ runId: idOf(1), crashes: 1 }]);
+    await third.stop();
+    expect((await reopen()).stoppedCleanly).toBe(true);
   });
 
   test("an orderly stop suspects nobody", async ({ store, reopen }) => {
