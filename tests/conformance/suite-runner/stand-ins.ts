@@ -9,6 +9,8 @@ export interface Delivery {
   readonly what: { readonly kind: "function"; readonly name: string; readonly with: Json } | HttpRequest;
   readonly runId: string;
   readonly path: string;
+  /** Number of the activation that asked: a later pass over the same task is another request, a repetition after a death is not. */
+  readonly activation: number;
   token: string;
   /** Virtual milliseconds since the clock's start. */
   readonly atMs: number;
@@ -176,7 +178,7 @@ export class StandIns {
       const line = `${init.method ?? "GET"} ${url}`;
       const what: HttpRequest = { kind: "http", line, headers, body: bodyOf(init.body) };
       const answers = this.#http[line] ?? [{ status: 404, headers: {}, body: { message: `There is no ${line} in the case.` } }];
-      const place = attempt ?? { runId: "", taskPath: "", token: "" };
+      const place = attempt ?? NOWHERE;
       const delivery = this.#arrive(what, place, (turn) => {
         const answer = answers[Math.min(turn, answers.length - 1)] as HttpAnswer;
         return "status" in answer ? (answer.takes ?? 0) : 0;
@@ -197,8 +199,11 @@ export class StandIns {
     takes: (turn: number) => number,
   ): Delivery {
     const { runId, taskPath: path, token } = place;
+    const activation = activationOf(place);
     const sameTarget = (one: Delivery): boolean => targetOf(one.what) === targetOf(what);
-    const cut = this.deliveries.find((one) => one.state === "cut" && one.runId === runId && one.path === path && sameTarget(one));
+    const cut = this.deliveries.find(
+      (one) => one.state === "cut" && one.runId === runId && one.path === path && one.activation === activation && sameTarget(one),
+    );
     if (cut !== undefined) {
       cut.state = "open";
       cut.token = token;
@@ -210,6 +215,7 @@ export class StandIns {
       what,
       runId,
       path,
+      activation,
       token,
       atMs,
       readyAtMs: atMs + takes(turn),
@@ -232,6 +238,14 @@ export class StandIns {
       throw failure("Stopped before the target did anything.", { outcome: "never-began" });
     }
   }
+}
+
+/** A request that belongs to no attempt, such as for a token of OAuth2. */
+const NOWHERE = { runId: "", taskPath: "", token: "" };
+
+/** The runtime's attempts know it; the contract with connectors does not show it. */
+function activationOf(place: object): number {
+  return "task" in place && typeof place.task === "number" ? place.task : 0;
 }
 
 function targetOf(what: Delivery["what"]): string {
