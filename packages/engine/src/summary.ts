@@ -5,7 +5,7 @@ import type { Command } from "./command.ts";
 import type { EngineContext } from "./context.ts";
 import { Machine } from "./machine.ts";
 import { hasEnding } from "./detached.ts";
-import { RUN_FRAME, type RunState } from "./state.ts";
+import { RUN_FRAME, type RunState, type CallState } from "./state.ts";
 import { earliestTimer } from "./timers.ts";
 
 /** What the run row and the runtime need to know of a run. */
@@ -102,7 +102,10 @@ function reasonOf(state: RunState, doubts: number): string | undefined {
   return phase === "completed" || phase === "cancelled" ? (doubts > 0 ? text[0] : undefined) : text.join(", ") || undefined;
 }
 
-/** After a load: attempts that were sent and whose end nobody will report. `read` attempts are simply sent again (`outstandingCommands`). */
+/**
+ * After a load: attempts that were sent and whose end nobody will report. `read` attempts are simply sent again (`outstandingCommands`), unless
+ * they had been asked to stop: nobody would ask the new one.
+ */
 export function lostAttempts(
   state: RunState,
   context: EngineContext,
@@ -116,7 +119,7 @@ export function lostAttempts(
 }[] {
   const lost = [];
   for (const task of state.tasks.values()) {
-    if (task.phase !== "running" || task.call === undefined || task.call.effect === "read") continue;
+    if (task.phase !== "running" || task.call === undefined || isSentAgain(task.call)) continue;
     const node = context.program.nodes[task.node];
     if (node?.kind !== "call") continue;
     const { attempt, token, effect } = task.call;
@@ -124,6 +127,10 @@ export function lostAttempts(
   }
   for (const detached of state.detached.values()) if (detached.status === "ending") lost.push(detached);
   return lost;
+}
+
+function isSentAgain(call: CallState): boolean {
+  return call.effect === "read" && call.aborting === undefined;
 }
 
 /**
@@ -136,7 +143,7 @@ export function outstandingCommands(state: RunState, context: EngineContext): re
   if (state.phase === "active")
     for (const timer of state.timers.values()) commands.push({ type: "set-timer", timer: timer.id, dueAtMs: timer.dueAtMs });
   for (const task of state.tasks.values()) {
-    if (task.phase === "running" && task.call?.effect === "read") commands.push(startAttemptCommand(machine, task));
+    if (task.phase === "running" && task.call !== undefined && isSentAgain(task.call)) commands.push(startAttemptCommand(machine, task));
     else if (task.phase === "looking-up") commands.push(lookUpCommand(machine, task));
     else if (task.phase === "queued" && task.slotKey !== undefined) {
       const concurrency = task.id === RUN_FRAME ? context.program.concurrency : machine.node(task).concurrency;

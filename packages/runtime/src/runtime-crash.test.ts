@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from "@tutti/model";
-import { callBank } from "@tutti/testkit";
+import { callBank, faultsAt } from "@tutti/testkit";
 import { describe, expect, test } from "vitest";
 import { World } from "./runtime-for-tests.ts";
 
@@ -116,4 +116,19 @@ test("an unsafe call that was interrupted by a kill is in doubt, and goes on whe
   });
   expect(await world.wait(runId)).toMatchObject({ status: "completed" });
   expect([...world.bank.effects().values()]).toEqual([1, 1]);
+});
+
+test("a read whose time was over when the process died is not sent again: its task fails in time", async () => {
+  const world = new World({
+    bank: { faults: faultsAt({ function: "account.read:1", attempt: "every", fault: { kind: "hang", effect: false } }) },
+    crashAt: (name, detail) => name === "commit.after" && (detail["types"] as readonly string[]).includes("timer-fired"),
+  });
+  await world.start();
+  await world.publish([call("look", "read", { timeout: { after: "PT5S" } })]);
+  const runId = await world.begin();
+  await world.pass(5000);
+  expect(world.isAlive).toBe(false);
+  await world.restart();
+  expect(await world.wait(runId)).toMatchObject({ status: "faulted" });
+  expect((await world.runtime.show(runId)).error).toMatchObject({ status: 408, instance: "/do/0/look" });
 });

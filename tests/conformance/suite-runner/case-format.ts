@@ -151,6 +151,7 @@ const Scene = {
   steps: z.array(Step).optional(),
   stopAfter: Span.optional(),
   expect: Expect.optional(),
+  afterRestart: Expect.optional(),
   /** Short for `expect: { output }` and `expect: { error }`. */
   output: Data.optional(),
   error: ErrorForm.optional(),

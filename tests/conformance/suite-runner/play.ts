@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lintDocument } from "@tutti/definition";
 import type { RunRecord, RunView, TaskView } from "@tutti/engine";
-import { AppError, type CloudEvent, isJsonObject, type Json } from "@tutti/model";
+import { AppError, type CloudEvent, errorKindOf, isJsonObject, type Json } from "@tutti/model";
 import type { OperateRequest } from "@tutti/runtime";
 import { createMemoryStore, MemoryDisk, type RunRow, type Store } from "@tutti/store";
 import { openSqliteStore, type SqliteStore } from "@tutti/store-sqlite";
@@ -42,7 +42,9 @@ const RUNS_MAX = 100;
 const SECRET_LENGTH_MIN = 6;
 const LIFECYCLE_EVENT = /^io\.(?:serverlessworkflow|open-workflow-specification)\./;
 const EVENT_SOURCE = "https://outside.test";
-/** Virtual time that a case may take: years of waiting are part of some, going round for ever is not. */
+/** Real time of one play, several hundred times the usual: what takes longer goes round in circles. */
+const PLAY_MS_MAX = 30_000;
+/** Virtual time that a case may take: days of waiting are part of some, going round for ever is not. */
 const CASE_MS_MAX = 400 * 24 * 60 * 60 * 1000;
 
 /** Plays a case to its end on a store of the kind, with as many deaths of the process as the plan asks for. */
@@ -76,6 +78,7 @@ class Game {
   readonly #problems: string[] = [];
   readonly #started = new Map<string, string>();
   #directory: string | undefined;
+  readonly #untilMs = performance.now() + PLAY_MS_MAX;
   #nextStep = 0;
   #deaths = 0;
 
@@ -134,12 +137,14 @@ class Game {
       return { ...NOTHING, startRefused: error.code, problems: this.#problems, deaths: this.#deaths };
     }
     for (;;) {
+      if (performance.now() > this.#untilMs)
+        throw new Error(`the case does not end; time is ${this.#clock.monotonicMs()} ms, step ${this.#nextStep + 1} is next`);
       if (!(await life.calm())) return undefined;
       const moved = await this.#move(life);
       if (moved === "died") return undefined;
       if (moved === "moved") continue;
       if (await this.#isOver(life)) break;
-      if (!(await this.#passTime())) break;
+      if (!(await this.#passTime(life))) break;
     }
     if (this.#steps.length > this.#nextStep) this.#problems.push(`step ${this.#nextStep + 1} never became due`);
     return this.#observe(life);
@@ -249,17 +254,32 @@ class Game {
   }
 
   /** Moves time on to the next moment at which something may happen; false when there is none. */
-  async #passTime(): Promise<boolean> {
+  async #passTime(life: Life): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs > CASE_MS_MAX) throw new Error("the case does not end");
     const { stopAfter } = this.#case.scene;
     const stops = [this.#steps[this.#nextStep]?.after, this.#nextStep < this.#steps.length ? undefined : stopAfter];
     const stopMs = Math.min(...stops.filter((at): at is number => at !== undefined && at > nowMs), Infinity);
+    const wakeMs = await this.#nextWakeMs(life);
+    if (wakeMs !== undefined && wakeMs > nowMs) {
+      await this.#clock.advance(Math.min(wakeMs, stopMs) - nowMs);
+      return true;
+    }
     const nextMs = this.#clock.nextDueMs();
     if (nextMs !== undefined && nextMs <= stopMs) return this.#clock.advanceToNext();
     if (stopMs === Infinity) return false;
     await this.#clock.advance(stopMs - nowMs);
     return true;
+  }
+
+  /** When every run is parked: the earliest time at which one goes on. Hours of waiting are then passed in one go. */
+  async #nextWakeMs(life: Life): Promise<number | undefined> {
+    let earliest: number | undefined;
+    for (const row of await this.#rows(life)) {
+      if (row.status === "running" || row.isOutstanding) return undefined;
+      if (row.wakeAtMs !== undefined) earliest = Math.min(earliest ?? Infinity, row.wakeAtMs);
+    }
+    return earliest === undefined ? undefined : earliest - (this.#clock.wallClockMs() - this.#clock.monotonicMs());
   }
 
   async #rows(life: Life): Promise<readonly RunRow[]> {
@@ -317,7 +337,9 @@ class Game {
   }
 }
 
+/** Whether the death of the process made the doubt. One whose time was over is the case's own, also when the process died just then. */
 function isCrashDoubt(records: readonly RunRecord[], task: TaskView): boolean {
+  if (task.error !== undefined && errorKindOf(task.error.type) === "timeout") return false;
   const tasks = new Set(
     records.flatMap((record) => (record.type === "attempt-intended" && record.token === task.token ? [record.task] : [])),
   );

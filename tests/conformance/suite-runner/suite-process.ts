@@ -58,7 +58,11 @@ async function examine(one: SuiteCase): Promise<{ readonly problems: readonly st
       const walked = await play(one, kind, walk.plan);
       deaths += walked.deaths;
       if (walked.deaths === 0) problems.push(`${kind}: the process died nowhere`);
-      const differences = [...judge(one.expect, walked, { disturbed: true }), ...compare(undisturbed, walked)];
+      const { afterRestart } = one.scene;
+      const differences =
+        afterRestart === undefined
+          ? [...judge(one.expect, walked, { disturbed: true }), ...compare(undisturbed, walked)]
+          : judge(afterRestart, walked, { disturbed: true });
       problems.push(...differences.map((problem) => `${kind}, restarted at every step: ${problem}`));
     }
   } catch (error) {
