@@ -207,6 +207,13 @@ export const RESTART_CASES: readonly RestartCase[] = [
     output: { done: true },
   },
   {
+    name: "resume from the middle of a loop, with another input",
+    tasks: `[ { loop: { for: { each: x, in: "[1, 2, 3]" }, do: [ { book: { call: "step.run:1@bank", with: { value: '\${ [(if type == "array" then .[1] else . end), $x] }' }, output: { as: .value } } }, { check: { if: '.[1] == 2 and .[0] != "mended"', raise: { error: { type: "https://x.test/e", status: 500, title: boom } } } } ] } } ]`,
+    steps: [{ when: "faulted", operate: { kind: "resume", from: "book", setInput: "mended" } }],
+    ends: "completed",
+    output: [2, 3],
+  },
+  {
     name: "cancel while it waits",
     tasks: `[ ${put("a", "1")}, { pause: { wait: { seconds: 60 } } } ]`,
     steps: [{ when: "waiting", operate: { kind: "cancel" } }],

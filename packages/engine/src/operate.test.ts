@@ -105,12 +105,44 @@ describe("a faulted run", () => {
     expect(output.run.sent.at(-1)?.taskInput).toBe("by hand");
   });
 
-  it("is not resumed from inside a loop", () => {
+  it("resume --from goes on in the middle of a loop, in the iteration that came to the task last", () => {
     const run = new TestRun({
-      document: "do: [ { l: { for: { in: '[1]' }, do: [ { a: { call: x.a:1@t } } ] } } ]",
-      functions: { "x.a:1@t": () => answer(500) },
+      document: `
+do:
+  - l:
+      for: { each: x, in: "[1, 2, 3]" }
+      do: [ { a: { call: x.do:1@t, with: { x: "\${ $x }", was: "\${ . }" } } }, { b: { if: '.x == 2 and .was != "mended"', raise: { error: { type: e, status: 500 } } } } ]
+  - last: { set: { got: "\${ . }" } }`,
+      functions: { "x.do:1@t": (input) => input },
     });
-    expect(() => captureResumePoint(run.records, "/do/l/do/a", run.context)).toThrow(/stands inside \/do\/l/);
+    expect(run.summary.status).toBe("faulted");
+    run.operate({ kind: "resume", from: captureResumePoint(run.records, "/do/l/do/a", run.context), setInput: "mended" });
+    expect(run.summary).toMatchObject({ status: "completed", output: { got: { x: 3, was: { x: 2, was: "mended" } } } });
+    expect(run.sent.map((attempt) => attempt.renderInput({})["x"])).toEqual([1, 2, 2, 3]);
+    expect(new Set(run.sent.map((attempt) => attempt.token)).size).toBe(4);
+  });
+
+  it("resume --from goes on inside a catch, with the error that it handles, and inside a try with its retries anew", () => {
+    let asked = 0;
+    const run = new TestRun({
+      document: `
+do:
+  - t:
+      try: [ { a: { call: x.do:1@t } } ]
+      catch: { as: problem, retry: { when: "false" }, do: [ { note: { set: { status: "\${ $problem.status }" } } }, { tell: { call: x.tell:1@t, with: { was: "\${ $problem.status }" } } } ] }`,
+      functions: { "x.do:1@t": () => answer(404), "x.tell:1@t": (input) => (++asked === 1 ? answer(503) : input) },
+    });
+    expect(run.summary.status).toBe("faulted");
+    run.operate({ kind: "resume", from: captureResumePoint(run.records, "/do/t/catch/do/note", run.context) });
+    expect(run.summary).toMatchObject({ status: "completed", output: { was: 404 } });
+    expect(run.sent.map((attempt) => attempt.function)).toEqual(["x.do:1@t", "x.tell:1@t", "x.tell:1@t"]);
+  });
+
+  it("is not resumed from inside a fork", () => {
+    const run = new TestRun({
+      document: "do: [ { l: { fork: { branches: [ { a: { do: [ { b: { raise: { error: { type: e, status: 500 } } } } ] } } ] } } } ]",
+    });
+    expect(() => captureResumePoint(run.records, "/do/l/fork/branches/a/do/b", run.context)).toThrow(/stands inside \/do\/l/);
   });
 });
 

@@ -1,10 +1,10 @@
-import { AppError, assert, type Json, type JsonObject } from "@tutti/model";
+import { AppError, assert, isJsonObject, type Json, type JsonObject, type TaskError } from "@tutti/model";
 import type { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import type { ResumePoint } from "./record.ts";
 import { beginTimeout } from "./run.ts";
-import { addTask, type ExtensionState, newTask, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
-import { beginTaskTimeout, requestSlot } from "./tasks.ts";
+import { addTask, type ExtensionState, type Frame, newTask, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
+import { beginTaskTimeout, localsOf, requestSlot, retryFrameOf } from "./tasks.ts";
 
 /** `resume --from`: what has to be known of an earlier moment, and going on from it. */
 
@@ -23,10 +23,9 @@ export class ResumePointObserver implements Observer {
     const frames: JsonObject[] = [{ position: task.position, visit: task.visit, rawInput: task.rawInput }];
     this.#obstacle = undefined;
     for (let outer = machine.task(task.parent); outer !== undefined && outer.id !== RUN_FRAME; outer = machine.task(outer.parent)) {
-      const { frame } = outer;
-      const node = machine.node(outer);
-      if (frame?.kind !== "list" || frame.role !== "body") {
-        this.#obstacle = node.path;
+      const inside = describeFrame(outer);
+      if (inside === undefined) {
+        this.#obstacle = machine.node(outer).path;
         return;
       }
       frames.unshift({
@@ -38,6 +37,7 @@ export class ResumePointObserver implements Observer {
         input: outer.input,
         // What stands before it has run; what applied then is what follows after it.
         ...(outer.extension !== undefined && { applied: [...outer.extension.applied] }),
+        ...inside,
       });
     }
     this.#point = { path: this.#path, frames, context: machine.evaluator.contextOf(task) };
@@ -46,7 +46,10 @@ export class ResumePointObserver implements Observer {
   moved(): void {}
   left(): void {}
 
-  /** Throws `task-not-found` when the task was never entered, `operation-not-possible` when it stands inside a loop, fork or catch. */
+  /**
+   * Throws `task-not-found` when the task was never entered, `operation-not-possible` when what stands around it cannot be rebuilt: a fork (its
+   * other branches), the iteration over an event, a look-up, an extension.
+   */
   point(): ResumePoint {
     if (this.#obstacle !== undefined)
       throw new AppError("operation-not-possible", `a run cannot be resumed from ${this.#path}: it stands inside ${this.#obstacle}`, {
@@ -55,6 +58,15 @@ export class ResumePointObserver implements Observer {
     if (this.#point === undefined) throw new AppError("task-not-found", `the run never came to ${this.#path}`);
     return this.#point;
   }
+}
+
+/** What has to be known of the list that holds the task, beyond its place; undefined when that is too much. */
+function describeFrame({ frame, error }: Task): JsonObject | undefined {
+  if (frame?.kind === "loop") return { loop: { items: frame.items, index: frame.index } };
+  if (frame?.kind !== "list") return undefined;
+  // The error that is handled is what the tasks of a catch see.
+  if (frame.role === "catch") return { caught: error as Json };
+  return frame.role === "body" ? {} : undefined;
 }
 
 /** Rebuilds the frames under a new group, so that what runs from here on makes new effects, and enters the task. */
@@ -71,18 +83,29 @@ export function resumeFrom(machine: Machine, point: ResumePoint, setInput: Json 
   beginTimeout(machine);
   requestSlot(machine, run, machine.program.concurrency);
   let parent = run;
+  let around: JsonObject = {};
   point.frames.forEach((frame, depth) => {
     const position = frame["position"] as number;
     const visit = frame["visit"] as number;
     const isLast = depth === point.frames.length - 1;
     const child = isLast ? NO_CHILD : state.nextTask;
-    parent.frame = { kind: "list", role: "body", position, visits: { [position]: isLast ? visit - 1 : visit }, child };
+    parent.frame = reopenedFrame(around, { position, visits: { [position]: isLast ? visit - 1 : visit }, child });
     if (isLast) {
       machine.later({ kind: "enter", parent: parent.id, position, input: setInput === undefined ? (frame["rawInput"] as Json) : setInput });
       return;
     }
     parent = reopen(machine, parent, frame, group);
+    around = frame;
   });
+}
+
+/** The frame of the task that `around` describes. */
+function reopenedFrame(around: JsonObject, place: { position: number; visits: Record<number, number>; child: number }): Frame {
+  const { loop } = around;
+  // The frames are data of our own making: `describeFrame` above wrote them.
+  if (isJsonObject(loop))
+    return { kind: "loop", items: loop["items"] as readonly Json[], index: loop["index"] as number, pending: undefined, ...place };
+  return { kind: "list", role: around["caught"] === undefined ? "body" : "catch", ...place };
 }
 
 function reopen(machine: Machine, parent: Task, frame: JsonObject, group: number): Task {
@@ -100,10 +123,9 @@ function reopen(machine: Machine, parent: Task, frame: JsonObject, group: number
     group,
     rawInput: frame["rawInput"] as Json,
     input: frame["input"] as Json,
-    // Only loops, catches and iterations bring locals, and none of them is on the way here.
-    locals: [],
+    locals: localsOf(machine, parent),
     contextOf: RUN_FRAME,
-    retryFrame: parent.retries === undefined ? parent.retryFrame : parent.id,
+    retryFrame: retryFrameOf(parent),
     searchFor: 0,
     retries:
       node.kind === "try" && node.catch.retry !== undefined
@@ -111,6 +133,7 @@ function reopen(machine: Machine, parent: Task, frame: JsonObject, group: number
         : undefined,
     extension: reopenedExtension(frame["applied"]),
   });
+  if (frame["caught"] !== undefined) task.error = frame["caught"] as TaskError;
   addTask(machine.state, task);
   machine.observer?.entered(machine, task);
   beginTaskTimeout(machine, task);

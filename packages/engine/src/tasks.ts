@@ -41,7 +41,7 @@ export function enterTask(machine: Machine, work: Extract<Work, { kind: "enter" 
     locals: localsOf(machine, parent),
     contextOf: frame.kind === "fork" ? id : parent.contextOf,
     context: frame.kind === "fork" ? frame.context : undefined,
-    retryFrame: parent.retries !== undefined && frame.kind === "list" && frame.role === "body" ? parent.id : parent.retryFrame,
+    retryFrame: retryFrameOf(parent),
     searchFor: frame.kind === "list" && frame.role === "find" ? parent.id : parent.searchFor,
   });
   if (frame.kind === "fork") frame.branches[work.position] = { task: id, isDone: false, output: null, context: null };
@@ -277,8 +277,14 @@ export function check(schema: ((value: Json) => string | undefined) | undefined,
   if (wrong !== undefined) throw new TaskFailure(taskError("validation", `${what} does not match its schema`, { detail: wrong }));
 }
 
+/** The nearest `try` that may repeat a task entered under `parent`. */
+export function retryFrameOf(parent: Task): number {
+  const { frame, retries } = parent;
+  return retries !== undefined && frame?.kind === "list" && frame.role === "body" ? parent.id : parent.retryFrame;
+}
+
 /** The locals of a task entered under `parent`: those of the parent, and what its frame adds. */
-function localsOf(machine: Machine, parent: Task): readonly Json[] {
+export function localsOf(machine: Machine, parent: Task): readonly Json[] {
   if (parent.id === RUN_FRAME) return parent.locals;
   const { frame } = parent;
   if (frame?.kind === "loop") return [...parent.locals, frame.items[frame.index] as Json, frame.index];
