@@ -15,7 +15,7 @@ export function createTestEnv(): Env {
     defer: (callback) => void setImmediate(callback),
     randomId: () => randomUUID().replaceAll("-", "").slice(0, ID_LENGTH),
     secret: () => Promise.resolve(undefined),
-    logs: { append: () => undefined, read: async function* () {} },
+    logs: { append: () => undefined, read: async function* () {}, remove: async () => undefined },
     crashPoint: () => undefined,
     report: (message, cause) => void process.stderr.write(`${message} ${cause instanceof Error ? cause.message : ""}\n`),
   };

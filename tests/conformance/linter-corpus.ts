@@ -264,6 +264,23 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
   ),
   error(
     "profile-misplaced",
+    "a retention of a task",
+    "do:\n- a:\n    set: { x: 1 }\n    metadata: { tutti: { ▸retention: { runs: P30D } } }\n",
+  ),
+  error(
+    "profile-value",
+    "a retention that an expression would have to say",
+    "document:\n  dsl: 1.0.3\n  namespace: corpus\n  name: bad\n  version: 1.0.0\n  metadata: { tutti: { retention: { runs: ▸'${ .days }' } } }\ndo:\n- a: { set: { x: 1 } }\n",
+    { head: false },
+  ),
+  error(
+    "profile-value",
+    "logs that stay longer than their run",
+    "document:\n  dsl: 1.0.3\n  namespace: corpus\n  name: bad\n  version: 1.0.0\n  metadata: { tutti: { retention: { runs: P30D, logs: ▸P60D } } }\ndo:\n- a: { set: { x: 1 } }\n",
+    { head: false },
+  ),
+  error(
+    "profile-misplaced",
     "an effect of the document",
     "document:\n  dsl: 1.0.3\n  namespace: corpus\n  name: bad\n  version: 1.0.0\n  metadata: { tutti: { ▸effect: { class: read } } }\ndo:\n- a: { set: { x: 1 } }\n",
     { head: false },

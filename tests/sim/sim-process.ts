@@ -81,7 +81,7 @@ export class SimProcess implements Owner {
       defer: (callback) => void scheduler.soon("deferred", callback, this),
       randomId: () => Array.from({ length: 16 }, () => random.integer(0, 35).toString(36)).join(""),
       secret: (name) => new Promise((resolve) => scheduler.after(random.next(), "secret", () => resolve(secrets[name]), this)),
-      logs: { append: () => undefined, read: readNothing },
+      logs: { append: () => undefined, read: readNothing, remove: async () => undefined },
       crashPoint: (name) => {
         if (this.isAlive && diesAt(name)) this.kill();
       },

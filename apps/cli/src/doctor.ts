@@ -1,7 +1,7 @@
 import { stat, statfs } from "node:fs/promises";
 import type { DataDirectory, TuttiService } from "@tutti/host";
 import { TUTTI_VERSION } from "@tutti/host";
-import { groupDigits, plural } from "./render/text.ts";
+import { formatBytes, groupDigits, plural } from "./render/text.ts";
 
 export interface Check {
   readonly name: string;
@@ -121,11 +121,4 @@ async function disk(path: string): Promise<Check> {
     what,
     fix: "free some space: a full disk stops all runs until there is room again",
   };
-}
-
-function formatBytes(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1024 ** power;
-  return `${value >= 100 || power === 0 ? Math.round(value) : value.toFixed(1)} ${units[power] ?? ""}`;
 }

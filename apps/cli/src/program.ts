@@ -57,8 +57,14 @@ const NOUNS: readonly Noun[] = [
   {
     name: "admin",
     aliases: [],
-    summary: "check the installation",
-    load: async () => [(await import("./commands/admin-doctor.ts")).adminDoctor],
+    summary: "check, back up and restore the installation, delete old runs",
+    load: async () => [
+      (await import("./commands/admin-doctor.ts")).adminDoctor,
+      (await import("./commands/admin-backup.ts")).adminBackup,
+      (await import("./commands/admin-restore.ts")).adminRestore,
+      (await import("./commands/admin-release.ts")).adminRelease,
+      (await import("./commands/admin-prune.ts")).adminPrune,
+    ],
   },
 ];
 

@@ -11,6 +11,7 @@ import type {
   Flow,
   InputFlow,
   OutputFlow,
+  Retention,
   TaskBase,
   TaskExtension,
   TaskList,
@@ -84,6 +85,7 @@ class Compiler {
       namespace: text(head["namespace"]),
       name: text(head["name"]),
       version: text(head["version"]),
+      retention: compileRetention(member(member(head, "metadata"), "tutti")["retention"]),
       nodes: this.#nodes,
       root,
       input: this.#inputFlow(this.#document["input"], []),
@@ -457,6 +459,16 @@ class Compiler {
 
 function tooLarge(what: string, { pointer }: Place): AppError {
   return new AppError("definition-invalid", `With functions and extensions put in at their places, ${what}, at ${pointer}.`);
+}
+
+function compileRetention(value: Json | undefined): Retention | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { runs, logs } = value;
+  return { runsMs: keptMs(runs), logsMs: keptMs(logs) };
+}
+
+function keptMs(value: Json | undefined): number | undefined {
+  return value === "forever" ? Number.POSITIVE_INFINITY : durationMs(value);
 }
 
 /** A flow directive; a name becomes the position of the task in the same list. */

@@ -12,6 +12,7 @@ export interface WorkflowProgram {
   readonly namespace: string;
   readonly name: string;
   readonly version: string;
+  readonly retention: Retention | undefined;
   /** All tasks, by `TaskNode.index`. Indexes are positions in document order and so stable for one document. */
   readonly nodes: readonly TaskNode[];
   readonly root: TaskList;
@@ -73,6 +74,12 @@ export interface OutputFlow {
 
 /** Where control goes after a task; a number is the position in the same list. */
 export type Flow = "continue" | "exit" | "end" | number;
+
+/** How long finished runs and their logs stay; undefined leaves it to the installation, Infinity is for ever. */
+export interface Retention {
+  readonly runsMs: number | undefined;
+  readonly logsMs: number | undefined;
+}
 
 export interface Concurrency {
   readonly key: Expression;

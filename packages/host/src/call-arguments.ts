@@ -1,5 +1,6 @@
 import { AppError, CloudEventSchema, type CloudEvent, isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import type { DocumentSource, OperateRequest, StartRunRequest, WaitUntil } from "@tutti/runtime";
+import type { DocumentSource, OperateRequest, PruneRequest, StartRunRequest, WaitUntil } from "@tutti/runtime";
+import type { BackupRequest } from "./backup.ts";
 import { RUN_STATUSES, type RunQuery, type RunStatus } from "@tutti/store";
 
 /**
@@ -96,6 +97,15 @@ function verdict(given: JsonObject): Extract<OperateRequest["action"], { kind: "
   if (kind !== "not-done" || (then !== "run" && then !== "fail"))
     throw refused("verdict", "done with an output, or not-done with run or fail");
   return { kind, then };
+}
+
+export function pruneRequest(given: JsonObject): PruneRequest {
+  const olderThanMs = optionalCount(given, "olderThanMs");
+  return { dryRun: flag(given, "dryRun"), ...(olderThanMs === undefined ? {} : { olderThanMs }) };
+}
+
+export function backupRequest(given: JsonObject): BackupRequest {
+  return { target: text(given, "target"), withSecrets: flag(given, "withSecrets"), withLogs: flag(given, "withLogs") };
 }
 
 export function runQuery(given: JsonObject): Omit<RunQuery, "tenant"> {

@@ -1,5 +1,5 @@
 import { createReadStream, statSync } from "node:fs";
-import { appendFile, mkdir } from "node:fs/promises";
+import { appendFile, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { LogLine, LogStore } from "@tutti/runtime";
@@ -44,6 +44,13 @@ export class FileLogStore implements LogStore {
     }
   }
 
+  /** Deletes the run's file. Lines that come after it begin a new one. */
+  async remove(runId: string): Promise<void> {
+    const path = this.#pathOf(runId);
+    await this.#writers.get(runId)?.settled();
+    await rm(path, { force: true });
+  }
+
   /** Resolves when everything appended so far is in the files. */
   async flush(): Promise<void> {
     await Promise.all([...this.#writers.values()].map((writer) => writer.settled()));
@@ -52,13 +59,15 @@ export class FileLogStore implements LogStore {
   #writer(runId: string): Writer {
     let writer = this.#writers.get(runId);
     if (writer === undefined) {
-      const created: Writer = new Writer(join(this.#directory, runId.slice(-2), `${runId}.jsonl`), this.#report, () =>
-        this.#forget(runId, created),
-      );
+      const created: Writer = new Writer(this.#pathOf(runId), this.#report, () => this.#forget(runId, created));
       writer = created;
       this.#writers.set(runId, writer);
     }
     return writer;
+  }
+
+  #pathOf(runId: string): string {
+    return join(this.#directory, runId.slice(-2), `${runId}.jsonl`);
   }
 
   /** A writer with nothing to do holds no memory: there may be a million runs. */

@@ -3,9 +3,11 @@ import { createRuntime, type Runtime } from "@tutti/runtime";
 import type { Store } from "@tutti/store";
 import { openSqliteStore } from "@tutti/store-sqlite";
 import { loadConnectors } from "./connectors.ts";
+import { writeBackup } from "./backup.ts";
 import { type DataDirectory, prepareDataDirectory } from "./data-directory.ts";
 import { installationId } from "./installation-id.ts";
 import { createNodeEnv } from "./node-env.ts";
+import { pausedError, pausedService, readRestoreMark } from "./restore-mark.ts";
 import { type RunChange, RunChanges } from "./run-changes.ts";
 import { createReferenceReader } from "./reference-reader.ts";
 import { readSettings } from "./settings.ts";
@@ -19,6 +21,8 @@ export interface HostOptions {
   /** `all` drives every run of the directory; `asked` only those that are started, operated or asked for. */
   readonly drive: DriveMode;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** How long finished runs and their logs stay when their document says nothing; the runtime's defaults when it is left out. */
+  readonly retention?: { readonly runsMs?: number; readonly logsMs?: number };
   /** Failures that no run can be blamed for. */
   readonly report: (message: string, cause: unknown) => void;
 }
@@ -40,6 +44,7 @@ export class Host {
 
   private constructor(parts: {
     readonly runtime: Runtime;
+    readonly service: Omit<TuttiService, "owner" | "close">;
     readonly store: Store;
     readonly socket: SocketServer;
     readonly socketPath: string;
@@ -55,16 +60,18 @@ export class Host {
     this.#flushLogs = parts.flushLogs;
     this.#askedByOthers = parts.askedByOthers;
     this.#changes = parts.changes;
-    this.service = { ...serve(parts.runtime), owner: parts.owner, close: () => this.stop() };
+    this.service = { ...parts.service, owner: parts.owner, close: () => this.stop() };
   }
 
   /**
    * Becomes the owner of the data directory and starts.
    *
-   * @throws AppError `store-in-use` when another process owns it; `file-unreadable`, `settings-invalid`, `store-newer`, `store-damaged`.
+   * @throws AppError `store-in-use` when another process owns it; `file-unreadable`, `settings-invalid`, `restored-paused`, `store-newer`, `store-damaged`.
    */
   static async open(options: HostOptions): Promise<Host> {
     await prepareDataDirectory(options.directory);
+    const mark = await readRestoreMark(options.directory);
+    if (mark !== undefined && options.drive === "all") throw pausedError(mark);
     const { network, directories } = await readSettings(options.directory, options.environment);
     const env = createNodeEnv({ directory: options.directory, environment: options.environment, report: options.report });
     const store = openSqliteStore({ directory: options.directory.path });
@@ -79,14 +86,19 @@ export class Host {
         env,
         drive: options.drive,
         version: TUTTI_VERSION,
+        ...(options.retention === undefined ? {} : { retention: options.retention }),
         installationId: await installationId(options.directory),
         references: createReferenceReader({ network, directories, secret: (name) => env.secret(name) }),
       });
+      const running = serve(runtime, (request) =>
+        writeBackup({ directory: options.directory, nowMs: () => env.wallClockMs(), copyStore: (file) => store.backup(file) }, request),
+      );
+      const service = mark === undefined ? running : pausedService(running, mark);
       const askedByOthers = new Set<string>();
       const socketPath = socketPathOf(options.directory, options.environment);
       const socket = new SocketServer({
         path: socketPath,
-        service: serve(runtime),
+        service,
         version: TUTTI_VERSION,
         drive: options.drive,
         report: options.report,
@@ -101,7 +113,7 @@ export class Host {
         throw error;
       }
       const owner: OwnerInfo = { where: "here", pid: process.pid, version: TUTTI_VERSION, drive: options.drive };
-      return new Host({ runtime, store, socket, socketPath, flushLogs: () => env.logs.flush(), askedByOthers, changes, owner });
+      return new Host({ runtime, service, store, socket, socketPath, flushLogs: () => env.logs.flush(), askedByOthers, changes, owner });
     } catch (error) {
       // Nobody has tried the runs that a crash before this start may be blamed on.
       await store.stop({ leavesSuspects: !store.stoppedCleanly });
@@ -154,7 +166,7 @@ export class Host {
 }
 
 /** The runtime's methods as own properties, without those that only the owner may call. */
-function serve(runtime: Runtime): Omit<TuttiService, "owner" | "close"> {
+function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiService, "owner" | "close"> {
   return {
     publish: (document) => runtime.publish(document),
     listDefinitions: () => runtime.listDefinitions(),
@@ -172,6 +184,8 @@ function serve(runtime: Runtime): Omit<TuttiService, "owner" | "close"> {
     waitFor: (runId, until, signal) => runtime.waitFor(runId, until, signal),
     records: (runId, fromSeq, limit) => runtime.records(runId, fromSeq, limit),
     logs: (runId, options) => runtime.logs(runId, options),
+    backup,
+    prune: (request) => runtime.prune(request),
     diagnose: () => runtime.diagnose(),
   };
 }

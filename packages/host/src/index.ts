@@ -1,9 +1,11 @@
 export type { Finding } from "@tutti/definition";
+export { type BackupReport, type BackupRequest, restoreBackup, type RestoreReport } from "./backup.ts";
 export { connectOnly, connectOrOpen, openHost } from "./connect.ts";
 export { type DataDirectory, DATA_DIRECTORY_DEFAULT, prepareDataDirectory, resolveDataDirectory } from "./data-directory.ts";
 export type { Host, HostOptions } from "./host.ts";
 export { lint, type LintReport, parseData } from "./lint.ts";
 export { LinkedService } from "./linked-service.ts";
+export { readRestoreMark, removeRestoreMark, type RestoreMark } from "./restore-mark.ts";
 export type { RunChange } from "./run-changes.ts";
 export type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";
 export { createNodeEnv } from "./node-env.ts";

@@ -82,6 +82,8 @@ export class LinkedService implements TuttiService {
     this.#call("waitFor", { runId, until }, (service) => service.waitFor(runId, until, signal), signal);
   records: TuttiService["records"] = (runId, fromSeq, limit) =>
     this.#call("records", { runId, fromSeq, limit }, (service) => service.records(runId, fromSeq, limit));
+  prune: TuttiService["prune"] = (request) => this.#call("prune", request, (service) => service.prune(request));
+  backup: TuttiService["backup"] = (request) => this.#call("backup", request, (service) => service.backup(request));
   diagnose: TuttiService["diagnose"] = () => this.#call("diagnose", {}, (service) => service.diagnose());
 
   watch: TuttiService["watch"] = (runId, signal) =>

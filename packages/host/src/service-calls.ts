@@ -21,6 +21,8 @@ export const UNARY_CALLS = {
   loadRow: (service, given) => service.loadRow(read.text(given, "runId")),
   waitFor: (service, given, signal) => service.waitFor(read.text(given, "runId"), read.waitUntil(given), signal),
   records: (service, given) => service.records(read.text(given, "runId"), read.count(given, "fromSeq"), read.count(given, "limit")),
+  prune: (service, given) => service.prune(read.pruneRequest(given)),
+  backup: (service, given) => service.backup(read.backupRequest(given)),
   diagnose: (service) => service.diagnose(),
 } as const satisfies Partial<Record<keyof Served, (service: Served, given: JsonObject, signal: AbortSignal) => Promise<unknown>>>;
 
@@ -55,6 +57,8 @@ export const REPEATABLE_CALLS: ReadonlySet<string> = new Set<UnaryCall>([
   "loadRow",
   "waitFor",
   "records",
+  // What is gone is not there the second time.
+  "prune",
   "diagnose",
 ]);
 

@@ -25,6 +25,8 @@ export function serviceWith(given: Partial<Served>): Served {
     waitFor: refuse,
     records: refuse,
     logs: refuse,
+    prune: refuse,
+    backup: refuse,
     diagnose: refuse,
     ...given,
   };

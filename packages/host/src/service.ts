@@ -1,3 +1,4 @@
+import type { BackupReport, BackupRequest } from "./backup.ts";
 import type { Runtime } from "@tutti/runtime";
 
 /**
@@ -6,6 +7,8 @@ import type { Runtime } from "@tutti/runtime";
  */
 export interface TuttiService extends Omit<Runtime, "start" | "stop"> {
   readonly owner: OwnerInfo;
+  /** Copies the store, the installation's id and its settings into a new directory while runs go on. See `writeBackup`. */
+  backup(request: BackupRequest): Promise<BackupReport>;
   /** Ends the connection; an owner stops its runtime and frees the data directory. May be called twice. */
   close(): Promise<void>;
 }

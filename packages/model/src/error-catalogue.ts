@@ -47,6 +47,13 @@ export const ERROR_CATALOGUE = {
   "store-full": { kind: "exhausted", hint: "Free disk space; the run goes on by itself afterwards." },
   "store-newer": { kind: "refused", hint: "The data directory was written by a newer version: use that version." },
   "store-damaged": { kind: "damaged", hint: "`tutti admin doctor` names what is damaged." },
+  "backup-refused": { kind: "refused", hint: "Name a directory that is not there yet, on a disk with room for the store." },
+  "backup-damaged": { kind: "damaged", hint: "Take another backup: this one is not restored, and nothing was changed by it." },
+  "restore-refused": { kind: "refused", hint: "Name another data directory, or empty that one first." },
+  "restored-paused": {
+    kind: "refused",
+    hint: "Look around (`tutti run list`); when the installation that the backup is of works no more, `tutti admin release` lets the runs go on.",
+  },
   "commit-outcome-unknown": { kind: "internal", hint: "The runs of the batch were loaded again from the store." },
   "history-mismatch": { kind: "damaged", hint: "The records do not replay to the same run: keep the data directory and report this." },
   "owner-unreachable": { kind: "unreachable", hint: "The process that owns the data directory does not answer on its socket." },

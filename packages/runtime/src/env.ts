@@ -45,4 +45,6 @@ export interface LogStore {
   append(line: LogLine): void;
   /** Lines written so far, then, with `follow`, new ones until the signal. */
   read(runId: string, options: { readonly follow: boolean; readonly signal: AbortSignal }): AsyncIterable<LogLine>;
+  /** Deletes all lines of the run; nothing happens when there are none. */
+  remove(runId: string): Promise<void>;
 }

@@ -1,5 +1,15 @@
 export { CRASH_POINTS, type CrashPointName, type Env, type LogStore, type TimerHandle } from "./env.ts";
 export { FunctionTable } from "./function-table.ts";
 export type { ReferenceReader, ReferenceRequest } from "./reference-reader.ts";
-export type { DocumentSource, LogLine, OperateRequest, Runtime, RuntimeReport, StartRunRequest, WaitUntil } from "./runtime.ts";
+export type {
+  DocumentSource,
+  LogLine,
+  OperateRequest,
+  PruneReport,
+  PruneRequest,
+  Runtime,
+  RuntimeReport,
+  StartRunRequest,
+  WaitUntil,
+} from "./runtime.ts";
 export { createRuntime, type RuntimeDeps } from "./runtime-service.ts";

@@ -19,6 +19,7 @@ export interface WorldOptions {
   readonly faults?: FaultDecision;
   readonly secrets?: Readonly<Record<string, Json>>;
   readonly references?: ReferenceReader;
+  readonly retention?: RuntimeDeps["retention"];
   /** Asked at every crash point of the process that lives now; true is kill -9. */
   readonly crashAt?: (name: CrashPointName, detail: Readonly<Record<string, Json>>) => boolean;
 }
@@ -67,6 +68,7 @@ export class World {
       drive: this.options.drive ?? "all",
       version: "test",
       ...(this.options.references !== undefined && { references: this.options.references }),
+      ...(this.options.retention === undefined ? {} : { retention: this.options.retention }),
     });
     this.#runtime = runtime;
     await this.settle(runtime.start());
@@ -187,6 +189,10 @@ export class World {
           this.#logged.dispatchEvent(new Event("line"));
         },
         read: (runId, options) => this.#readLogs(runId, options),
+        remove: async (runId) => {
+          const kept = this.logLines.filter((line) => line.runId !== runId);
+          this.logLines.splice(0, this.logLines.length, ...kept);
+        },
       },
       crashPoint: (name, detail) => {
         // What the dead process still does reaches neither disk, bank, timers nor tests.

@@ -13,6 +13,7 @@ import { ProgramCache } from "./program-cache.ts";
 import { Redactor } from "./redactor.ts";
 import { NO_REFERENCES } from "./reference-reader.ts";
 import { RunDriver } from "./run-driver.ts";
+import { LOGS_KEPT_MS, Retention, RUNS_KEPT_MS } from "./retention.ts";
 import { RunHistoryReader } from "./run-history.ts";
 import { RunRegistry } from "./run-registry.ts";
 import { RunStarter } from "./run-starter.ts";
@@ -44,6 +45,7 @@ export interface RuntimeParts {
   readonly events: EventsIn;
   readonly wakeUps: WakeUps;
   readonly poison: PoisonWatch;
+  readonly retention: Retention;
   /** Runs that this process was asked to drive; unused when it drives all. */
   readonly driven: Set<string>;
   readonly isBusy: (runId: string) => boolean;
@@ -72,6 +74,7 @@ class Assembly implements RuntimeParts {
   readonly events: EventsIn;
   readonly wakeUps: WakeUps;
   readonly poison: PoisonWatch;
+  readonly retention: Retention;
   readonly driven = new Set<string>();
   readonly #deps: RuntimeDeps;
   /** How often in a row a run's facts could not be taken. */
@@ -148,6 +151,16 @@ class Assembly implements RuntimeParts {
       registry.peek(runId) !== undefined || (await store.loadRun(runId)) !== undefined;
     this.starter = new RunStarter({ env, nowMs: () => clock.nowMs(), programs, driver, registry, exists, adoptRun });
     this.mailbox = new Mailbox({ store, env, driver, registry, starter: this.starter, isDriven, adoptRun });
+    this.retention = new Retention({
+      store,
+      env,
+      clock,
+      timers,
+      programs,
+      runsKeptMs: deps.retention?.runsMs ?? RUNS_KEPT_MS,
+      logsKeptMs: deps.retention?.logsMs ?? LOGS_KEPT_MS,
+      isLoaded: (runId) => registry.peek(runId) !== undefined,
+    });
     this.events = new EventsIn({ store, env, clock, timers, driver, registry, isDriven, drivesAll });
   }
 

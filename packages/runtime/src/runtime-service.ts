@@ -12,7 +12,18 @@ import type { ReferenceReader } from "./reference-reader.ts";
 import { readLogs } from "./run-logs.ts";
 import { describeUnsupported, type NewRun } from "./run-starter.ts";
 import { waitForRun, type WatchingDeps, watchRun } from "./run-watching.ts";
-import type { DocumentSource, LogLine, OperateRequest, Runtime, RuntimeReport, StartRunRequest, StoredRun, WaitUntil } from "./runtime.ts";
+import type {
+  DocumentSource,
+  LogLine,
+  OperateRequest,
+  PruneReport,
+  PruneRequest,
+  Runtime,
+  RuntimeReport,
+  StartRunRequest,
+  StoredRun,
+  WaitUntil,
+} from "./runtime.ts";
 import { assemble, type RuntimeParts } from "./runtime-parts.ts";
 
 /** After `stop`, attempts in flight have this long to end by themselves. */
@@ -40,6 +51,8 @@ export interface RuntimeDeps {
   /** How documents reach what they refer to when they are published; without it nothing outside can be referred to. */
   readonly references?: ReferenceReader;
   readonly limits?: RuntimeLimits;
+  /** How long finished runs and their logs stay when their document says nothing; `FOREVER_MS` for ever. */
+  readonly retention?: { readonly runsMs?: number; readonly logsMs?: number };
 }
 export interface RuntimeLimits {
   readonly stopGraceMs?: number;
@@ -82,6 +95,7 @@ class RuntimeService implements Runtime {
     if (drive !== "all") return;
     await this.#loadAll([...new Set([...runnable, ...parts.mailbox.receivers()])]);
     await parts.wakeUps.start();
+    parts.retention.start();
   }
 
   async stop(): Promise<void> {
@@ -252,6 +266,10 @@ class RuntimeService implements Runtime {
     yield* readLogs(this.#watching(parts), this.#deps.env.logs, { runId, task, follow, signal });
   }
 
+  async prune(request: PruneRequest): Promise<PruneReport> {
+    return this.#writable().retention.prune(request);
+  }
+
   async diagnose(): Promise<RuntimeReport> {
     const parts = this.#open();
     const runsByStatus: Record<string, number> = {};
@@ -417,6 +435,7 @@ class RuntimeService implements Runtime {
     parts.driver.mode = "closing";
     parts.events.stop();
     parts.wakeUps.stop();
+    await this.#within(STOP_COMMIT_MS, () => parts.retention.stop());
     await this.#within(this.#deps.limits?.stopGraceMs ?? STOP_GRACE_MS, async () => {
       do {
         await parts.dispatcher.idle();

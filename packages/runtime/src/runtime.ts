@@ -49,6 +49,9 @@ export interface Runtime {
   /** Log lines of the run's attempts, oldest first; with `follow` it goes on until the run is final or the signal. */
   logs(runId: string, options: { readonly task?: string; readonly follow: boolean; readonly signal: AbortSignal }): AsyncIterable<LogLine>;
 
+  /** Deletes finished runs now: those whose time is over, or with `olderThanMs` all that ended longer ago. */
+  prune(request: PruneRequest): Promise<PruneReport>;
+
   /** Facts for `admin doctor`. */
   diagnose(): Promise<RuntimeReport>;
 }
@@ -106,6 +109,25 @@ export interface LogLine {
   readonly attempt: number;
   readonly stream: "stdout" | "stderr" | "info";
   readonly text: string;
+}
+
+export interface PruneRequest {
+  /** In place of what documents and host say. */
+  readonly olderThanMs?: number;
+  /** Counts, and deletes nothing. */
+  readonly dryRun: boolean;
+}
+export interface PruneReport {
+  readonly dryRun: boolean;
+  /** Runs without a parent that were deleted, or would be. */
+  readonly runs: number;
+  /** Runs below these that went with them; 0 in a dry run. */
+  readonly runsBelow: number;
+  /** The most first. */
+  readonly workflows: readonly { readonly namespace: string; readonly name: string; readonly runs: number }[];
+  /** Size of the store before and after. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
 }
 
 export interface RuntimeReport {

@@ -8,13 +8,15 @@ export class Connection {
   readonly database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
-  constructor(path: string) {
+  /** @param access `read`: nothing can be written through it, whatever a statement says. */
+  constructor(path: string, access: "read" | "write" = "write") {
     this.database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: false });
     // `auto_vacuum` counts while the file is still empty: with it the space of deleted runs can be given back in slices.
     // `wal_autocheckpoint` off: a checkpoint inside a commit would block it for the time of writing the whole log back.
     this.database.exec(
       "pragma auto_vacuum = incremental; pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 0; pragma trusted_schema = off;",
     );
+    if (access === "read") this.database.exec("pragma query_only = on");
   }
 
   /** The prepared statement of `text`. Texts are constants, so the cache is as large as the program. */

@@ -1,1 +1,2 @@
-export { openSqliteStore, SqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
+export { checkDatabase } from "./backup.ts";
+export { DATABASE_FILE, openSqliteStore, SqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";

@@ -38,10 +38,13 @@ import { RunIndex } from "./run-index.ts";
 import { listSchedules, loadSchedule } from "./schedules.ts";
 import { readSetting } from "./settings.ts";
 import { Suspects } from "./suspects.ts";
+import { WorkerClient, type WorkerAnswers, type WorkerRequest } from "./worker-client.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
 import { Writer } from "./writer.ts";
 
 export const DATABASE_FILE = "tutti.db";
+/** Rows of a list that the main thread reads itself; longer pages are read aside. */
+const LIST_HERE_MAX = 200;
 /** What a slice of a deletion counts as when the thread is chosen: the worker, so that only the next commit waits for it and not the event loop. */
 const SLICE_SIZE = 1024 * 1024;
 
@@ -66,6 +69,7 @@ interface Open {
   readonly connection: Connection;
   readonly index: RunIndex;
   readonly writer: Writer;
+  readonly reader: WorkerClient;
   readonly suspects: Suspects;
 }
 
@@ -98,7 +102,14 @@ export class SqliteStore implements Store {
       enableGivingBack(connection, path);
       const writer = new Writer({ path, connection, policy: this.#options.commitPolicy ?? createCommitPolicy() });
       this.#stoppedCleanly = readSetting(connection, "stopped-cleanly") === 1;
-      this.#open = { lock, connection, index: new RunIndex(connection), writer, suspects: new Suspects(directory) };
+      this.#open = {
+        lock,
+        connection,
+        index: new RunIndex(connection),
+        writer,
+        reader: new WorkerClient(path, "read"),
+        suspects: new Suspects(directory),
+      };
       await this.#write({ kind: "set", name: "stopped-cleanly", value: 0 });
       growLog(path);
     } catch (error) {
@@ -133,6 +144,7 @@ export class SqliteStore implements Store {
     if (open === undefined) return;
     this.#open = undefined;
     await open.writer.stop();
+    await open.reader.close();
     open.connection.close();
     open.lock.release();
   }
@@ -160,6 +172,7 @@ export class SqliteStore implements Store {
   }
 
   async listRuns(query: RunQuery): Promise<RunPage> {
+    if (query.limit > LIST_HERE_MAX) return this.#readAside({ kind: "list", query });
     return this.#read((connection) => listRuns(connection, query));
   }
 
@@ -259,11 +272,9 @@ export class SqliteStore implements Store {
     return this.#read(listFinishedDigests);
   }
 
-  /** In the housekeeping thread: one run may have a hundred thousand below it. */
+  /** In the reading thread: one run may have a hundred thousand below it. */
   async listFinished(query: FinishedQuery): Promise<FinishedPage> {
-    const reply = await this.#opened().writer.housekeeper.request({ kind: "finished", query });
-    if (!reply.ok) throw errorOf(reply.failure);
-    return reply.value;
+    return this.#readAside({ kind: "finished", query });
   }
 
   async condemnRuns(runIds: readonly string[]): Promise<number> {
@@ -289,11 +300,19 @@ export class SqliteStore implements Store {
     return { isDone, bytes };
   }
 
-  /** In the housekeeping thread: reads the whole store while commits go on. */
+  /** In the reading thread: reads the whole store while commits go on. */
   async check(): Promise<StoreReport> {
-    const reply = await this.#opened().writer.housekeeper.request({ kind: "check" });
-    if (!reply.ok) throw errorOf(reply.failure);
-    return reply.value;
+    return this.#readAside({ kind: "check" });
+  }
+
+  /**
+   * Copies the database as it is at one moment, with everything acknowledged before the call, into `file`, and reads the copy back. Commits go on.
+   *
+   * @returns what was found in the copy. The file is not synced yet.
+   */
+  async backup(file: string): Promise<StoreReport> {
+    createPrivateFile(file);
+    return this.#readAside({ kind: "backup", file });
   }
 
   #opened(): Open {
@@ -309,6 +328,15 @@ export class SqliteStore implements Store {
     } catch (error) {
       throw readErrorOf(error, runId);
     }
+  }
+
+  /** In the reading thread, so that the event loop goes on. */
+  async #readAside<K extends "list" | "finished" | "check" | "backup">(
+    request: WorkerRequest & { readonly kind: K },
+  ): Promise<WorkerAnswers[K]> {
+    const reply = await this.#opened().reader.request<K>(request);
+    if (!reply.ok) throw errorOf(reply.failure);
+    return reply.value;
   }
 
   #write(job: WriteJob, size = 0): Promise<WriteResult> {

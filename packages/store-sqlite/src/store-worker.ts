@@ -1,11 +1,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "@tutti/model";
+import { backupTo } from "./backup.ts";
 import { checkStore } from "./check.ts";
 import { checkpoint } from "./checkpoint.ts";
 import { Connection } from "./connection.ts";
 import { failureOf } from "./errors.ts";
 import { executeJobs } from "./execute-jobs.ts";
 import { unpackJobs } from "./pack-jobs.ts";
+import { listRuns } from "./list-runs.ts";
 import { listFinished } from "./retention.ts";
 import { WORKER_READY, type WorkerReply, type WorkerRequest } from "./worker-client.ts";
 
@@ -13,23 +15,25 @@ import { WORKER_READY, type WorkerReply, type WorkerRequest } from "./worker-cli
 assert(parentPort !== null, "the store's worker is started as a worker");
 const port = parentPort;
 // Given by WorkerClient.
-const connection = new Connection((workerData as { readonly path: string }).path);
+const { path, access } = workerData as { readonly path: string; readonly access: "read" | "write" };
+const connection = new Connection(path, access);
+/** A backup takes several turns of the event loop: what comes meanwhile waits for its answer. */
+let turn: Promise<void> = Promise.resolve();
 
 port.on("message", (request: WorkerRequest) => {
-  if (request.kind === "close") {
+  turn = turn.then(async () => {
+    if (request.kind !== "close") return port.postMessage(await answer(request));
     connection.close();
     port.close();
-    return;
-  }
-  port.postMessage(answer(request));
+  });
 });
 
 port.postMessage(WORKER_READY);
 
-function answer(request: Exclude<WorkerRequest, { kind: "close" }>): WorkerReply {
+async function answer(request: Exclude<WorkerRequest, { kind: "close" }>): Promise<WorkerReply> {
   const startedAt = performance.now();
   try {
-    const value = carryOut(request);
+    const value = await carryOut(request);
     return { ok: true, value, durationMs: performance.now() - startedAt };
   } catch (error) {
     return { ok: false, failure: failureOf(error) };
@@ -44,6 +48,10 @@ function carryOut(request: Exclude<WorkerRequest, { kind: "close" }>): unknown {
       return checkpoint(connection);
     case "check":
       return checkStore(connection);
+    case "list":
+      return listRuns(connection, request.query);
+    case "backup":
+      return backupTo(connection, request.file);
     case "finished":
       return listFinished(connection, request.query);
   }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { FinishedPage, FinishedQuery, StoreReport } from "@tutti/store";
+import type { FinishedPage, FinishedQuery, RunPage, RunQuery, StoreReport } from "@tutti/store";
 import type { LogState } from "./checkpoint.ts";
 import type { StoreFailure } from "./errors.ts";
 import type { PackedJob } from "./pack-jobs.ts";
@@ -11,6 +11,8 @@ export type WorkerRequest =
   | { readonly kind: "checkpoint" }
   | { readonly kind: "check" }
   | { readonly kind: "finished"; readonly query: FinishedQuery }
+  | { readonly kind: "list"; readonly query: RunQuery }
+  | { readonly kind: "backup"; readonly file: string }
   | { readonly kind: "close" };
 
 export type WorkerReply<T = unknown> =
@@ -20,22 +22,26 @@ export type WorkerReply<T = unknown> =
 /** What the worker says first, once its connection is open. */
 export const WORKER_READY = "ready";
 
-interface WorkerAnswers {
+export interface WorkerAnswers {
   readonly write: readonly WriteResult[];
   readonly checkpoint: LogState;
   readonly check: StoreReport;
   readonly finished: FinishedPage;
+  readonly list: RunPage;
+  readonly backup: StoreReport;
 }
 
 /** A thread with its own connection, started on first use. It keeps the process alive only while it has something to answer. */
 export class WorkerClient {
   readonly #path: string;
+  readonly #access: "read" | "write";
   #worker: Worker | undefined;
   #isReady = false;
   readonly #waiting: ((reply: WorkerReply) => void)[] = [];
 
-  constructor(path: string) {
+  constructor(path: string, access: "read" | "write") {
     this.#path = path;
+    this.#access = access;
   }
 
   /** Whether a request is answered without waiting for the thread to start, which takes some hundred milliseconds. */
@@ -72,7 +78,7 @@ export class WorkerClient {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("./store-worker.ts", import.meta.url), { workerData: { path: this.#path } });
+    const worker = new Worker(new URL("./store-worker.ts", import.meta.url), { workerData: { path: this.#path, access: this.#access } });
     worker.unref();
     worker.on("message", (reply: WorkerReply | typeof WORKER_READY) => {
       if (reply === WORKER_READY) {

@@ -56,17 +56,13 @@ export class Writer {
   constructor(deps: { readonly path: string; readonly connection: Connection; readonly policy: CommitPolicy }) {
     this.#connection = deps.connection;
     this.#policy = deps.policy;
-    this.#worker = new WorkerClient(deps.path);
-    this.#housekeeper = new WorkerClient(deps.path);
+    this.#worker = new WorkerClient(deps.path, "write");
+    this.#housekeeper = new WorkerClient(deps.path, "write");
   }
 
   /** Why nothing is written any more, when that is so. */
   get failure(): Error | undefined {
     return this.#failure;
-  }
-
-  get housekeeper(): WorkerClient {
-    return this.#housekeeper;
   }
 
   write(prepare: () => PreparedWrite, undo: () => void): Promise<WriteResult> {

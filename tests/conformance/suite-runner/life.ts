@@ -146,7 +146,7 @@ export class Life implements Caller {
       },
       randomId: () => `${(clock.monotonicMs() + 1).toString(36)}${(this.#ids += 1).toString(36)}`.padStart(16, "0"),
       secret: (name) => Promise.resolve(Object.hasOwn(deps.secrets, name) ? deps.secrets[name] : undefined),
-      logs: { append: () => undefined, read: async function* () {} },
+      logs: { append: () => undefined, read: async function* () {}, remove: async () => undefined },
       crashPoint: (name, detail) => {
         if (!this.isAlive) return;
         if (name === "commit.after") tellHeard(deps.standIns, detail);

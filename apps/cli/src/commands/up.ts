@@ -7,6 +7,7 @@ import type { Io } from "../io.ts";
 import { formatClock } from "../render/duration.ts";
 import { paintRun, type Style } from "../render/style.ts";
 import { oneLine } from "../render/text.ts";
+import { parseDurationOption } from "../run-options.ts";
 import { type CommonOptions, dataDirectoryOf, styleFor, withCommonOptions } from "../session.ts";
 
 /** How often `--until-idle` looks whether anything can still move. */
@@ -16,14 +17,16 @@ const OWNER_LOOK_MS = 500;
 
 interface UpOptions extends CommonOptions {
   readonly untilIdle?: boolean;
+  readonly keepRuns?: string;
+  readonly keepLogs?: string;
 }
 
 /** `tutti up`: owns the data directory and drives all runs and timers until it is stopped. */
 export function up(cli: Cli): ReturnType<typeof newCommand> {
-  const command = newCommand("up", "drive all runs and timers until stopped").option(
-    "--until-idle",
-    "end when no run can move by itself any more",
-  );
+  const command = newCommand("up", "drive all runs and timers until stopped")
+    .option("--until-idle", "end when no run can move by itself any more")
+    .option("--keep-runs <duration>", "how long finished runs stay: 90d, 12h, forever (default: TUTTI_KEEP_RUNS, else 90d)")
+    .option("--keep-logs <duration>", "how long their logs stay (default: TUTTI_KEEP_LOGS, else 30d)");
   return withCommonOptions(command).action((options: UpOptions) => cli.act(() => driveAll(cli.io, options)));
 }
 
@@ -64,6 +67,10 @@ async function openWhenFree(io: Io, options: UpOptions, signal: AbortSignal): Pr
       return await openHost({
         directory,
         drive: "all",
+        retention: {
+          ...keptOf("runsMs", options.keepRuns ?? io.environment["TUTTI_KEEP_RUNS"], "--keep-runs"),
+          ...keptOf("logsMs", options.keepLogs ?? io.environment["TUTTI_KEEP_LOGS"], "--keep-logs"),
+        },
         environment: io.environment,
         report: (message, cause) => io.error(`${message}: ${cause instanceof Error ? cause.message : String(cause)}\n`),
       });
@@ -85,6 +92,14 @@ async function openWhenFree(io: Io, options: UpOptions, signal: AbortSignal): Pr
     }
   }
   return undefined;
+}
+
+/** The setting under its name; nothing when nobody has said it. */
+function keptOf<Name extends string>(name: Name, text: string | undefined, option: string): { readonly [Key in Name]?: number } {
+  if (text === undefined || text === "") return {};
+  const ms = text === "forever" ? Number.POSITIVE_INFINITY : parseDurationOption(text, option);
+  // A computed key of a type parameter is widened to string.
+  return { [name]: ms } as { readonly [Key in Name]: number };
 }
 
 async function untilIdle(host: Host, signal: AbortSignal): Promise<void> {

@@ -10,6 +10,7 @@ import { Duration } from "../schema/text.ts";
 import { ScheduleProfile } from "../schedule/schedule-profile.ts";
 import { type LintContext, member } from "./context.ts";
 import { useEntry } from "./reference-rules.ts";
+import { checkRetention, Retention } from "./retention-rules.ts";
 
 /** Where a key of `metadata.tutti` belongs. */
 type Owner = "document" | "task";
@@ -50,13 +51,15 @@ const AVAILABLE: Readonly<Record<string, { readonly schema: z.ZodType; readonly 
   compensate: { schema: FunctionOrTasks, owners: ["task"] },
   saga: { schema: Saga, owners: ["document", "task"] },
   schedule: { schema: ScheduleProfile, owners: ["document"] },
+  retention: { schema: Retention, owners: ["document"] },
 };
 /** Keys of the profile that this version does not know how to carry out; to ignore one would run a workflow without what it relies on. */
-const NOT_YET: readonly string[] = ["precondition", "refreshOnResume", "sandbox", "artifacts", "retention"];
+const NOT_YET: readonly string[] = ["precondition", "refreshOnResume", "sandbox", "artifacts"];
 
 /** `metadata.tutti`: what operates a workflow besides its data. */
 export function checkProfile(context: LintContext): void {
-  checkKeys(context, member(context.document, "document"), "/document", "document");
+  const whole = checkKeys(context, member(context.document, "document"), "/document", "document");
+  if (whole !== undefined) checkRetention(context, whole, "/document/metadata/tutti");
   for (const site of context.sites) {
     const profile = checkKeys(context, site.task, site.pointer, "task");
     if (profile === undefined) continue;
