@@ -30,8 +30,16 @@ const LIVES_MAX = 80;
 const LIFE_MS = 20_000;
 const POLL_MS = 3;
 
-/** Runs the case to its end, on a store of the kind, with as many deaths of the process as the plan asks for. */
-export async function runCase(one: RestartCase, kind: StoreKind, plan: CrashPlan): Promise<Outcome> {
+/**
+ * Runs the case to its end, on a store of the kind, with as many deaths of the process as the plan asks for. `atEnd` sees the last process before
+ * it stops.
+ */
+export async function runCase(
+  one: RestartCase,
+  kind: StoreKind,
+  plan: CrashPlan,
+  atEnd: (runtime: Runtime) => Promise<void> = async () => undefined,
+): Promise<Outcome> {
   const directory = mkdtempSync(join(tmpdir(), "tutti-restart-"));
   const disk = new MemoryDisk();
   const bank = createBank();
@@ -49,6 +57,7 @@ export async function runCase(one: RestartCase, kind: StoreKind, plan: CrashPlan
         body.death,
       ]);
       if (outcome !== undefined) {
+        await atEnd(body.runtime);
         await body.end();
         return { ...outcome, effects: [...bank.effects().values()].toSorted((a, b) => a - b), deaths, positions: 0 };
       }
@@ -77,7 +86,7 @@ class Life {
   readonly death: Promise<undefined>;
   readonly #store: Store;
   readonly #bank: Bank;
-  readonly #runtime: Runtime;
+  readonly runtime: Runtime;
   isAlive = true;
   #die: () => void = () => undefined;
 
@@ -97,7 +106,7 @@ class Life {
         if (this.isAlive) process.stderr.write(`${message} ${cause instanceof Error ? (cause.stack ?? "") : String(cause)}\n`);
       },
     });
-    this.#runtime = createRuntime({
+    this.runtime = createRuntime({
       store: mortalStore(store, this),
       connectors: [bank.connector, processConnector({})].map((connector) => mortalConnector(connector, this)),
       env: this.#mortalEnv(env, plan),
@@ -120,7 +129,7 @@ class Life {
     firstStep: number,
     passed: (step: number) => void,
   ): Promise<Omit<Outcome, "effects" | "deaths" | "positions"> | undefined> {
-    const runtime = this.#runtime;
+    const runtime = this.runtime;
     await this.#store.start();
     await runtime.start();
     await runtime.publish({ text: documentOf("main", one.tasks, one.use) });
@@ -170,16 +179,16 @@ class Life {
     done: () => void,
   ): Promise<void> {
     if (action.kind !== "settle") {
-      await this.#runtime.operate({ runId, actor: "test", action });
+      await this.runtime.operate({ runId, actor: "test", action });
       done();
       return;
     }
-    const view = await this.#runtime.show(runId);
+    const view = await this.runtime.show(runId);
     const task = view.tasks.flatMap(withChildren).find((one) => one.status === "in-doubt");
     if (task === undefined) return;
     // A person settles by looking at the target: the bank's books.
     const happened = (this.#bank.effects().get(task.token ?? "") ?? 0) > 0;
-    await this.#runtime.operate({
+    await this.runtime.operate({
       runId,
       actor: "test",
       action: {
@@ -191,7 +200,7 @@ class Life {
   }
 
   async end(): Promise<void> {
-    await this.#runtime.stop();
+    await this.runtime.stop();
     await this.#store.stop();
   }
 
