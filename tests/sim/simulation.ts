@@ -68,6 +68,7 @@ const END_MS = 2 * 60_000;
 const SAFETY_MS = 8 * 60_000;
 /** A simulation that runs into this is a busy loop. */
 const STEPS_MAX = 400_000;
+const SAFETY_SHARE = 0.25;
 const PAUSE_MAX_MS = 20_000;
 const JUMP_MAX_MS = 60 * 60_000;
 const ORIGIN_MS = Date.UTC(2026, 0, 1);
@@ -108,7 +109,9 @@ class Simulation {
     this.#scheduler = scheduler;
     this.#clock = new SimClock(() => scheduler.nowMs, ORIGIN_MS);
     const swarm = random.fork("swarm");
-    this.#mode = options.mode ?? (swarm.chance(0.25) ? "safety" : "liveness");
+    // Drawn in any case: what is left out or given must not shift what follows.
+    const mode = swarm.chance(SAFETY_SHARE) ? "safety" : "liveness";
+    this.#mode = options.mode ?? mode;
     const drawn = FAULT_KINDS.filter(() => swarm.chance(0.5));
     this.#faults = new Faults(
       random.fork("faults"),

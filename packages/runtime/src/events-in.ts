@@ -6,6 +6,7 @@ import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { RunDriver } from "./run-driver.ts";
 import type { RunRegistry } from "./run-registry.ts";
+import { isPermanent } from "./store-trouble.ts";
 
 /** Events handed out together; the cursor moves once for all of them. */
 const PAGE = 200;
@@ -146,6 +147,8 @@ export class EventsIn {
           const page = await store.readEvents(DEFAULT_TENANT, { afterPosition: this.#handedOut, type: undefined, limit: PAGE });
           if (page.length === 0 || !this.#isOn) break;
           await this.#handOutPage(page);
+          // Stopped half way: what is behind the cursor is handed out again by the next process, so it must not move.
+          if (!this.#isOn) break;
           this.#handedOut = page.at(-1)?.position ?? this.#handedOut;
           await this.#storeCursor();
         }
@@ -169,17 +172,20 @@ export class EventsIn {
     }
     while (open.length > 0 && this.#isOn) {
       const given: { readonly offer: Offer; readonly run: LoadedRun }[] = [];
+      const failed: Offer[] = [];
       for (const offer of open) {
         const run = await this.#deliver(offer);
-        if (run !== undefined) given.push({ offer, run });
+        if (run === "failed") failed.push(offer);
+        else if (run !== undefined) given.push({ offer, run });
       }
       await Promise.all([...new Set(given.map(({ run }) => run))].map((run) => run.stored()));
-      open = given.filter(({ run }) => run.isLost).map(({ offer }) => offer);
+      open = [...failed, ...given.filter(({ run }) => run.isLost).map(({ offer }) => offer)];
+      if (failed.length > 0) await new Promise<void>((resolve) => void this.#deps.env.setTimer(RETRY_MS, resolve));
     }
   }
 
-  /** The run that the event was given to; undefined when it did not want it. */
-  async #deliver({ subscriber, event }: Offer): Promise<LoadedRun | undefined> {
+  /** The run that the event was given to; undefined when it did not want it, and `failed` when the store would not say. */
+  async #deliver({ subscriber, event }: Offer): Promise<LoadedRun | "failed" | undefined> {
     try {
       let run = await this.#deps.registry.use(subscriber.runId);
       while (run.isDropped || run.backlog !== undefined) {
@@ -191,7 +197,8 @@ export class EventsIn {
       return isGiven ? run : undefined;
     } catch (error) {
       if (this.#isOn) this.#deps.env.report(`An event could not be brought to run ${subscriber.runId}.`, error);
-      return undefined;
+      // Passed over now it would be lost: the cursor waits.
+      return isPermanent(error) ? undefined : "failed";
     }
   }
 

@@ -6,6 +6,7 @@ import type { LoadedRun } from "./loaded-run.ts";
 import { isQuarantined, type RunDriver } from "./run-driver.ts";
 import type { RunRegistry } from "./run-registry.ts";
 import type { ChildOrder, RunStarter } from "./run-starter.ts";
+import { isPermanent, pauseAfter } from "./store-trouble.ts";
 
 const PAGE = 500;
 /** Actor of orders that a parent run gives to its child. */
@@ -86,18 +87,25 @@ export class Mailbox {
     else this.#waiting.set(runId, left);
   }
 
-  /** Loads the receiver if need be and hands over. Failures are reported; the messages stay. */
-  async deliverTo(runId: string): Promise<void> {
+  /** Loads the receiver if need be and hands over. Failures are reported; the messages stay, and while the store fails it is tried again. */
+  async deliverTo(runId: string, attempt = 0): Promise<void> {
     try {
       const order = this.#deps.registry.peek(runId) === undefined ? this.#orderFor(runId) : undefined;
       if (order !== undefined) await this.#deps.starter.startChild(order);
       if (this.#deps.driver.mode !== "open" || !this.#waiting.has(runId)) return;
       this.deliverWaiting(await this.#deps.registry.use(runId));
     } catch (error) {
-      if (error instanceof AppError && error.code === "run-not-found") await this.#returnToSender(runId);
-      else if (this.#deps.driver.mode === "open")
-        this.#deps.env.report(`Messages for run ${runId} could not be handed over; they wait.`, error);
+      if (error instanceof AppError && error.code === "run-not-found") await this.#returnToSender(runId, attempt);
+      else this.#failed(runId, attempt, { what: `Messages for run ${runId} could not be handed over; they wait.`, error });
     }
+  }
+
+  #failed(runId: string, attempt: number, failure: { readonly what: string; readonly error: unknown }): void {
+    const { driver, env } = this.#deps;
+    if (driver.mode !== "open") return;
+    const isOver = isPermanent(failure.error);
+    if (isOver || attempt === 0) env.report(failure.what, failure.error);
+    if (!isOver) env.setTimer(pauseAfter(attempt), () => void this.deliverTo(runId, attempt + 1));
   }
 
   /** Hands over what waits for a run that is in memory. */
@@ -164,7 +172,7 @@ export class Mailbox {
   }
 
   /** The receiver was never started (its parent ended first): the sender takes the message back. */
-  async #returnToSender(runId: string): Promise<void> {
+  async #returnToSender(runId: string, attempt: number): Promise<void> {
     for (const message of this.#waiting.get(runId) ?? []) {
       const sender = senderOf(message);
       if (sender === undefined) continue;
@@ -173,7 +181,7 @@ export class Mailbox {
         (run.pending.take ??= []).push(message.position);
         this.#deps.driver.commits.add(run);
       } catch (error) {
-        this.#deps.env.report(`A message for run ${runId}, which does not exist, could not be taken back.`, error);
+        this.#failed(runId, attempt, { what: `A message for run ${runId}, which does not exist, could not be taken back.`, error });
       }
     }
   }

@@ -20,11 +20,10 @@ import { RunStarter } from "./run-starter.ts";
 import { RunChanges } from "./run-watching.ts";
 import type { RuntimeDeps } from "./runtime-service.ts";
 import { SecretBook } from "./secrets.ts";
+import { isPermanent, pauseAfter } from "./store-trouble.ts";
 import { WakeUps } from "./wake-ups.ts";
 import type { StoredRun } from "./runtime.ts";
 
-/** Pauses between tries to load a run again while the store fails. */
-const RELOAD_BACKOFF_MS = [0, 50, 200, 1000, 5000] as const;
 /** A run whose facts the engine can't take this often in a row is set aside instead of being loaded for ever. */
 const BREAKS_MAX = 3;
 
@@ -169,14 +168,22 @@ class Assembly implements RuntimeParts {
     return (run !== undefined && !run.isQuiet) || this.mailbox.concerns(runId);
   };
 
-  readonly takeUp = async (runId: string): Promise<void> => {
+  readonly takeUp = (runId: string): Promise<void> => this.#takeUp(runId, 0);
+
+  /** Nobody else would load the run, so a store that fails is asked again; nobody waits for that. */
+  async #takeUp(runId: string, attempt: number): Promise<void> {
+    const { env } = this.#deps;
     try {
       if (this.mailbox.concerns(runId)) await this.mailbox.deliverTo(runId);
       else await this.registry.use(runId);
     } catch (error) {
-      this.#deps.env.report(`The run ${runId} can't be loaded; everything else goes on.`, error);
+      if (this.driver.mode !== "open") return;
+      const isOver = isPermanent(error);
+      if (isOver || attempt === 0)
+        env.report(`The run ${runId} can't be loaded${isOver ? "" : " now; it is tried again"}. Everything else goes on.`, error);
+      if (!isOver) env.setTimer(pauseAfter(attempt), () => void this.#takeUp(runId, attempt + 1));
     }
-  };
+  }
 
   #changed(run: LoadedRun, isRowChanged: boolean): void {
     if (this.#breaks.size > 0) this.#breaks.delete(run.runId);
@@ -239,8 +246,7 @@ class Assembly implements RuntimeParts {
           this.changes.announce(runId, true);
           return;
         }
-        const pauseMs = RELOAD_BACKOFF_MS[Math.min(attempt, RELOAD_BACKOFF_MS.length - 1)] ?? 0;
-        await new Promise<void>((resolve) => void this.#deps.env.setTimer(pauseMs, resolve));
+        await new Promise<void>((resolve) => void this.#deps.env.setTimer(pauseAfter(attempt), resolve));
       }
     }
   }
@@ -284,11 +290,6 @@ class Assembly implements RuntimeParts {
     });
     this.#deps.env.report(`The run ${runId} is quarantined: ${reason}`, undefined);
   }
-}
-
-/** Trying again would not help. */
-function isPermanent(failure: unknown): boolean {
-  return failure instanceof AppError && ["not-found", "damaged", "usage", "refused"].includes(failure.kind);
 }
 
 /** The run as its last commit left it in the store. */

@@ -1,5 +1,5 @@
 import type { Fault } from "@tutti/store";
-import { callBank } from "@tutti/testkit";
+import { buildEvent, callBank } from "@tutti/testkit";
 import { describe, expect, test } from "vitest";
 import { World } from "./runtime-for-tests.ts";
 
@@ -113,4 +113,39 @@ test("a damaged run is named, and the others go on", async () => {
   expect(await world.wait(good)).toMatchObject({ status: "completed" });
   await expect(world.runtime.show(bad)).rejects.toMatchObject({ code: "store-damaged" });
   expect((await world.runtime.diagnose()).store.damage.map((one) => one.runId)).toEqual([bad]);
+});
+
+describe("a store that fails for a while", () => {
+  test("does not keep a run from being loaded after a restart", async () => {
+    let failures = 0;
+    const world = new World({
+      faults: ({ method }) => (method === "loadRecords" && failures-- > 0 ? { kind: "failed-before" } : { kind: "none" }),
+    });
+    await world.start();
+    await world.publish([callBank("a", "account.put:1", { amount: 1 })]);
+    world.bank.setFaults(() => ({ kind: "hang", effect: false }));
+    const runId = await world.begin();
+    await world.calm();
+    world.kill();
+    world.bank.setFaults(() => undefined);
+    failures = 3;
+    await world.start();
+    expect(await world.wait(runId)).toMatchObject({ status: "completed" });
+  });
+
+  test("does not make a parked run miss an event", async () => {
+    let failures = 0;
+    const world = new World({
+      faults: ({ method }) => (method === "loadRecords" && failures-- > 0 ? { kind: "failed-before" } : { kind: "none" }),
+    });
+    await world.start();
+    await world.publish([{ hear: { listen: { to: { one: { with: { type: "go" } } } } } }]);
+    const runId = await world.begin();
+    await world.wait(runId, "parked");
+    // Long enough to leave the memory.
+    await world.pass(60_000);
+    failures = 2;
+    await world.settle(world.runtime.acceptEvent(buildEvent({ type: "go", data: 1 })));
+    expect(await world.wait(runId)).toMatchObject({ status: "completed" });
+  });
 });
