@@ -32,6 +32,12 @@ interface Ended {
 const FAILING = 'error("chosen")';
 const EVENT_DATA = 1;
 const STEPS_MAX = 10_000;
+/** What the interpreter knows: the generator may know more. */
+const DOCUMENT_KEYS: ReadonlySet<string> = new Set(["document", "use", "do"]);
+const USE_KEYS: ReadonlySet<string> = new Set(["functions"]);
+const TASK_KEYS: ReadonlySet<string> = new Set(
+  "call with set switch raise wait emit for while do fork try catch listen run await if output export then metadata".split(" "),
+);
 
 /** Predicts a run of `document` with `input`; `children` are the documents that it may run, by name. */
 export function predict(document: JsonObject, input: Json, children: ReadonlyMap<string, JsonObject>): Prediction {
@@ -70,6 +76,8 @@ class Interpreter {
     const head = member(this.#document, "document");
     if ("metadata" in head) throw new Open("the run needs a slot");
     if ("timeout" in this.#document) throw new Open("the run has a timeout");
+    refuseUnknown(this.#document, DOCUMENT_KEYS);
+    refuseUnknown(member(this.#document, "use"), USE_KEYS);
     return this.#list(tasksOf(this.#document["do"]), this.#input).output;
   }
 
@@ -93,6 +101,7 @@ class Interpreter {
     if (condition === "false") return { output: input, flow: "continue" };
     if (condition !== undefined) throw new Fault("if");
     if ("timeout" in body) throw new Open("a task has a timeout");
+    refuseUnknown(body, TASK_KEYS);
     const metadata = member(member(body, "metadata"), "tutti");
     if ("concurrency" in metadata) throw new Open("a task needs a slot");
     const ended = this.#kind(body, input);
@@ -221,6 +230,10 @@ class Interpreter {
     if (prediction.kind === "faulted" || prediction.output === undefined) throw new Fault("the child");
     return prediction.output;
   }
+}
+
+function refuseUnknown(object: JsonObject, known: ReadonlySet<string>): void {
+  for (const key of Object.keys(object)) if (!known.has(key)) throw new Open(`the oracle does not know ${key}`);
 }
 
 /** What a listening task gives when events of the types `a` and `b` come again and again. */

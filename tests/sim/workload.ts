@@ -44,8 +44,8 @@ const DOCUMENTS_MAX = 3;
 /** Documents of each name. */
 const POOL = 200;
 const POOLED = new Map<string, JsonObject>();
-const RUNS_MIN = 20;
-const RUNS_MAX = 120;
+const RUNS_MIN = 40;
+const RUNS_MAX = 240;
 const EVENTS_MAX = 40;
 /** Runs and events come within this time. */
 const ARRIVAL_MS = 60_000;
