@@ -20,6 +20,11 @@ export class SimClock {
     return this.#originMs + this.#nowMs() + this.#aheadMs;
   }
 
+  /** Somebody has set the clock right: it is where it was furthest ahead, and every timer comes due in its time. */
+  heal(): void {
+    this.#offsetMs = this.#aheadMs;
+  }
+
   jump(ms: number): void {
     this.#offsetMs += ms;
     this.#aheadMs = Math.max(this.#aheadMs, this.#offsetMs);

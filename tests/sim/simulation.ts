@@ -286,6 +286,7 @@ class Simulation {
   #calmDown(): void {
     this.#faults.isOver = true;
     this.#space.fullUntilMs = 0;
+    this.#clock.heal();
   }
 
   #mayDie(): boolean {

@@ -42,7 +42,7 @@ export interface Reductions {
 const CHILD = { namespace: "n", name: "child", version: "1.0.0" };
 const DOCUMENTS_MAX = 3;
 /** Documents of each name. */
-const POOL = 200;
+const POOL = 60;
 const POOLED = new Map<string, JsonObject>();
 const RUNS_MIN = 40;
 const RUNS_MAX = 240;
