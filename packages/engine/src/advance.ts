@@ -13,6 +13,7 @@ import type { AttemptIntended, ChildEnded, RunRecord, RunStarted, SlotDecided, T
 import { beginRun, completeRun, emptyState, openRun, settleRun, timeOutRun } from "./run.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { completeTask, enterTask } from "./tasks.ts";
+import { isHeldBack } from "./standstill.ts";
 
 /** What the runtime feeds: everything that happens outside. Intents follow from it. */
 export type Fact = Exclude<RunRecord, RunStarted | AttemptIntended>;
@@ -130,7 +131,7 @@ function doWork(machine: Machine, item: Work): void {
 function timerFired(machine: Machine, fact: TimerFired): boolean {
   const timer = machine.state.timers.get(fact.timer);
   const task = timer === undefined ? undefined : machine.task(timer.task);
-  if (timer === undefined || task === undefined) return false;
+  if (timer === undefined || task === undefined || isHeldBack(machine.state, timer)) return false;
   machine.record(fact);
   machine.state.timers.delete(timer.id);
   switch (timer.purpose) {

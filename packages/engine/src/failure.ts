@@ -5,6 +5,7 @@ import { findCatcher } from "./catching.ts";
 import type { Machine, Work } from "./machine.ts";
 import { NO_CHILD, type RetryState, RUN_FRAME, setPhase, type Task } from "./state.ts";
 import { cancelLeftChildren, descendants, leaveTask } from "./tasks.ts";
+import { standStill } from "./standstill.ts";
 
 /** Errors on their way out, and tasks that end before they are done. */
 
@@ -62,6 +63,7 @@ function fault(machine: Machine, task: Task, error: TaskError): void {
   if (state.phase !== "active") return;
   state.phase = "faulted";
   state.error = error;
+  standStill(state);
   for (const other of state.tasks.values()) if (other.phase === "running") abortCall(machine, other, "held");
   machine.command({ type: "end-run", outcome: { kind: "faulted", error } });
 }

@@ -7,6 +7,7 @@ import type { OperatorActed, OperatorAction } from "./record.ts";
 import { resumeFrom } from "./resume-point.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { beginTaskTimeout, failWith, requestSlot, startTask } from "./tasks.ts";
+import { goOn, standStill } from "./standstill.ts";
 
 /** The operator's vocabulary. What a state does not allow is refused before anything changes. */
 export function operate(machine: Machine, fact: OperatorActed): void {
@@ -17,6 +18,7 @@ export function operate(machine: Machine, fact: OperatorActed): void {
   switch (action.kind) {
     case "pause":
       state.isPaused = true;
+      standStill(state);
       return;
     case "resume":
       resume(machine, action);
@@ -32,6 +34,7 @@ export function operate(machine: Machine, fact: OperatorActed): void {
       const { isPaused } = state;
       wake(machine);
       state.isPaused = isPaused;
+      if (isPaused) standStill(state);
       abandon(machine, task);
       machine.later({
         kind: "complete",
@@ -52,6 +55,7 @@ export function operate(machine: Machine, fact: OperatorActed): void {
       return;
     case "quarantine":
       state.phase = "quarantined";
+      standStill(state);
       return;
     default:
       assertNever(action, "operator action");
@@ -102,6 +106,7 @@ function wake(machine: Machine): void {
   state.isPaused = false;
   state.error = undefined;
   state.endedAtMs = undefined;
+  goOn(machine);
   if (!wasAtRest) return;
   for (const timer of state.timers.values()) machine.command({ type: "set-timer", timer: timer.id, dueAtMs: timer.dueAtMs });
   // Its last task ended while it was at rest: with the run's own failure out of the way it is complete.
@@ -228,6 +233,7 @@ function end(machine: Machine, isKilled: boolean): void {
   state.phase = "cancelling";
   state.isCancelled = true;
   state.isPaused = false;
+  state.standsSinceMs = undefined;
 }
 
 function failedTasks(state: RunState): readonly Task[] {

@@ -1,4 +1,5 @@
 import { compileWorkflow } from "@tutti/definition";
+import { CURRENT_FLAGS } from "./flags.ts";
 import { AppError, assert, type CloudEvent, type Json, jsonEqual, type JsonObject, taskError } from "@tutti/model";
 import { advance, createRun, type Fact } from "./advance.ts";
 import type { Command, StartAttempt } from "./command.ts";
@@ -9,6 +10,7 @@ import { deserializeState, replay, serializeState } from "./replay.ts";
 import { liveChildren, RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { summarize } from "./summary.ts";
 import { captureResumePoint } from "./view-run.ts";
+import { isHeldBack } from "./standstill.ts";
 
 /** Something that can happen next. */
 type Action = () => void;
@@ -63,7 +65,7 @@ export class RandomWorld {
         input: { n: 1 },
         labels: {},
         actor: "test",
-        flags: [],
+        flags: CURRENT_FLAGS,
       },
       this.context,
     );
@@ -208,8 +210,13 @@ export class RandomWorld {
   }
 
   #tick(): boolean {
-    const [next] = [...this.#timers].toSorted((left, right) => left[1] - right[1] || left[0] - right[0]);
-    if (next === undefined || this.state.phase !== "active") return false;
+    const { state } = this;
+    const mayFire = ([id]: [number, number]): boolean => {
+      const timer = state.timers.get(id);
+      return timer === undefined || !isHeldBack(state, timer);
+    };
+    const [next] = [...this.#timers].filter(mayFire).toSorted((left, right) => left[1] - right[1] || left[0] - right[0]);
+    if (next === undefined || state.phase !== "active") return false;
     this.#timers.delete(next[0]);
     this.#now = Math.max(this.#now, next[1]);
     this.#feed({ type: "timer-fired", at: this.#now, timer: next[0] });
@@ -357,7 +364,7 @@ export class RandomWorld {
     assert(summary.inDoubt === doubts + (naive["in-doubt"] ?? 0), "doubts are counted");
     const inFlight = endings + (naive["running"] ?? 0) + (naive["looking-up"] ?? 0) > 0;
     assert(summary.isParked === !inFlight && (!inFlight || summary.isOutstanding), "what is in flight keeps a run in memory");
-    const dues = [...state.timers.values()].map((timer) => timer.dueAtMs);
+    const dues = [...state.timers.values()].filter((timer) => !isHeldBack(state, timer)).map((timer) => timer.dueAtMs);
     const wakes = state.phase === "active" && dues.length > 0 ? Math.min(...dues) : undefined;
     assert(summary.wakeAtMs === wakes, "it wakes for its earliest timer");
     if (state.phase === "completed" || state.phase === "cancelled")

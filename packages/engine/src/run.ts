@@ -5,6 +5,7 @@ import type { Machine } from "./machine.ts";
 import { addTask, newTask, RUN_FRAME, type RunState, type Task, TASK_PHASES, type TaskPhase } from "./state.ts";
 import { hasEnding } from "./detached.ts";
 import { check, failWith, requestSlot } from "./tasks.ts";
+import { standStill } from "./standstill.ts";
 
 /** The run as a whole: its beginning, its own input and output, its ends. */
 
@@ -23,6 +24,7 @@ export function emptyState(started: RunStarted): RunState {
     endedAtMs: undefined,
     phase: "active",
     isPaused: false,
+    standsSinceMs: undefined,
     isCancelled: false,
     rawInput: started.input,
     output: undefined,
@@ -159,6 +161,7 @@ export function settleRun(machine: Machine): void {
     state.phase = "faulted";
     state.error = failed?.error;
     assert(state.error !== undefined, "a failed task has an error");
+    standStill(state);
     machine.command({ type: "end-run", outcome: { kind: "faulted", error: state.error } });
   }
 }

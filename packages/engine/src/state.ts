@@ -21,6 +21,8 @@ export interface RunState {
   endedAtMs: number | undefined;
   phase: RunPhase;
   isPaused: boolean;
+  /** Since when the run's limits stand still: it is faulted, quarantined or suspended. */
+  standsSinceMs: number | undefined;
   /** Somebody cancelled it: should it be quarantined before it has come to its end, it still ends as cancelled. */
   isCancelled: boolean;
   /** As given to the start; `$workflow.input`. */
@@ -234,6 +236,8 @@ export interface LedgerEntry {
 export interface Timer {
   readonly id: number;
   readonly dueAtMs: number;
+  /** Event time at which it was set; timers of older engines do not know it. */
+  readonly setAtMs: number | undefined;
   /** Activation it belongs to; 0 is the run. */
   readonly task: number;
   readonly purpose: TimerPurpose;

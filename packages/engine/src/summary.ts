@@ -7,6 +7,7 @@ import { Machine } from "./machine.ts";
 import { hasEnding } from "./detached.ts";
 import { RUN_FRAME, type RunState, type CallState } from "./state.ts";
 import { earliestTimer } from "./timers.ts";
+import { isHeldBack } from "./standstill.ts";
 
 /** What the run row and the runtime need to know of a run. */
 export interface RunSummary {
@@ -57,7 +58,7 @@ class Summary implements RunSummary {
 
   constructor(state: RunState, given: Pick<RunSummary, "status" | "isOutstanding" | "isParked" | "inDoubt">) {
     this.status = given.status;
-    this.wakeAtMs = state.phase === "active" ? earliestTimer(state) : undefined;
+    this.wakeAtMs = state.phase === "active" ? wakeAtMs(state) : undefined;
     this.isOutstanding = given.isOutstanding;
     this.isParked = given.isParked;
     this.inDoubt = given.inDoubt;
@@ -73,6 +74,13 @@ class Summary implements RunSummary {
   get reason(): string | undefined {
     return reasonOf(this.#state, this.inDoubt);
   }
+}
+
+/** Of a suspended run only what may fire: a limit that stands still would wake it again and again. */
+function wakeAtMs(state: RunState): number | undefined {
+  if (state.standsSinceMs === undefined) return earliestTimer(state);
+  const due = [...state.timers.values()].filter((timer) => !isHeldBack(state, timer)).map((timer) => timer.dueAtMs);
+  return due.length === 0 ? undefined : Math.min(...due);
 }
 
 function statusOf(state: RunState): RunSummary["status"] {

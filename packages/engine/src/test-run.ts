@@ -1,4 +1,5 @@
 import { compileWorkflow, parseDocument } from "@tutti/definition";
+import { CURRENT_FLAGS } from "./flags.ts";
 import { type CloudEvent, type EffectClass, type Json, jsonEqual, type JsonObject, taskError } from "@tutti/model";
 import { advance, createRun, type Fact } from "./advance.ts";
 import type { Command } from "./command.ts";
@@ -10,6 +11,7 @@ import type { RunState } from "./state.ts";
 import { type RunSummary, summarize } from "./summary.ts";
 import type { RunView } from "./view.ts";
 import { viewRun } from "./view-run.ts";
+import { isHeldBack } from "./standstill.ts";
 
 /** What a test's function does with an attempt. */
 export type TestFunction = (
@@ -76,7 +78,7 @@ export class TestRun {
         input: options.input ?? null,
         labels: {},
         actor: "test",
-        flags: [],
+        flags: CURRENT_FLAGS,
       },
       this.context,
     );
@@ -116,7 +118,11 @@ export class TestRun {
 
   /** Moves the clock to the next timer and fires it; false when there is none. */
   tick(): boolean {
-    const next = [...this.#timers].sort((left, right) => left[1] - right[1] || left[0] - right[0])[0];
+    const mayFire = ([id]: [number, number]): boolean => {
+      const timer = this.state.timers.get(id);
+      return timer === undefined || !isHeldBack(this.state, timer);
+    };
+    const next = [...this.#timers].filter(mayFire).sort((left, right) => left[1] - right[1] || left[0] - right[0])[0];
     if (next === undefined) return false;
     this.#timers.delete(next[0]);
     this.nowMs = Math.max(this.nowMs, next[1]);

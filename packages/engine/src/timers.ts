@@ -2,10 +2,18 @@ import type { RunState, Timer, TimerPurpose } from "./state.ts";
 
 /** Adds a timer; the caller emits the command. */
 export function addTimer(state: RunState, task: number, purpose: TimerPurpose, dueAtMs: number): Timer {
-  const timer: Timer = { id: state.nextTimer++, dueAtMs, task, purpose };
+  const timer: Timer = { id: state.nextTimer++, dueAtMs, setAtMs: state.lastAtMs, task, purpose };
   state.timers.set(timer.id, timer);
   addTimerToHeap(state, timer);
   return timer;
+}
+
+/** Gives the timer another moment; the caller emits the command. */
+export function moveTimer(state: RunState, timer: Timer, dueAtMs: number): Timer {
+  const moved: Timer = { ...timer, dueAtMs };
+  state.timers.set(timer.id, moved);
+  addTimerToHeap(state, moved);
+  return moved;
 }
 
 /** Cleared timers may make up half of the heap before it is made anew: a long loop of tasks with timeouts must not fill it. */
@@ -27,7 +35,8 @@ export function earliestTimer(state: RunState): number | undefined {
   for (;;) {
     const top = heap[0];
     if (top === undefined) return undefined;
-    if (state.timers.has(top[1])) return top[0];
+    // A timer that was moved has left an entry with its former moment behind.
+    if (state.timers.get(top[1])?.dueAtMs === top[0]) return top[0];
     pop(heap);
   }
 }

@@ -329,7 +329,9 @@ export class RunDriver implements CommitListener {
     }
   }
 
+  /** A timer that is set already gets another moment: the run was at rest meanwhile. */
   #setTimer(run: LoadedRun, timer: number, dueAtMs: number): void {
+    this.#clearTimer(run, timer);
     const fire = (): void => {
       run.timers.delete(timer);
       if (run.isDropped || this.mode === "closed") return;

@@ -1,4 +1,4 @@
-import { createRun, type RunStarted } from "@tutti/engine";
+import { createRun, CURRENT_FLAGS, type RunStarted } from "@tutti/engine";
 import { AppError, DEFAULT_TENANT, type Json, type TaskError, taskError } from "@tutti/model";
 import type { RunRowChange } from "@tutti/store";
 import type { Env } from "./env.ts";
@@ -72,7 +72,7 @@ export class RunStarter {
       ...(given.parent === undefined ? {} : { parent: given.parent }),
       ...(given.replayOf === undefined ? {} : { replayOf: given.replayOf }),
       actor: given.actor,
-      flags: [],
+      flags: CURRENT_FLAGS,
     };
     const { state, records, commands } = createRun(started, context);
     const run = new LoadedRun({
