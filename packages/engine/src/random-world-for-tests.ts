@@ -394,7 +394,7 @@ export class RandomWorld {
     switch (task.phase) {
       case "active":
         // The run has its output and is at rest: whoever resumes it completes it.
-        if (state.phase === "faulted" && state.output !== undefined) return true;
+        if ((state.phase === "faulted" || state.phase === "quarantined") && state.output !== undefined) return true;
         return inner.length > 0 && inner.every((id) => state.tasks.has(id));
       case "running":
         return [...this.#attempts.values()].some((attempt) => attempt.task === task.id && attempt.attempt === task.call?.attempt);
