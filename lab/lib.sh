@@ -39,6 +39,7 @@ lab_alive() { # lab_alive NAME
   local f=$LAB_STATE/run/$1.pid pid st
   [ -s "$f" ] || return 1
   read -r pid st < "$f"
+  [ -n "$st" ] || return 1 # it had died before its start time could be read
   [ "$(lab_starttime "$pid" 2>/dev/null)" = "$st" ] && ! grep -qs '^State:.Z' "/proc/$pid/status" # an unreaped one is dead
 }
 lab_pid() { local pid st; read -r pid st < "$LAB_STATE/run/$1.pid"; echo "$pid"; }

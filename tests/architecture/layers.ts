@@ -16,7 +16,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   testkit: ["model", "connector-kit"],
   // The only place where implementations are named and wired; `testkit` for its bank, which is loaded only when a test asks for it.
   host: ["testkit", "model", "expression", "definition", "engine", "store", "store-sqlite", "connector-kit", "runtime", "connectors/*"],
-  "connectors/*": ["connector-kit", "model"],
+  // HTTP is what descriptions of services are loaded by and what several calls are spoken over: one client, one set of rules for all.
+  "connectors/*": ["connector-kit", "model", "connectors/http"],
   "apps/cli": ["model", "host"],
 };
 

@@ -300,6 +300,26 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
     "a POST that nothing makes safe",
     "do:\n- a:\n    ▸call: http\n    with: { method: post, endpoint: 'https://example.com' }\n",
   ),
+  warning(
+    "unsafe-effect",
+    "a message that nothing makes safe",
+    "do:\n- a:\n    ▸call: asyncapi\n    with: { document: { endpoint: a.json }, channel: c, message: { payload: {} } }\n",
+  ),
+  error(
+    "unsupported-protocol",
+    "a protocol that nobody speaks here",
+    "do:\n- a:\n    call: asyncapi\n    with: { document: { endpoint: a.json }, channel: c, protocol: ▸kafka, subscription: { consume: { amount: 1 } } }\n",
+  ),
+  error(
+    "empty-subscription",
+    "a subscription to no message",
+    "do:\n- a:\n    call: asyncapi\n    with: { document: { endpoint: a.json }, channel: c, subscription: { consume: { amount: ▸0 } } }\n",
+  ),
+  error(
+    "unavailable-variable",
+    "a secret in a question about messages",
+    "use: { secrets: [s] }\ndo:\n- a:\n    call: asyncapi\n    with: { document: { endpoint: a.json }, channel: c, subscription: { filter: '${ ▸$secrets.s == . }', consume: { amount: 1 } } }\n",
+  ),
   warning("unsafe-effect", "a command that nothing makes safe", "do:\n- a:\n    ▸run: { shell: { command: ls } }\n"),
 
   // Sagas.

@@ -9,13 +9,19 @@ export interface RecordingAttempt extends Attempt {
   readonly heartbeats: () => number;
   /** Values given to `mask`. */
   readonly masked: readonly Json[];
+  /** Does what the runtime does when the output is stored. */
+  readonly store: () => Promise<void>;
 }
 
 /** An attempt for a connector's own tests: everything can be overridden, logs and heartbeats are kept. */
 export function attemptForTests(
-  given: Partial<Omit<Attempt, "secret" | "mask" | "log" | "heartbeat">> & { readonly secrets?: Readonly<Record<string, Json>> } = {},
+  given: Partial<Omit<Attempt, "secret" | "mask" | "log" | "heartbeat" | "ask" | "afterStored">> & {
+    readonly secrets?: Readonly<Record<string, Json>>;
+    readonly questions?: Readonly<Record<string, (value: Json) => boolean>>;
+  } = {},
 ): RecordingAttempt {
-  const { secrets = {}, ...overrides } = given;
+  const { secrets = {}, questions = {}, ...overrides } = given;
+  const listeners: (() => Promise<void>)[] = [];
   const lines: { stream: "stdout" | "stderr" | "info"; text: string }[] = [];
   const masked: Json[] = [];
   let beats = 0;
@@ -34,6 +40,17 @@ export function attemptForTests(
       masked.push(value);
     },
     heartbeats: () => beats,
+    ask: async (question, value) => {
+      const holds = questions[question];
+      if (holds === undefined) throw new Error(`the test has no answer to "${question}"`);
+      return holds(value);
+    },
+    afterStored: (listener) => {
+      listeners.push(listener);
+    },
+    store: async () => {
+      for (const listener of listeners.splice(0)) await listener();
+    },
     heartbeat: () => {
       beats += 1;
     },

@@ -66,6 +66,19 @@ export interface Attempt {
   secret(name: string): Promise<Json>;
   /** Registers a value for masking that was derived from a secret, such as an access token fetched with it. */
   mask(value: Json): void;
+  /**
+   * Asks one of the call's own expressions, such as the filter of a subscription, whether it holds for `value`. Which there are says the
+   * language: a connector asks only for what stands in its input.
+   *
+   * @throws when the expression fails on this value; the attempt then fails with that error.
+   */
+  ask(question: string, value: Json): Promise<boolean>;
+  /**
+   * Called once when the attempt's output is stored, to let go of what was only lent: a message that is acknowledged now is lost to nobody.
+   * Never called when the output is not used (the process died, the task was cancelled): what was lent has to come back by itself. A failing
+   * listener changes nothing.
+   */
+  afterStored(listener: () => Promise<void>): void;
 }
 
 /** What is known about an attempt's effect when it fails. */

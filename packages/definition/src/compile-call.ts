@@ -1,12 +1,13 @@
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import { compileTemplate, compileUri, type Locals, objectTemplate } from "./compile-template.ts";
-import type { Template } from "./program.ts";
+import { compileExpression, compileTemplate, compileUri, type Locals, objectTemplate } from "./compile-template.ts";
+import type { Expression, Template } from "./program.ts";
 
 /** Calls of the language that this engine carries out; the others are valid and refused at the start of a run. */
-const SUPPORTED_CALLS: readonly string[] = ["http", "openapi"];
-const LANGUAGE_CALLS: readonly string[] = [...SUPPORTED_CALLS, "grpc", "asyncapi", "a2a", "mcp"];
+const SUPPORTED_CALLS: readonly string[] = ["http", "openapi", "asyncapi"];
+const LANGUAGE_CALLS: readonly string[] = [...SUPPORTED_CALLS, "grpc", "a2a", "mcp"];
 /** `<resource>.<operation>:<major>@<connector>`. */
 const CONNECTOR_FUNCTION = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+:\d+(?:\.\d+){0,2}@[a-z0-9-]+$/;
+const CONSUME_QUESTIONS = ["while", "until"] as const;
 
 /** Compiles the arguments of calls and processes: references to `use.authentications` are put in, URIs become URI templates. */
 export class CallCompiler {
@@ -29,11 +30,38 @@ export class CallCompiler {
         if (key === "endpoint") return this.#endpoint(value, locals);
         if (key === "document") return this.#resource(value, locals);
         if (key === "authentication") return compileTemplate(this.#authentication(value), locals);
+        if (key === "subscription") return this.#subscription(value, locals, `${pointer}/with/subscription`);
         return compileTemplate(value, locals);
       });
     }
     if (!CONNECTOR_FUNCTION.test(name)) this.#refuse(`call: ${name}`, `${pointer}/call`);
     return compileTemplate(given, locals);
+  }
+
+  /** Expressions of a call that are asked while it runs, and so are no part of what is sent. */
+  questions(name: string, given: JsonObject, locals: Locals): Readonly<Record<string, Expression>> | undefined {
+    const subscription = given["subscription"];
+    if (name !== "asyncapi" || !isJsonObject(subscription)) return undefined;
+    const consume = isJsonObject(subscription["consume"]) ? subscription["consume"] : {};
+    const questions: Record<string, Expression> = {};
+    for (const [key, text] of [
+      ["filter", subscription["filter"]],
+      ...CONSUME_QUESTIONS.map((key) => [key, consume[key]] as const),
+    ] as const)
+      if (typeof text === "string") questions[key] = compileExpression(text, locals);
+    return questions;
+  }
+
+  /** Its expressions over messages go to the connector as their text: it asks them by name, and evaluates nothing. */
+  #subscription(value: Json, locals: Locals, pointer: string): Template {
+    if (!isJsonObject(value)) return compileTemplate(value, locals);
+    if (value["foreach"] !== undefined) this.#refuse("asyncapi: subscription.foreach", `${pointer}/foreach`);
+    return objectTemplate(value, (part, key) => {
+      if (key !== "consume" || !isJsonObject(part)) return { kind: "literal", value: part };
+      return objectTemplate(part, (item, name) =>
+        CONSUME_QUESTIONS.some((question) => question === name) ? { kind: "literal", value: item } : compileTemplate(item, locals),
+      );
+    });
   }
 
   runArguments(kind: "script" | "shell" | "container", run: JsonObject, locals: Locals, pointer: string): Template {

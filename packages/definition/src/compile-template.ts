@@ -1,6 +1,5 @@
 import { compile, type Program as ExpressionProgram } from "@tutti/expression";
-import { assert, isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import { durationMs } from "./duration.ts";
+import { assert, durationMs, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { type Duration, type Expression, STANDARD_VARIABLES, type Template } from "./program.ts";
 
 /** Local variables in scope at a position, in slot order after the standard ones; a later one of the same name hides an earlier one. */

@@ -1,9 +1,8 @@
-import { AppError, assert, DEPTH_MAX, type EffectClass, isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { AppError, assert, DEPTH_MAX, durationMs, type EffectClass, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { CallCompiler } from "./compile-call.ts";
 import { compileStrategy } from "./compile-events.ts";
 import { compileConcurrency, compileRetry } from "./compile-policies.ts";
 import { compileDuration, compileExpression, compileFlowTemplate, compileTemplate, type Locals } from "./compile-template.ts";
-import { durationMs } from "./duration.ts";
 import type {
   CatchClause,
   Duration,
@@ -311,6 +310,7 @@ class Compiler {
       kind: "call",
       function: name,
       arguments: this.#calls.callArguments(name, isJsonObject(given) ? given : {}, place.locals, place.pointer),
+      questions: this.#calls.questions(name, isJsonObject(given) ? given : {}, place.locals),
       effect: this.#effect(operations, place),
       idempotencyKey:
         typeof operations["idempotencyKey"] === "string" ? compileExpression(operations["idempotencyKey"], place.locals) : undefined,
@@ -362,6 +362,7 @@ class Compiler {
       kind: "call",
       function: `run.${kind}`,
       arguments: this.#calls.runArguments(kind, run, place.locals, place.pointer),
+      questions: undefined,
       effect: this.#effect(operations, place),
       idempotencyKey:
         typeof operations["idempotencyKey"] === "string" ? compileExpression(operations["idempotencyKey"], place.locals) : undefined,

@@ -1,4 +1,3 @@
-export { durationMs, parseDuration } from "./duration.ts";
 export type { Finding, Position, Severity } from "./finding.ts";
 export { SchemaError } from "./json-schema/schema-error.ts";
 export { lintDocument } from "./lint.ts";

@@ -13,6 +13,7 @@ import { checkFunctions } from "./lint/function-rules.ts";
 import { checkPortability } from "./lint/portability-rules.ts";
 import { checkProcesses } from "./lint/process-rules.ts";
 import { checkProfile } from "./lint/profile-rules.ts";
+import { checkProtocols } from "./lint/protocol-rules.ts";
 import { checkReferences } from "./lint/reference-rules.ts";
 import { checkSagas } from "./lint/saga-rules.ts";
 import { checkDocument } from "./lint/schedule-rules.ts";
@@ -44,6 +45,7 @@ export function lintDocument(document: string | ParsedDocument, options: LintOpt
   checkEndpoints(context);
   checkData(context);
   checkProcesses(context);
+  checkProtocols(context);
   checkProfile(context);
   checkSagas(context);
   checkDataFlow(context, reader);

@@ -130,12 +130,14 @@ export interface EffectOverride {
   readonly settleMs: number;
 }
 
-/** A call of a function that acts: http, openapi, run.shell, run.script or a connector's function. */
+/** A call of a function that acts: one of the language's own, a process, or a connector's function. */
 export interface CallNode extends TaskBase {
   readonly kind: "call";
-  /** `http`, `openapi`, `run.shell`, `run.script`, or `<resource>.<operation>:<major>@<connector>`. */
+  /** `http`, `run.shell` …, or `<resource>.<operation>:<major>@<connector>`. */
   readonly function: string;
   readonly arguments: Template;
+  /** Expressions among the arguments that are asked while an attempt runs, by name: the filter of a subscription. */
+  readonly questions: Readonly<Record<string, Expression>> | undefined;
   readonly effect: EffectOverride | undefined;
   readonly idempotencyKey: Expression | undefined;
 }

@@ -193,7 +193,19 @@ function sendAttempt(machine: Machine, task: Task, node: CallNode, call: CallSta
 /** Also what a restarted owner sends again for a `read`. */
 export function startAttemptCommand(machine: Machine, task: Task): Extract<Machine["commands"][number], { type: "start-attempt" }> {
   const call = openedCall(task);
-  return { type: "start-attempt", ...requestOf(machine, task), effect: call.effect };
+  return { type: "start-attempt", ...requestOf(machine, task), effect: call.effect, ask: questionsOf(machine, task) };
+}
+
+/** Expressions that are asked while the attempt runs: on values that only it sees, with the task's data as it was sent. */
+function questionsOf(machine: Machine, task: Task): ((question: string, value: Json) => boolean) | undefined {
+  const { questions } = callNode(machine, task);
+  if (questions === undefined) return undefined;
+  const { evaluator } = machine;
+  return (question, value) => {
+    const expression = questions[question];
+    assert(expression !== undefined, `the call ${callNode(machine, task).function} has a question ${question}`);
+    return evaluator.condition(expression, value, task);
+  };
 }
 
 export function lookUpCommand(machine: Machine, task: Task): Extract<Machine["commands"][number], { type: "look-up" }> {

@@ -32,6 +32,11 @@ export interface StartAttempt {
   /** Renders the arguments; secrets are given here, at dispatch, and nowhere else. Throws ExpressionError. */
   readonly renderInput: (secrets: JsonObject) => JsonObject;
   readonly needsSecrets: boolean;
+  /**
+   * Whether one of the call's own expressions holds for a value that the attempt meets, such as a message; undefined when it has none.
+   * Throws TaskFailure.
+   */
+  readonly ask: ((question: string, value: Json) => boolean) | undefined;
 }
 
 export interface LookUp {

@@ -1,6 +1,6 @@
 import { ExpressionError } from "@tutti/expression";
-import { type Duration, type Expression, LOCAL_SLOT, durationMs, type Template } from "@tutti/definition";
-import { isJsonObject, type Json, type JsonObject, ownProperty, type TaskError, taskError } from "@tutti/model";
+import { type Duration, type Expression, LOCAL_SLOT, type Template } from "@tutti/definition";
+import { durationMs, isJsonObject, type Json, type JsonObject, ownProperty, type TaskError, taskError } from "@tutti/model";
 import type { EngineContext } from "./context.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { tokenOf } from "./token-of.ts";

@@ -1,4 +1,5 @@
-import { httpConnector } from "@tutti/connector-http";
+import { asyncapiConnector } from "@tutti/connector-asyncapi";
+import { httpClient, httpConnector } from "@tutti/connector-http";
 import { type Connector, Network } from "@tutti/connector-kit";
 import { processConnector } from "@tutti/connector-process";
 
@@ -7,7 +8,9 @@ export async function loadConnectors(
   environment: Readonly<Record<string, string | undefined>>,
   network: Network = new Network(),
 ): Promise<readonly Connector[]> {
-  const connectors: Connector[] = [httpConnector({ network }), processConnector({})];
+  // One client for all calls that speak HTTP or load descriptions by it: they share its rules and its access tokens.
+  const http = httpClient({ network });
+  const connectors: Connector[] = [httpConnector({ client: http }), asyncapiConnector({ http }), processConnector({})];
   const bankPath = environment["TUTTI_TEST_BANK"];
   if (bankPath) {
     const { createBank } = await import("@tutti/testkit");

@@ -54,6 +54,7 @@ export class AttemptHandle implements Attempt {
   /** When the last heartbeat came; undefined while the attempt has promised none. */
   lastBeatAtMs: number | undefined;
   readonly #services: AttemptServices;
+  readonly #afterStored: (() => Promise<void>)[] = [];
   #log: AttemptLog | undefined;
   #controller: AbortController | undefined;
 
@@ -113,6 +114,21 @@ export class AttemptHandle implements Attempt {
   /** Passes on what the log held back. */
   endLog(): void {
     this.#log?.end();
+  }
+
+  async ask(question: string, value: Json): Promise<boolean> {
+    const { command } = this;
+    if (command.type === "start-attempt" && command.ask !== undefined) return command.ask(question, value);
+    throw new ConnectorError(`This call has no question "${question}".`, { kind: "runtime", outcome: "unknown" });
+  }
+
+  afterStored(listener: () => Promise<void>): void {
+    this.#afterStored.push(listener);
+  }
+
+  /** What the function wants to do now that its output is stored; handed out once. */
+  takeAfterStored(): readonly (() => Promise<void>)[] {
+    return this.#afterStored.splice(0);
   }
 
   mask(value: Json): void {

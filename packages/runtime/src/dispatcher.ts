@@ -28,6 +28,9 @@ const TOKEN_HOLD_MS = 60_000;
 const HEARTBEAT_SILENCE_MS = 5 * 60_000;
 const HEARTBEAT_CHECK_MS = 30_000;
 
+/** An acknowledgement takes a round trip; a stop of the process is not held up longer by one that hangs. */
+const AFTER_STORED_MS = 5000;
+
 const NO_SECRETS: JsonObject = Object.freeze({});
 
 export interface DispatcherDeps {
@@ -52,6 +55,8 @@ export class Dispatcher {
   /** Attempts that have sent a heartbeat. */
   readonly #beating = new Set<AttemptHandle>();
   readonly #unsent = new Map<string, readonly StartAttempt[]>();
+  /** What functions still do after their outputs were stored: the process does not stop before it is done, within a bound. */
+  readonly #afterwards = new Set<Promise<void>>();
   #idleWaiters: (() => void)[] = [];
 
   constructor(deps: DispatcherDeps) {
@@ -142,6 +147,33 @@ export class Dispatcher {
   /** The command of a stored intent that this process has not carried out. */
   takeUnsent(runId: string, lost: { readonly task: number; readonly attempt: number; readonly token: string }): StartAttempt | undefined {
     return this.#unsent.get(runId)?.find((one) => one.task === lost.task && one.attempt === lost.attempt && one.token === lost.token);
+  }
+
+  /** The attempt's output is stored: whatever it was lent may be let go. */
+  stored(handle: AttemptHandle): void {
+    for (const listener of handle.takeAfterStored()) {
+      const done: Promise<void> = this.#afterStored(handle, listener).finally(() => this.#afterwards.delete(done));
+      this.#afterwards.add(done);
+    }
+  }
+
+  /** Resolves when what functions do after their outputs were stored is done. */
+  async settledAfterwards(): Promise<void> {
+    await Promise.all(this.#afterwards);
+  }
+
+  async #afterStored(handle: AttemptHandle, listener: () => Promise<void>): Promise<void> {
+    let timer: { clear(): void } | undefined;
+    try {
+      const limit = new Promise<void>((resolve) => {
+        timer = this.#deps.env.setTimer(AFTER_STORED_MS, resolve);
+      });
+      await Promise.race([listener(), limit]);
+    } catch (error) {
+      this.#deps.env.report(`What ${handle.entry.name} does after its output was stored failed; nothing is lost by it.`, error);
+    } finally {
+      timer?.clear();
+    }
   }
 
   /** After the load: what was not adopted has its end in the store already. */

@@ -161,7 +161,10 @@ export class RunDriver implements CommitListener {
   committed(run: LoadedRun, stored: PendingCommit, verdict: RunVerdict): void {
     const { env, ports } = this.#deps;
     env.crashPoint("commit.after", crashDetail.commit(run.runId, run.seq, stored));
-    for (const handle of stored.ended) this.#forget(run, handle);
+    for (const handle of stored.ended) {
+      this.#forget(run, handle);
+      this.dispatcher.stored(handle);
+    }
     for (const position of stored.take ?? []) {
       run.handed.delete(position);
       ports.messageTaken(position);
@@ -368,6 +371,8 @@ export class RunDriver implements CommitListener {
         ? this.feed(run, { type: "attempt-ended", at, task: handle.task, attempt: handle.number, outcome: ending.outcome })
         : this.feed(run, { type: "look-up-ended", at, task: handle.task, outcome: ending.outcome });
     if (isRecorded || run.isDropped) return;
+    // Nobody wanted it: what the function was lent goes back by itself.
+    handle.takeAfterStored();
     this.#forget(run, handle);
     if (run.isQuiet) this.#deps.ports.rested(run);
   }

@@ -447,6 +447,7 @@ class RuntimeService implements Runtime {
     for (const handle of parts.dispatcher.list()) parts.dispatcher.abortHandle(handle, "stop");
     await parts.dispatcher.idle();
     await this.#within(STOP_COMMIT_MS, () => parts.commits.settled());
+    await parts.dispatcher.settledAfterwards();
     parts.commits.stop();
     parts.registry.removeAll();
     parts.timers.stop();

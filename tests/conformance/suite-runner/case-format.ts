@@ -1,6 +1,5 @@
 import { z } from "@tutti/connector-kit";
-import { durationMs } from "@tutti/definition";
-import type { Json, JsonObject } from "@tutti/model";
+import { durationMs, type Json, type JsonObject } from "@tutti/model";
 
 /** The shape of the suite's files; what each member means is told in `suite/README.md`. */
 

@@ -21,6 +21,11 @@ export interface Credentials {
   renew(answer: Answer): Promise<boolean>;
 }
 
+/** What a policy stands for, outside of HTTP. */
+export type PlainCredentials =
+  | { readonly kind: "password"; readonly username: string; readonly password: string }
+  | { readonly kind: "token"; readonly token: string };
+
 /** Turns authentication policies into credentials; secrets are asked for at this moment and kept nowhere but in the token cache. */
 export class Authenticator {
   readonly #tokens: TokenSource;
@@ -79,6 +84,37 @@ export class Authenticator {
         return true;
       },
     };
+  }
+
+  /**
+   * Credentials as they are, for protocols that have no such header: name and password, or a token.
+   *
+   * @throws ConnectorError never-began: whatever fails here, the call itself was not sent.
+   */
+  async plainCredentials(policy: Authentication, origin: string, attempt: Attempt): Promise<PlainCredentials> {
+    if (policy.basic !== undefined) {
+      const { username, password } = await this.#read(policy.basic, BasicCredentials, attempt);
+      return { kind: "password", username, password };
+    }
+    const header = await this.bearerHeader(policy, origin, attempt);
+    return { kind: "token", token: header.slice(header.indexOf(" ") + 1) };
+  }
+
+  /**
+   * The `authorization` header where a refusal can't be answered: streams, and protocols that only carry the header.
+   *
+   * @throws ConnectorError never-began: also for digest, which is an answer to a refusal.
+   */
+  async bearerHeader(policy: Authentication, origin: string, attempt: Attempt): Promise<string> {
+    const header =
+      policy.digest === undefined
+        ? (await this.credentials(policy, origin, attempt)).header({ method: "GET", url: new URL(origin), body: undefined })
+        : undefined;
+    if (header !== undefined) return header;
+    throw new ConnectorError("Authentication by digest is HTTP's own and not possible here; basic, bearer, oauth2 and oidc are.", {
+      kind: "configuration",
+      outcome: "never-began",
+    });
   }
 
   async #read<S extends z.ZodType>(given: z.infer<S> | { readonly use: string }, schema: S, attempt: Attempt): Promise<z.infer<S>> {

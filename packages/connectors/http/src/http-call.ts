@@ -126,7 +126,8 @@ function invalid(message: string): ConnectorError {
   return new ConnectorError(message, { kind: "validation", outcome: "never-began" });
 }
 
-function statusError(answer: Answer): ConnectorError {
+/** The error of a complete answer whose status is no success. */
+export function statusError(answer: Answer): ConnectorError {
   const { status, request } = answer;
   const title = answer.statusText === "" ? `HTTP status ${status}` : `${status} ${answer.statusText}`;
   const redirect = status >= 300 && status < 400 ? " Redirects are errors unless `redirect: true` is set." : "";

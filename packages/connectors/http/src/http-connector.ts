@@ -1,35 +1,17 @@
-import { type Connector, defineConnector, Network, parseInput, z } from "@tutti/connector-kit";
+import { type Connector, defineConnector, parseInput, z } from "@tutti/connector-kit";
 import type { Json } from "@tutti/model";
-import { Authenticator } from "./authentication.ts";
-import { DEFAULT_LIMITS, type ExchangeLimits, type Fetch } from "./exchange.ts";
-import { carryOut, type HttpDeps, prepareHttpCall } from "./http-call.ts";
+import { carryOut, prepareHttpCall } from "./http-call.ts";
+import { type HttpClient, httpClient, type HttpClientOptions } from "./http-client.ts";
 import { HttpInput, OpenapiInput } from "./http-input.ts";
 import { effectOfHttpInput } from "./http-method.ts";
-import { TokenSource } from "./oauth2.ts";
-import { Discovery } from "./oidc.ts";
-import { OpenapiDocuments } from "./openapi-document.ts";
+import { openapiDocuments } from "./openapi-document.ts";
 import { prepareOperation } from "./openapi-request.ts";
 
-export interface HttpConnectorOptions {
-  /** What may be called, and which certificates count; without it the default rules hold. */
-  readonly network?: Network;
-  /** In place of the network's fetch: tests lead public hosts to a local server. Must neither follow redirects nor keep credentials. */
-  readonly fetch?: Fetch;
-  readonly limits?: Partial<ExchangeLimits>;
-  /** When kept tokens and documents end. */
-  readonly nowMs?: () => number;
-}
-
 /** The calls `http` and `openapi` of the workflow language. */
-export function httpConnector(options: HttpConnectorOptions = {}): Connector {
-  const network = options.network ?? new Network();
-  const send: Fetch = options.fetch ?? ((url, init) => network.fetch(url, init));
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const nowMs = options.nowMs ?? Date.now;
-  const source = { send, limits, nowMs };
-  const authenticator = new Authenticator({ tokens: new TokenSource(source), discovery: new Discovery(source) });
-  const deps: HttpDeps = { send, limits, authenticator };
-  const documents = new OpenapiDocuments({ ...deps, nowMs });
+export function httpConnector(options: HttpClientOptions & { readonly client?: HttpClient } = {}): Connector {
+  const deps = options.client ?? httpClient(options);
+  const { limits } = deps;
+  const documents = openapiDocuments(deps);
   return defineConnector({
     name: "http",
     version: "1.0.0",

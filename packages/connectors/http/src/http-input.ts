@@ -59,7 +59,7 @@ export const Authentication = z
   .refine((policy) => Object.values(policy).filter((scheme) => scheme !== undefined).length === 1, "names exactly one scheme");
 export type Authentication = z.infer<typeof Authentication>;
 
-const Endpoint = z.union([z.string().min(1), z.strictObject({ uri: z.string().min(1), authentication: Authentication.optional() })]);
+export const Endpoint = z.union([z.string().min(1), z.strictObject({ uri: z.string().min(1), authentication: Authentication.optional() })]);
 export type Endpoint = z.infer<typeof Endpoint>;
 
 /** Any JSON value; the engine has made sure that it is one. */

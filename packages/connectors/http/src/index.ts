@@ -1,2 +1,11 @@
+export { exchangeAuthenticated } from "./authenticated-exchange.ts";
+export type { PlainCredentials } from "./authentication.ts";
+export { decodeContent } from "./body.ts";
+export { bytesOf, openStream, readEvents, type StreamEvent } from "./event-stream.ts";
 export { DEFAULT_LIMITS, type ExchangeLimits, type Fetch } from "./exchange.ts";
-export { httpConnector, type HttpConnectorOptions } from "./http-connector.ts";
+export { describeNetworkFailure } from "./failure.ts";
+export { buildHeaders, parseUrl, publicUrl, statusError } from "./http-call.ts";
+export { type HttpClient, httpClient, type HttpClientOptions } from "./http-client.ts";
+export { httpConnector } from "./http-connector.ts";
+export { Authentication, Endpoint } from "./http-input.ts";
+export { loadResource, type Resource, ResourceCache, resourceFailure, type ResourceKind } from "./resource.ts";

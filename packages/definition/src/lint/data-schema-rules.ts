@@ -1,5 +1,4 @@
-import { isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
-import { durationMs } from "../duration.ts";
+import { durationMs, isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
 import { compileSchema } from "../json-schema/compile-schema.ts";
 import { SchemaError } from "../json-schema/schema-error.ts";
 import { joinPointer } from "../json-pointer.ts";

@@ -123,8 +123,13 @@ function* callArguments(site: TaskSite, pointer: string, availability: Availabil
       continue;
     }
     const at = joinPointer(pointer, key);
-    yield* expression(value, "filter", at, scope);
-    yield* literals(ownProperty(value, "consume"), joinPointer(at, "consume"), scope);
+    // Asked of each message that comes: nothing of it is sent, so no secret is in reach.
+    const asked: Scope = { ...scope, availability: "definition" };
+    const consume = member(value, "consume");
+    yield* expression(value, "filter", at, asked);
+    yield* expression(consume, "while", joinPointer(at, "consume"), asked);
+    yield* expression(consume, "until", joinPointer(at, "consume"), asked);
+    yield* literals(ownProperty(consume, "for"), joinPointer(at, "consume", "for"), scope);
     yield* iterator(value, at, site.locals);
   }
 }

@@ -48,6 +48,7 @@ function unsafeEffect(task: Parameters<typeof member>[0]): { readonly key: strin
       ? undefined
       : { key: "call", what: `this ${method.length <= 10 ? method.toUpperCase() : "request"}` };
   }
+  if (textAt(task, "call") === "asyncapi" && Object.hasOwn(member(task, "with"), "message")) return { key: "call", what: "this message" };
   const run = member(task, "run");
   const process = ["shell", "script", "container"].find((key) => Object.hasOwn(run, key));
   return process === undefined ? undefined : { key: "run", what: `this ${process === "shell" ? "command" : process}` };

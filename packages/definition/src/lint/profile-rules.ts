@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { EFFECT_CLASSES, isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
-import { durationMs } from "../duration.ts";
+import { durationMs, EFFECT_CLASSES, isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
 import { joinPointer } from "../json-pointer.ts";
 import { didYouMean } from "../nearest-name.ts";
 import { choice, closed } from "../schema/building-blocks.ts";

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { isJsonObject, type JsonObject, ownProperty } from "@tutti/model";
-import { durationMs } from "../duration.ts";
+import { durationMs, isJsonObject, type JsonObject, ownProperty } from "@tutti/model";
 import { joinPointer } from "../json-pointer.ts";
 import { choice, closed } from "../schema/building-blocks.ts";
 import { Duration } from "../schema/text.ts";

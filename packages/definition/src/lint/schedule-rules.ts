@@ -1,5 +1,4 @@
-import { isJsonObject, ownProperty } from "@tutti/model";
-import { durationMs } from "../duration.ts";
+import { durationMs, isJsonObject, ownProperty } from "@tutti/model";
 import { joinPointer } from "../json-pointer.ts";
 import { didYouMean } from "../nearest-name.ts";
 import { isWrappedExpression } from "../schema/text.ts";

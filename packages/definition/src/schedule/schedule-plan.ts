@@ -1,6 +1,5 @@
-import { isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
+import { durationMs, isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
 import { compileStrategy } from "../compile-events.ts";
-import { durationMs } from "../duration.ts";
 import type { EventStrategy } from "../program.ts";
 import { type Cron, parseCron } from "./cron.ts";
 import { nextCronInstant } from "./cron-instants.ts";

@@ -1,5 +1,5 @@
+import { ISO_DURATION } from "@tutti/model";
 import { z } from "zod";
-import { ISO_DURATION } from "../duration.ts";
 import { choice, closed, Integer, notEmpty } from "./building-blocks.ts";
 
 /** A wrapped expression. The dot matches no line break: the schema takes an expression over several lines for plain text. */

@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, ownProperty } from "@tutti/model";
+import { isJsonObject, type Json, ownProperty } from "./json.ts";
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;

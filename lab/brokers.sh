@@ -1,0 +1,88 @@
+#!/bin/bash
+# Message brokers on loopback, user lab, password lab: Mosquitto 2.0 (MQTT), RabbitMQ 3.10 (AMQP 0-9-1), NATS 2.9 with JetStream.
+# BROKERS="mqtt amqp nats"   which ones (default all)
+. "$(dirname "$0")/lib.sh"
+BROKERS=${BROKERS:-mqtt amqp nats} ROOT=$LAB_STATE/brokers
+MQTT=${MQTT_PORT:-11883} AMQP=${AMQP_PORT:-15680} NATS=${NATS_PORT:-14222}
+listens() { bash -c "exec 3<>/dev/tcp/127.0.0.1/$1"; }
+failed() { tail -20 "$LAB_STATE/log/$1.log" >&2; exit 1; }
+
+start_mqtt() {
+  lab_apt mosquitto mosquitto-clients
+  mkdir -p "$ROOT/mqtt"
+  mosquitto_passwd -b -c "$ROOT/mqtt/passwd" lab lab
+  cat > "$ROOT/mqtt/mosquitto.conf" <<CONF
+listener $MQTT 127.0.0.1
+allow_anonymous false
+password_file $ROOT/mqtt/passwd
+user root
+persistence true
+persistence_location $ROOT/mqtt/
+autosave_on_changes true
+autosave_interval 1
+CONF
+  lab_spawn mqtt mosquitto -c "$ROOT/mqtt/mosquitto.conf"
+  lab_until 10 listens "$MQTT" || failed mqtt
+  echo "MQTT_URL=mqtt://lab:lab@127.0.0.1:$MQTT"
+}
+start_nats() {
+  lab_apt nats-server
+  mkdir -p "$ROOT/nats"
+  cat > "$ROOT/nats/nats.conf" <<CONF
+listen: "127.0.0.1:$NATS"
+http: "127.0.0.1:$((NATS + 1))"
+server_name: lab
+authorization { user: lab, password: lab }
+jetstream { store_dir: "$ROOT/nats/store", max_memory_store: 32M, max_file_store: 256M }
+CONF
+  lab_spawn nats nats-server -c "$ROOT/nats/nats.conf"
+  lab_until 10 listens "$NATS" || failed nats
+  echo "NATS_URL=nats://lab:lab@127.0.0.1:$NATS  (monitoring http://127.0.0.1:$((NATS + 1))/jsz)"
+}
+rabbit_env() { # everything on loopback: node name, distribution, epmd; one scheduler, no busy waiting
+  mkdir -p "$ROOT/amqp"
+  export HOME=$ROOT/amqp RABBITMQ_CONF_ENV_FILE=$ROOT/amqp/none RABBITMQ_NODENAME=lab@localhost \
+    RABBITMQ_CONFIG_FILE=$ROOT/amqp/rabbitmq RABBITMQ_ADVANCED_CONFIG_FILE=$ROOT/amqp/advanced \
+    RABBITMQ_MNESIA_BASE=$ROOT/amqp/mnesia RABBITMQ_LOG_BASE=$ROOT/amqp/log RABBITMQ_LOGS=- \
+    RABBITMQ_ENABLED_PLUGINS_FILE=$ROOT/amqp/plugins RABBITMQ_FEATURE_FLAGS_FILE=$ROOT/amqp/feature_flags \
+    RABBITMQ_PID_FILE=$ROOT/amqp/pid RABBITMQ_DIST_PORT=$((AMQP + 2)) ERL_EPMD_PORT=$((AMQP + 3)) ERL_EPMD_ADDRESS=127.0.0.1 \
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +A 8 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
+}
+start_amqp() {
+  lab_apt rabbitmq-server amqp-tools
+  (
+    rabbit_env
+    echo '[].' > "$ROOT/amqp/plugins"
+    cat > "$ROOT/amqp/rabbitmq.conf" <<CONF
+listeners.tcp.1 = 127.0.0.1:$AMQP
+default_user = lab
+default_pass = lab
+vm_memory_high_watermark.absolute = 256MiB
+disk_free_limit.absolute = 50MB
+log.console.level = warning
+CONF
+    cd /
+    # epmd first and by itself: the server would start one that outlives it
+    lab_spawn epmd epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT"
+    lab_until 10 listens "$ERL_EPMD_PORT" || failed epmd
+    lab_spawn amqp /usr/lib/rabbitmq/bin/rabbitmq-server
+  )
+  lab_until 60 amqp-declare-queue --url "amqp://lab:lab@127.0.0.1:$AMQP" -q lab-ready || failed amqp
+  amqp-delete-queue --url "amqp://lab:lab@127.0.0.1:$AMQP" -q lab-ready > /dev/null
+  echo "AMQP_URL=amqp://lab:lab@127.0.0.1:$AMQP"
+}
+do_start() { local b; for b in $BROKERS; do "start_$b"; done; }
+do_stop() {
+  local b p
+  for b in $BROKERS; do
+    if [ "$b" = amqp ]; then # its Erlang VM and helpers are children; TERM to the VM is an orderly stop
+      p=; lab_alive amqp && p=$(lab_tree "$(lab_pid amqp)")
+      lab_kill amqp TERM 30
+      [ -z "$p" ] || lab_until 5 bash -c '! kill -0 '"${p//$'\n'/ }" || kill -KILL $p 2> /dev/null || true
+      lab_kill epmd
+    else lab_kill "$b"; fi
+    [ -z "${LAB_PURGE:-}" ] || rm -rf "${ROOT:?}/$b"
+  done
+}
+do_status() { local b rc=1; for b in $BROKERS; do lab_alive "$b" && { rc=0; echo "$b $(lab_rss "$b")"; } || echo "$b off"; done; return $rc; }
+lab_main "$@"

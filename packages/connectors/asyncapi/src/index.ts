@@ -1,0 +1,1 @@
+export { asyncapiConnector, type AsyncapiConnectorOptions } from "./asyncapi-connector.ts";
