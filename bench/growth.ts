@@ -17,7 +17,7 @@ const STEPS = 10;
 const IN_FLIGHT = 200;
 /** Steps per measurement; the median of several measurements is taken. */
 const STEPS_MEASURED = 10_000;
-const REPEATS = 5;
+const REPEATS = 3;
 const NEVER = new AbortController();
 
 export interface GrowthFigure {
@@ -45,10 +45,14 @@ export async function measureGrowth(runsMax: number): Promise<readonly GrowthFig
         labels: { customer: `c${index % 1000}` },
       }));
       stored = size;
-      figures.push({ what: "runs in the store", size, ...(await withRuntime(store, directory, (runtime) => cost(runtime, STEPS))) });
+      figures.push({
+        what: "runs in the store",
+        size,
+        ...(await withRuntime(store, directory, (runtime) => cost(runtime, STEPS, IN_FLIGHT))),
+      });
     }
     for (const size of STEP_COUNTS)
-      figures.push({ what: "steps of the run", size, ...(await withRuntime(store, directory, (runtime) => cost(runtime, size))) });
+      figures.push({ what: "steps of the run", size, ...(await withRuntime(store, directory, (runtime) => cost(runtime, size, 1))) });
     return figures;
   } finally {
     await store.stop();
@@ -73,8 +77,8 @@ async function withRuntime<T>(store: SqliteStore, directory: string, use: (runti
   }
 }
 
-/** The same number of steps each time, in runs of `steps` steps, of which as many are in flight as the work allows. */
-async function cost(runtime: Runtime, steps: number): Promise<Pick<GrowthFigure, "usPerStep" | "cpuUsPerStep">> {
+/** The same number of steps each time, in runs of `steps` steps. */
+async function cost(runtime: Runtime, steps: number, inFlight: number): Promise<Pick<GrowthFigure, "usPerStep" | "cpuUsPerStep">> {
   const name = `grow-${steps}`;
   await runtime.publish({ text: sequence(name, steps) });
   const runs = Math.max(1, STEPS_MEASURED / steps);
@@ -90,7 +94,7 @@ async function cost(runtime: Runtime, steps: number): Promise<Pick<GrowthFigure,
   for (let repeat = 0; repeat < REPEATS; repeat++) {
     const before = process.cpuUsage();
     const startedAt = performance.now();
-    await many(engine, runs, IN_FLIGHT, String(repeat));
+    await many(engine, runs, inFlight, String(repeat));
     const used = process.cpuUsage(before);
     elapsed.push(((performance.now() - startedAt) * 1000) / (runs * steps));
     cpu.push((used.user + used.system) / (runs * steps));

@@ -8,12 +8,12 @@ type Value = string | number;
 /**
  * Lists runs, newest first.
  *
- * The most selective filter chooses the index, the others are compared on its rows. Where the index has the status before the start time, each
+ * The most selective filter chooses the index, the others are compared on its rows: which one that is, is counted up to a bound. Where the index has the status before the start time, each
  * status is asked for alone and the short lists are merged here, so that SQLite walks every index in order and stops at the page's end.
  */
 export function listRuns(connection: Connection, query: RunQuery): RunPage {
   const place = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
-  const driver = driverOf(query);
+  const driver = driverOf(connection, query);
   const statuses = query.status === undefined ? RUN_STATUSES : [...new Set(query.status)];
   const lists = driver.hasStatus ? statuses.map((status) => [status]) : [query.status === undefined ? [] : statuses];
   const places = lists.flatMap((wanted) => select(connection, query, { driver, statuses: wanted, place })).toSorted(compareNewestFirst);
@@ -33,15 +33,52 @@ interface Driver {
   readonly from: string;
   readonly hasStatus: boolean;
 }
+/** An index that a filter of the query can walk, with the condition that selects its part of it. */
+interface Candidate extends Driver {
+  readonly condition: string;
+  readonly values: readonly Value[];
+}
 
-function driverOf(query: RunQuery): Driver {
-  if (query.parentRunId !== undefined) return { from: "run indexed by run_by_parent", hasStatus: false };
-  if (query.label !== undefined) return { from: "run_label cross join run using (run_key)", hasStatus: false };
-  if (query.inDoubt === true) return { from: "run indexed by run_by_doubt", hasStatus: false };
-  if (query.errorType !== undefined) return { from: "run indexed by run_by_error", hasStatus: false };
-  if (query.name !== undefined) return { from: "run indexed by run_by_name", hasStatus: true };
-  if (query.namespace !== undefined) return { from: "run indexed by run_by_namespace", hasStatus: false };
-  return { from: "run indexed by run_by_status", hasStatus: true };
+/** Entries of an index that are counted to see how selective a filter is: about a millisecond each. From here on a filter is not selective. */
+const COUNTED_MAX = 20_000;
+
+const LABELS = "run_label cross join run using (run_key)";
+
+/** The index whose part is the smallest; among those that are all large, the first. */
+function driverOf(connection: Connection, query: RunQuery): Driver {
+  const candidates = candidatesOf(query);
+  const [first, ...others] = candidates;
+  if (first === undefined) return { from: "run indexed by run_by_status", hasStatus: true };
+  if (others.length === 0) return first;
+  const sizes = candidates.map((candidate) => countOf(connection, query.tenant, candidate));
+  return candidates[sizes.indexOf(Math.min(...sizes))] ?? first;
+}
+
+function candidatesOf({ parentRunId, label, inDoubt, errorType, name, namespace, status }: RunQuery): readonly Candidate[] {
+  const candidates: Candidate[] = [];
+  const add = (index: string, condition: string, values: readonly Value[], hasStatus = false): void => {
+    candidates.push({ from: `run indexed by ${index}`, hasStatus, condition, values });
+  };
+  if (parentRunId !== undefined) add("run_by_parent", "parent_run_id = ?", [parentRunId]);
+  if (label !== undefined)
+    candidates.push({
+      from: LABELS,
+      hasStatus: false,
+      condition: "run_label.key = ? and run_label.value = ?",
+      values: [label.key, label.value],
+    });
+  if (inDoubt === true) add("run_by_doubt", "in_doubt > 0", []);
+  if (errorType !== undefined) add("run_by_error", "error_type = ?", [errorType]);
+  if (name !== undefined) add("run_by_name", "name = ?", [name], true);
+  if (namespace !== undefined) add("run_by_namespace", "namespace = ?", [namespace]);
+  if (status !== undefined) add("run_by_status", `status in (${status.map(() => "?").join(", ")})`, status, true);
+  return candidates;
+}
+
+function countOf(connection: Connection, tenant: string, { from, condition, values }: Candidate): number {
+  const table = from === LABELS ? "run_label" : "run";
+  const text = `select count(*) as size from (select 1 from ${from === LABELS ? table : from} where ${table}.tenant = ? and ${condition} limit ?)`;
+  return Number(connection.sql(text).get(tenant, ...values, COUNTED_MAX)?.["size"]);
 }
 
 function select(
@@ -55,13 +92,14 @@ function select(
     conditions.push(condition);
     values.push(...given);
   };
-  const table = query.label === undefined || query.parentRunId !== undefined ? "run" : "run_label";
+  const table = how.driver.from === LABELS ? "run_label" : "run";
   where(`${table}.tenant = ?`, query.tenant);
   if (query.label !== undefined) {
     if (table === "run_label") where("run_label.key = ? and run_label.value = ?", query.label.key, query.label.value);
     else
       where(
-        "exists (select 1 from run_label where run_label.run_key = run.run_key and key = ? and value = ?)",
+        `exists (select 1 from run_label where run_label.tenant = run.tenant and key = ? and value = ? and run_label.started_at = run.started_at
+          and run_label.run_id = run.run_id)`,
         query.label.key,
         query.label.value,
       );
