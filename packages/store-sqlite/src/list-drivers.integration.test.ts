@@ -1,5 +1,5 @@
 import { commitOf } from "@tutti/store/fixtures";
-import type { RunQuery } from "@tutti/store";
+import type { RunQuery, RunRowChange } from "@tutti/store";
 import { expect, test } from "vitest";
 import { openSqliteStore } from "./sqlite-store.ts";
 import { withDirectory } from "./testing/directory.ts";
@@ -21,8 +21,9 @@ test("any filters together find the same runs, whichever index is walked", async
       const rows = Array.from({ length: RUNS }, (_, index) => {
         const commit = commitOf(index + 1, 0);
         const isFaulted = index % 5 === 0;
+        // The fixture creates the run, so it has a row.
         const row = {
-          ...commit.row,
+          ...(commit.row as RunRowChange),
           namespace: `ns-${index % 2}`,
           name: `wf-${index % 3}`,
           status: isFaulted ? ("faulted" as const) : ("completed" as const),
