@@ -49,3 +49,20 @@ test("a pipe gets a line per change and nothing twice", () => {
     `${at(6)}  run_0123456789abcdef faulted after 6.0 s: communication 500: No answer`,
   ]);
 });
+
+test("a task of a loop or of an extension is named once, by its path", () => {
+  const tasks = [
+    buildTaskView(1, "act", {
+      children: [
+        buildTaskView(2, "log", {
+          path: "/do/act/before/logging/log",
+          extension: { name: "logging", stage: "before" },
+          iteration: 1,
+          visit: 2,
+        }),
+      ],
+    }),
+  ];
+  const lines = new ChangeLines().next(buildRunView({ atMs: START_MS + 2_000, tasks }));
+  expect(lines).toContain(`${at(1.2)}  /do/act/before/logging/log [1] (visit 2) completed after 1.2 s`);
+});

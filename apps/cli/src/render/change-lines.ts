@@ -1,6 +1,6 @@
 import { allTasks, type RunView, type TaskStatus, type TaskView } from "../run-status.ts";
 import { formatClock, formatDuration } from "./duration.ts";
-import { describeError, describeWait, hasFailed, taskLabel } from "./run-tree.ts";
+import { describeError, describeWait, hasFailed, taskLabel, turnLabel } from "./run-tree.ts";
 
 /**
  * What changed between two views of a run, a line each: what a log file or a pipe gets instead of the live tree.
@@ -38,7 +38,7 @@ export class ChangeLines {
     const before = this.#tasks.get(task.task);
     if (before?.status === task.status && before.attempts === task.attempts) return;
     this.#tasks.set(task.task, { status: task.status, attempts: task.attempts });
-    const name = task.path === "" ? taskLabel(task) : `${task.path}${taskLabel(task).slice(task.name.length)}`;
+    const name = task.path === "" ? taskLabel(task) : `${task.path}${turnLabel(task)}`;
     if (task.endedAtMs !== undefined || task.status === "failed") {
       const endMs = task.endedAtMs ?? view.atMs;
       const error = task.error === undefined || !hasFailed(task) ? "" : `: ${describeError(task.error)}`;

@@ -92,10 +92,14 @@ function taskLine(task: TaskView, depth: number, given: Collecting, isFolded: bo
 
 /** The name, with the iteration of a loop, the visit of a jump back, and what an extension has put around the task above. */
 export function taskLabel(task: TaskView): string {
-  const iteration = task.iteration === undefined ? "" : ` [${task.iteration}]`;
-  const visit = task.visit > 1 ? ` (visit ${task.visit})` : "";
   const extension = task.extension === undefined ? "" : `${task.extension.stage} (${oneLine(task.extension.name)}): `;
-  return `${extension}${oneLine(task.name)}${iteration}${visit}`;
+  return `${extension}${oneLine(task.name)}${turnLabel(task)}`;
+}
+
+/** Which iteration and visit of a task it is, when that has to be said. */
+export function turnLabel(task: TaskView): string {
+  const iteration = task.iteration === undefined ? "" : ` [${task.iteration}]`;
+  return `${iteration}${task.visit > 1 ? ` (visit ${task.visit})` : ""}`;
 }
 
 /** What is worth saying about a task, most important first. */
