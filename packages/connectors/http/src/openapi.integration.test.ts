@@ -181,6 +181,11 @@ describe("OpenAPI 3", () => {
       await expect(openapi.run(input, attempt)).rejects.toMatchObject({ message: expect.stringContaining("does not name its server") });
       writeFileSync(join(directory, "api.yaml"), `${text}servers: [{ url: "${server.origin}/base" }]\n`);
       expect(await openapi.run(input, attempt)).toMatchObject({ url: "/base/ping" });
+      await expect(openapi.run({ ...input, document: { endpoint: "../api.yaml" } }, attempt)).rejects.toMatchObject({
+        errorKind: "validation",
+        outcome: "never-began",
+        message: expect.stringContaining("is outside of"),
+      });
       await expect(openapi.run({ ...input, document: { endpoint: "none.yaml" } }, attempt)).rejects.toMatchObject({
         errorKind: "configuration",
         outcome: "never-began",

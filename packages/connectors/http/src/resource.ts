@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type Attempt, ConnectorError } from "@tutti/connector-kit";
+import { type Attempt, ConnectorError, fileWithin, OutsideDirectoryError } from "@tutti/connector-kit";
 import { exchangeAuthenticated } from "./authenticated-exchange.ts";
 import { type HttpDeps, publicUrl } from "./http-call.ts";
 import type { HttpClient } from "./http-client.ts";
@@ -42,7 +42,7 @@ export class ResourceCache<T> {
 
   /** @throws ConnectorError never-began: the call itself was not sent. */
   async load(endpoint: Endpoint, attempt: Attempt): Promise<T> {
-    const url = resourceUrl(endpoint, attempt.baseDirectory, this.#kind);
+    const url = await resourceUrl(endpoint, attempt.baseDirectory, this.#kind);
     // What credentials opened is not handed to a call without them; files are read anew, they are edited while a workflow is written.
     const key = authenticationOf(endpoint) === undefined && url.protocol !== "file:" ? url.href : undefined;
     const kept = key === undefined ? undefined : this.#kept.get(key);
@@ -76,7 +76,7 @@ export interface LoadOptions {
 }
 
 /** Where an endpoint's resource lies. A relative reference is one of the workflow's directory. */
-function resourceUrl(endpoint: Endpoint, baseDirectory: string | undefined, kind: ResourceKind): URL {
+async function resourceUrl(endpoint: Endpoint, baseDirectory: string | undefined, kind: ResourceKind): Promise<URL> {
   const uri = typeof endpoint === "string" ? endpoint : endpoint.uri;
   const invalid = (message: string): ConnectorError => new ConnectorError(message, { kind: "validation", outcome: "never-began" });
   if (URL.canParse(uri)) {
@@ -84,9 +84,16 @@ function resourceUrl(endpoint: Endpoint, baseDirectory: string | undefined, kind
     if (url.protocol === "http:" || url.protocol === "https:" || url.protocol === "file:") return url;
     throw invalid(`${withArticle(kind.name)} is loaded by http, https or file, not by ${url.protocol}`);
   }
-  if (baseDirectory === undefined && !isAbsolute(uri))
-    throw invalid(`"${uri}" is relative, and this workflow came without a directory: give a whole URL.`);
-  return pathToFileURL(resolve(baseDirectory ?? "/", uri));
+  if (isAbsolute(uri)) return pathToFileURL(uri);
+  if (baseDirectory === undefined) throw invalid(`"${uri}" is relative, and this workflow came without a directory: give a whole URL.`);
+  try {
+    return pathToFileURL(await fileWithin([baseDirectory], uri));
+  } catch (error) {
+    if (error instanceof OutsideDirectoryError)
+      throw invalid(`The ${kind.name} ${error.message}: bring it with the workflow, or name it by a whole path.`);
+    // Reading it says why it can't be read.
+    return pathToFileURL(resolve(baseDirectory, uri));
+  }
 }
 
 function authenticationOf(endpoint: Endpoint): Exclude<Endpoint, string>["authentication"] {
