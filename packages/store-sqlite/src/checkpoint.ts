@@ -4,6 +4,9 @@ import type { Connection } from "./connection.ts";
 /** Log pages (4 KiB) not yet written back that start a checkpoint: 8 MiB are written back in some ten milliseconds and keep the log small. */
 export const CHECKPOINT_FRAMES = 2048;
 
+/** A checkpoint after every commit would double the syncs. */
+const CHECKPOINT_FRAMES_MIN = 64;
+
 export interface LogState {
   /** Pages in the log. */
   readonly frames: number;
@@ -35,6 +38,16 @@ export function growLog(databasePath: string): void {
   } finally {
     closeSync(file);
   }
+}
+
+/**
+ * Log pages that start a checkpoint on this disk: on one with little room fewer, since a log that has taken the last of it could not be written
+ * back any more, and nothing would ever free it.
+ */
+export function checkpointFrames(databasePath: string): number {
+  const disk = statfsSync(databasePath);
+  const share = Math.floor((disk.bavail * disk.bsize) / FREE_SPACE_FACTOR / FRAME_BYTES);
+  return Math.min(CHECKPOINT_FRAMES, Math.max(CHECKPOINT_FRAMES_MIN, share));
 }
 
 /** Writes the log back as far as it stands now. Blocks neither readers nor writers; what they add meanwhile stays in the log. */

@@ -1,5 +1,5 @@
 import { AppError } from "@tutti/model";
-import { CHECKPOINT_FRAMES, readLogState } from "./checkpoint.ts";
+import { checkpointFrames, readLogState } from "./checkpoint.ts";
 import type { CommitPolicy } from "./commit-policy.ts";
 import type { Connection } from "./connection.ts";
 import { errorOf, failureOf } from "./errors.ts";
@@ -10,8 +10,8 @@ import type { WriteJob, WriteResult } from "./write-job.ts";
 
 /** Writes that share one transaction when they have queued up behind a slow one. */
 const JOBS_PER_TRANSACTION = 64;
-/** Length of the log at which commits wait until it has been written back to its end and starts again: 32 MiB. */
-const LOG_FRAMES_MAX = 4 * CHECKPOINT_FRAMES;
+/** So many times the length that starts a checkpoint, and commits wait until the log has been written back to its end: 32 MiB on a large disk. */
+const LOG_LENGTHS_MAX = 4;
 /** Transactions between two looks at the length of the log. */
 const TRANSACTIONS_PER_LOG_LOOK = 32;
 
@@ -53,10 +53,14 @@ export class Writer {
   /** Resolved when no transaction is under way. */
   #still: PromiseWithResolvers<void> | undefined;
 
+  /** Length of the log that starts a checkpoint. */
+  readonly #checkpointFrames: number;
+
   constructor(deps: { readonly path: string; readonly connection: Connection; readonly policy: CommitPolicy }) {
     this.#connection = deps.connection;
     this.#policy = deps.policy;
     this.#worker = new WorkerClient(deps.path, "write");
+    this.#checkpointFrames = checkpointFrames(deps.path);
     this.#housekeeper = new WorkerClient(deps.path, "write");
   }
 
@@ -77,9 +81,8 @@ export class Writer {
     if (this.#failure !== undefined) return;
     // One under way began before what the caller wants to see written back.
     await this.#checkpointing;
-    await (this.#checkpointing ??= this.#checkpoint().finally(() => {
-      this.#checkpointing = undefined;
-    }));
+    if (this.#checkpointing === undefined) this.#startCheckpoint();
+    await this.#checkpointing;
   }
 
   /** Waits for what was queued, then ends the threads. */
@@ -159,6 +162,7 @@ export class Writer {
     if (!reply.ok) {
       const error = errorOf(reply.failure);
       if (reply.failure.kind === "disk-failed" || reply.failure.kind === "damaged") this.#failStop(error);
+      if (reply.failure.kind === "full") this.#lookForSpace();
       for (const write of writes) {
         write.undo();
         write.reject(error);
@@ -191,10 +195,20 @@ export class Writer {
     const { frames, written } = readLogState(this.#connection);
     if (this.#checkpointing !== undefined) {
       // The disk takes commits faster than it writes them back: they wait, so that the log stays bounded.
-      this.#isHeld = frames > LOG_FRAMES_MAX;
+      this.#isHeld = frames > LOG_LENGTHS_MAX * this.#checkpointFrames;
       return;
     }
-    if (frames - written < CHECKPOINT_FRAMES) return;
+    if (frames - written >= this.#checkpointFrames) this.#startCheckpoint();
+  }
+
+  /** On a small disk the log itself may be what fills it: written back to its end it starts again from its beginning. */
+  #lookForSpace(): void {
+    if (this.#failure !== undefined || this.#checkpointing !== undefined) return;
+    const { frames, written } = readLogState(this.#connection);
+    if (frames > written) this.#startCheckpoint();
+  }
+
+  #startCheckpoint(): void {
     this.#checkpointing = this.#checkpoint().finally(() => {
       this.#checkpointing = undefined;
     });
