@@ -305,6 +305,11 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
     "a message that nothing makes safe",
     "do:\n- a:\n    ▸call: asyncapi\n    with: { document: { endpoint: a.json }, channel: c, message: { payload: {} } }\n",
   ),
+  warning(
+    "unsafe-effect",
+    "a tool that nothing makes safe",
+    "do:\n- a:\n    ▸call: mcp\n    with: { method: tools/call, parameters: { name: t }, transport: { stdio: { command: x } } }\n",
+  ),
   error(
     "unsupported-protocol",
     "a protocol that nobody speaks here",

@@ -3,8 +3,8 @@ import { compileExpression, compileTemplate, compileUri, type Locals, objectTemp
 import type { Expression, Template } from "./program.ts";
 
 /** Calls of the language that this engine carries out; the others are valid and refused at the start of a run. */
-const SUPPORTED_CALLS: readonly string[] = ["http", "openapi", "asyncapi"];
-const LANGUAGE_CALLS: readonly string[] = [...SUPPORTED_CALLS, "grpc", "a2a", "mcp"];
+const SUPPORTED_CALLS: readonly string[] = ["http", "openapi", "asyncapi", "mcp"];
+const LANGUAGE_CALLS: readonly string[] = [...SUPPORTED_CALLS, "grpc", "a2a"];
 /** `<resource>.<operation>:<major>@<connector>`. */
 const CONNECTOR_FUNCTION = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+:\d+(?:\.\d+){0,2}@[a-z0-9-]+$/;
 const CONSUME_QUESTIONS = ["while", "until"] as const;
@@ -30,6 +30,7 @@ export class CallCompiler {
         if (key === "endpoint") return this.#endpoint(value, locals);
         if (key === "document") return this.#resource(value, locals);
         if (key === "authentication") return compileTemplate(this.#authentication(value), locals);
+        if (key === "transport") return this.#transport(value, locals);
         if (key === "subscription") return this.#subscription(value, locals, `${pointer}/with/subscription`);
         return compileTemplate(value, locals);
       });
@@ -50,6 +51,12 @@ export class CallCompiler {
     ] as const)
       if (typeof text === "string") questions[key] = compileExpression(text, locals);
     return questions;
+  }
+
+  /** The way to an MCP server: over HTTP it has an endpoint. */
+  #transport(value: Json, locals: Locals): Template {
+    if (!isJsonObject(value)) return compileTemplate(value, locals);
+    return objectTemplate(value, (part, key) => (key === "http" ? this.#resource(part, locals) : compileTemplate(part, locals)));
   }
 
   /** Its expressions over messages go to the connector as their text: it asks them by name, and evaluates nothing. */

@@ -1,6 +1,7 @@
 import { asyncapiConnector } from "@tutti/connector-asyncapi";
 import { httpClient, httpConnector } from "@tutti/connector-http";
 import { type Connector, Network } from "@tutti/connector-kit";
+import { mcpConnector } from "@tutti/connector-mcp";
 import { processConnector } from "@tutti/connector-process";
 
 /** The built-in connectors; for tests through the real command line also the bank of counted effects, kept in the file that TUTTI_TEST_BANK names. */
@@ -10,7 +11,12 @@ export async function loadConnectors(
 ): Promise<readonly Connector[]> {
   // One client for all calls that speak HTTP or load descriptions by it: they share its rules and its access tokens.
   const http = httpClient({ network });
-  const connectors: Connector[] = [httpConnector({ client: http }), asyncapiConnector({ http }), processConnector({})];
+  const connectors: Connector[] = [
+    httpConnector({ client: http }),
+    asyncapiConnector({ http }),
+    mcpConnector({ http }),
+    processConnector({}),
+  ];
   const bankPath = environment["TUTTI_TEST_BANK"];
   if (bankPath) {
     const { createBank } = await import("@tutti/testkit");

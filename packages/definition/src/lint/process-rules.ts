@@ -49,6 +49,7 @@ function unsafeEffect(task: Parameters<typeof member>[0]): { readonly key: strin
       : { key: "call", what: `this ${method.length <= 10 ? method.toUpperCase() : "request"}` };
   }
   if (textAt(task, "call") === "asyncapi" && Object.hasOwn(member(task, "with"), "message")) return { key: "call", what: "this message" };
+  if (textAt(task, "call") === "mcp" && textAt(member(task, "with"), "method") === "tools/call") return { key: "call", what: "this tool" };
   const run = member(task, "run");
   const process = ["shell", "script", "container"].find((key) => Object.hasOwn(run, key));
   return process === undefined ? undefined : { key: "run", what: `this ${process === "shell" ? "command" : process}` };
