@@ -49,6 +49,19 @@ const NOUNS: readonly Noun[] = [
     ],
   },
   {
+    name: "schedule",
+    aliases: ["schedules", "trigger", "triggers"],
+    summary: "let workflows start by the clock or by events",
+    load: async () => [
+      (await import("./commands/schedule-list.ts")).scheduleList,
+      (await import("./commands/schedule-show.ts")).scheduleShow,
+      (await import("./commands/schedule-next.ts")).scheduleNext,
+      (await import("./commands/schedule-enable.ts")).scheduleEnable,
+      (await import("./commands/schedule-disable.ts")).scheduleDisable,
+      (await import("./commands/schedule-fire.ts")).scheduleFire,
+    ],
+  },
+  {
     name: "event",
     aliases: ["events"],
     summary: "send and list events",

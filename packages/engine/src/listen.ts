@@ -1,17 +1,23 @@
-import { type EventFilter, type EventStrategy, type ListenNode } from "@tutti/definition";
-import { assert, type CloudEvent, EVENT_RETENTION_MS, FAN_OUT_MAX, type Json, jsonEqual, ownProperty, taskError } from "@tutti/model";
+import type { EventFilter, ListenNode } from "@tutti/definition";
+import { assert, type CloudEvent, EVENT_RETENTION_MS, FAN_OUT_MAX, type Json, taskError } from "@tutti/model";
 import type { SubscriptionFilter } from "./command.ts";
 import type { EngineContext } from "./context.ts";
-import { Evaluator, TaskFailure } from "./evaluate.ts";
+import { Evaluator } from "./evaluate.ts";
+import {
+  allFilters,
+  correlationsWith,
+  type FilterEvaluation,
+  fitsFilter,
+  isFilterOpen,
+  ownFilterCount,
+  readEvent,
+} from "./event-filter.ts";
 import type { Machine } from "./machine.ts";
 import type { EventReceived } from "./record.ts";
 import { type ListenFrame, NO_CHILD, type RunState, type Task } from "./state.ts";
 import { check, failWith } from "./tasks.ts";
 
 /** Listening: which events a task takes, when it is over, and the iteration over what it took. */
-
-/** A filter that takes any event: what `any: []` stands for. */
-const ANY_EVENT: EventFilter = { type: undefined, attributes: [], correlate: [] };
 
 export function beginListen(machine: Machine, task: Task, node: ListenNode): void {
   task.frame = {
@@ -35,17 +41,6 @@ export function subscriptionsOf(node: ListenNode): readonly SubscriptionFilter[]
   return allFilters(node.to).map((filter, index) => ({ index, eventType: filter.type, correlated: filter.correlate.length > 0 }));
 }
 
-/** The strategy's own filters, then those of an `until` strategy. */
-function allFilters(strategy: EventStrategy): readonly EventFilter[] {
-  const own = strategy.kind === "any" && strategy.filters.length === 0 ? [ANY_EVENT] : strategy.filters;
-  if (strategy.kind !== "any" || strategy.until === undefined || !("kind" in strategy.until)) return own;
-  return [...own, ...allFilters(strategy.until)];
-}
-
-function ownFilterCount(strategy: EventStrategy): number {
-  return strategy.kind === "any" && strategy.filters.length === 0 ? 1 : strategy.filters.length;
-}
-
 /** Whether a listening task takes this event by this filter. For candidates only: the runtime has compared type and age. */
 export function wantsEvent(
   state: RunState,
@@ -61,44 +56,19 @@ export function wantsEvent(
   const { frame } = task;
   if (frame.isOver || state.consumed.has(position)) return false;
   const filter = allFilters(node.to)[filterIndex];
-  if (filter === undefined || !isOpen(node.to, frame, filterIndex)) return false;
-  return matches(new Evaluator(state, context), task, frame, filter, event);
+  if (filter === undefined || !isFilterOpen(node.to, frame.matched, filterIndex)) return false;
+  return fits(new Evaluator(state, context), task, frame, filter, event);
 }
 
-/** A filter of `all` takes one event; those of `any` take all that come. */
-function isOpen(strategy: EventStrategy, frame: ListenFrame, index: number): boolean {
-  const own = ownFilterCount(strategy);
-  if (index < own) return strategy.kind !== "all" || frame.matched[index] !== true;
-  return (
-    strategy.kind === "any" &&
-    strategy.until !== undefined &&
-    "kind" in strategy.until &&
-    (strategy.until.kind !== "all" || frame.matched[index] !== true)
-  );
+function fits(evaluator: Evaluator, task: Task, frame: ListenFrame, filter: EventFilter, event: CloudEvent): boolean {
+  return fitsFilter(evaluationOf(evaluator, task), filter, frame.correlations, event);
 }
 
-function matches(evaluator: Evaluator, task: Task, frame: ListenFrame, filter: EventFilter, event: CloudEvent): boolean {
-  try {
-    for (const attribute of filter.attributes) {
-      const value = ownProperty(event, attribute.name);
-      if (attribute.kind === "holds") {
-        if (evaluator.expression(attribute.expression, value ?? null, task) !== true) return false;
-      } else if (attribute.kind === "matches") {
-        if (typeof value !== "string" || !attribute.test(value)) return false;
-      } else if (!jsonEqual(value ?? null, evaluator.template(attribute.value, task.input, task))) return false;
-    }
-    return filter.correlate.every(({ name, from, expect }) => {
-      const found = evaluator.expression(from, event, task);
-      if (found === null) return false;
-      if (expect !== undefined) return jsonEqual(found, evaluator.template(expect, task.input, task));
-      const first = ownProperty(frame.correlations, name);
-      return first === undefined || jsonEqual(found, first);
-    });
-  } catch (cause) {
-    // A filter that cannot be evaluated on some event does not want it; other events are none of its business.
-    if (cause instanceof TaskFailure) return false;
-    throw cause;
-  }
+function evaluationOf(evaluator: Evaluator, task: Task): FilterEvaluation {
+  return {
+    expression: (expression, dot) => evaluator.expression(expression, dot, task),
+    template: (template) => evaluator.template(template, task.input, task),
+  };
 }
 
 /** Takes an event into a listening task. False when the task does not want it any more. */
@@ -111,12 +81,17 @@ export function receiveEvent(machine: Machine, fact: EventReceived): boolean {
   if (node.kind !== "listen" || frame.isOver || state.consumed.has(fact.position)) return false;
   const filters = allFilters(node.to);
   const index = filters.findIndex(
-    (filter, at) => isOpen(node.to, frame, at) && matches(machine.evaluator, task, frame, filter, fact.event),
+    (filter, at) => isFilterOpen(node.to, frame.matched, at) && fits(machine.evaluator, task, frame, filter, fact.event),
   );
   if (index < 0) return false;
   machine.record(fact);
   consume(state, fact.position);
-  remember(machine, task, frame, filters[index] as EventFilter, fact.event);
+  frame.correlations = correlationsWith(
+    evaluationOf(machine.evaluator, task),
+    filters[index] as EventFilter,
+    frame.correlations,
+    fact.event,
+  );
   frame.matched[index] = true;
   const own = ownFilterCount(node.to);
   if (index < own) {
@@ -150,12 +125,6 @@ function consume(state: RunState, position: number): void {
   state.consumed.set(position, state.lastAtMs);
 }
 
-function remember(machine: Machine, task: Task, frame: ListenFrame, filter: EventFilter, event: CloudEvent): void {
-  for (const { name, from, expect } of filter.correlate)
-    if (expect === undefined && !Object.hasOwn(frame.correlations, name))
-      frame.correlations[name] = machine.evaluator.expression(from, event, task);
-}
-
 function isSatisfied(machine: Machine, task: Task, frame: ListenFrame, node: ListenNode, byUntil: boolean): boolean {
   const { to } = node;
   const own = ownFilterCount(to);
@@ -165,14 +134,6 @@ function isSatisfied(machine: Machine, task: Task, frame: ListenFrame, node: Lis
   if ("kind" in to.until) return byUntil && (to.until.kind !== "all" || frame.matched.slice(own).every(Boolean));
   // With `foreach` the condition may look at what the iterations exported, so it is asked after each of them.
   return node.foreach === undefined && machine.evaluator.condition(to.until, frame.values, task);
-}
-
-/** `data`: the event's data. `envelope`: the whole event. `raw`: the data as it came, as text. */
-function readEvent(event: CloudEvent, read: ListenNode["read"]): Json {
-  if (read === "envelope") return event;
-  const data = ownProperty(event, "data") ?? null;
-  if (read === "data") return data;
-  return ownProperty(event, "data_base64") ?? (typeof data === "string" ? data : JSON.stringify(data));
 }
 
 /** Goes on to the next event that waits, unless an iteration is under way; over when all are in and done. */

@@ -1,5 +1,5 @@
 import type { Flow } from "@tutti/definition";
-import type { EffectClass, Json, TaskError } from "@tutti/model";
+import type { EffectClass, Json, JsonObject, TaskError } from "@tutti/model";
 import type { UnknownReason, WorkflowVersion } from "./record.ts";
 
 /**
@@ -173,7 +173,7 @@ export interface ListenFrame {
   readonly values: Json[];
   /** For `all`: which filters have had their event; for `until` strategies those follow. */
   readonly matched: boolean[];
-  readonly correlations: Record<string, Json>;
+  correlations: JsonObject;
   /** With `foreach`: the outputs of the iterations so far, and the one under way. */
   readonly outputs: Json[];
   index: number;

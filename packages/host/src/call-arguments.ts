@@ -1,5 +1,5 @@
 import { AppError, CloudEventSchema, type CloudEvent, isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import type { DocumentSource, OperateRequest, PruneRequest, StartRunRequest, WaitUntil } from "@tutti/runtime";
+import type { DocumentSource, FireScheduleRequest, OperateRequest, PruneRequest, StartRunRequest, WaitUntil } from "@tutti/runtime";
 import type { BackupRequest } from "./backup.ts";
 import { RUN_STATUSES, type RunQuery, type RunStatus } from "@tutti/store";
 
@@ -54,6 +54,10 @@ export function startRunRequest(given: JsonObject): StartRunRequest {
     actor: text(given, "actor"),
     replayOf: optionalText(given, "replayOf"),
   };
+}
+
+export function fireScheduleRequest(given: JsonObject): FireScheduleRequest {
+  return { namespace: text(given, "namespace"), name: text(given, "name"), input: own(given, "input"), actor: text(given, "actor") };
 }
 
 export function operateRequest(given: JsonObject): OperateRequest {

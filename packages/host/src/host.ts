@@ -126,10 +126,10 @@ export class Host {
     return this.#changes.subscribe(listener);
   }
 
-  /** Whether no run can move by itself any more: none is running, none has work outstanding, no timer is set. */
+  /** Whether no run can move by itself any more: none is running, none has work outstanding, no timer is set, no schedule starts one by the clock. */
   async isIdle(): Promise<boolean> {
     const [runnable, wakeAtMs] = await Promise.all([this.#store.listRunnable(undefined, 1), this.#store.nextWakeAt()]);
-    return runnable.length === 0 && wakeAtMs === undefined;
+    return runnable.length === 0 && wakeAtMs === undefined && this.#runtime.nextTickAt() === undefined;
   }
 
   /**
@@ -174,6 +174,11 @@ function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiServ
     startRun: (request) => runtime.startRun(request),
     operate: (request) => runtime.operate(request),
     drive: (runId) => runtime.drive(runId),
+    listSchedules: () => runtime.listSchedules(),
+    showSchedule: (namespace, name) => runtime.showSchedule(namespace, name),
+    setSchedule: (namespace, name, isEnabled) => runtime.setSchedule(namespace, name, isEnabled),
+    fireSchedule: (request) => runtime.fireSchedule(request),
+    nextInstants: (namespace, name, count) => runtime.nextInstants(namespace, name, count),
     acceptEvent: (event) => runtime.acceptEvent(event),
     listEvents: (limit) => runtime.listEvents(limit),
     show: (runId, options) => runtime.show(runId, options),

@@ -72,6 +72,18 @@ export class LinkedService implements TuttiService {
     this.#asked.add(runId);
     await this.#call("drive", { runId }, (service) => service.drive(runId));
   };
+  listSchedules: TuttiService["listSchedules"] = () => this.#call("listSchedules", {}, (service) => service.listSchedules());
+  showSchedule: TuttiService["showSchedule"] = (namespace, name) =>
+    this.#call("showSchedule", { namespace, name }, (service) => service.showSchedule(namespace, name));
+  setSchedule: TuttiService["setSchedule"] = (namespace, name, isEnabled) =>
+    this.#call("setSchedule", { namespace, name, isEnabled }, (service) => service.setSchedule(namespace, name, isEnabled));
+  fireSchedule: TuttiService["fireSchedule"] = async (request) => {
+    const fired = await this.#call("fireSchedule", request, (service) => service.fireSchedule(request));
+    this.#asked.add(fired.runId);
+    return fired;
+  };
+  nextInstants: TuttiService["nextInstants"] = (namespace, name, count) =>
+    this.#call("nextInstants", { namespace, name, count }, (service) => service.nextInstants(namespace, name, count));
   acceptEvent: TuttiService["acceptEvent"] = (event) => this.#call("acceptEvent", { event }, (service) => service.acceptEvent(event));
   listEvents: TuttiService["listEvents"] = (limit) => this.#call("listEvents", { limit }, (service) => service.listEvents(limit));
   show: TuttiService["show"] = (runId, options) => this.#call("show", { runId, ...options }, (service) => service.show(runId, options));

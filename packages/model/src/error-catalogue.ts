@@ -17,6 +17,7 @@ export type ErrorSpecies =
 export const ERROR_CATALOGUE = {
   "definition-invalid": { kind: "usage", hint: "Fix the places listed; `tutti workflow lint FILE` shows them all." },
   "definition-not-found": { kind: "not-found", hint: "`tutti workflow list` shows what is there." },
+  "schedule-not-found": { kind: "not-found", hint: "`tutti schedule list` shows the workflows that have one." },
   "definition-unsupported": { kind: "refused", hint: "The document is valid, but this version cannot run the construct named." },
   "reference-invalid": {
     kind: "usage",

@@ -34,6 +34,8 @@ export const CRASH_POINTS = [
   "look-up.before",
   "acknowledge.before",
   "acknowledge.after",
+  "schedule.before",
+  "schedule.after",
 ] as const;
 export type CrashPointName = (typeof CRASH_POINTS)[number];
 

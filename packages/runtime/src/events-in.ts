@@ -41,6 +41,7 @@ export class EventsIn {
   #isRunning = false;
   #isAsked = false;
   #isOn = false;
+  readonly #listeners = new Set<() => void>();
   #cleanUp: TimerEntry | undefined;
 
   constructor(deps: EventsInDeps) {
@@ -60,8 +61,14 @@ export class EventsIn {
     if (this.#cleanUp !== undefined) this.#deps.timers.clear(this.#cleanUp);
   }
 
+  /** Calls back whenever there are new events in the inbox. */
+  onAccepted(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
   /** There are new events in the inbox. */
   accepted(): void {
+    for (const listener of this.#listeners) listener();
     this.#isAsked = true;
     if (!this.#isRunning && this.#isOn) void this.#handOut();
   }

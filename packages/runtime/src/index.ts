@@ -9,6 +9,8 @@ export type {
   PruneRequest,
   Runtime,
   RuntimeReport,
+  FireScheduleRequest,
+  ScheduleView,
   StartRunRequest,
   WaitUntil,
 } from "./runtime.ts";

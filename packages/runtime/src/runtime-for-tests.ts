@@ -17,6 +17,8 @@ export interface WorldOptions {
   readonly connectors?: readonly Connector[];
   readonly drive?: RuntimeDeps["drive"];
   readonly faults?: FaultDecision;
+  /** Asked at each start of the process. */
+  readonly installationId?: () => string;
   readonly secrets?: Readonly<Record<string, Json>>;
   readonly references?: ReferenceReader;
   readonly retention?: RuntimeDeps["retention"];
@@ -69,6 +71,7 @@ export class World {
       version: "test",
       ...(this.options.references !== undefined && { references: this.options.references }),
       ...(this.options.retention === undefined ? {} : { retention: this.options.retention }),
+      ...(this.options.installationId === undefined ? {} : { installationId: this.options.installationId() }),
     });
     this.#runtime = runtime;
     await this.settle(runtime.start());

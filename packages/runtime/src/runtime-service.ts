@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { Connector } from "@tutti/connector-kit";
+import type { SchedulePlan } from "@tutti/definition";
 import type { OperatorActed, RunView } from "@tutti/engine";
 import { AppError, type CloudEvent, CloudEventSchema, DEFAULT_TENANT, type Json, jsonEqual, PAYLOAD_BYTES_MAX } from "@tutti/model";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
@@ -20,11 +21,16 @@ import type {
   PruneRequest,
   Runtime,
   RuntimeReport,
+  FireScheduleRequest,
+  ScheduleView,
   StartRunRequest,
   StoredRun,
   WaitUntil,
 } from "./runtime.ts";
+import type { LoadedProgram } from "./program-cache.ts";
 import { assemble, type RuntimeParts } from "./runtime-parts.ts";
+import { instantsAhead, viewSchedule } from "./schedule-view.ts";
+import { Scheduler } from "./scheduler.ts";
 
 /** After `stop`, attempts in flight have this long to end by themselves. */
 export const STOP_GRACE_MS = 10_000;
@@ -37,6 +43,8 @@ const RUN_IDS_SHOWN_MAX = 5;
 const CHILDREN_MAX = 1000;
 const RECORDS_MAX = 10_000;
 const STATUS_PAGE = 1000;
+/** Coming instants of a schedule that are computed at once. */
+const INSTANTS_MAX = 1000;
 
 export interface RuntimeDeps {
   readonly store: Store;
@@ -71,6 +79,7 @@ class RuntimeService implements Runtime {
   #stopping: Promise<void> | undefined;
   /** The last start under way by run id, for starts with a key. */
   readonly #starts = new Map<string, Promise<void>>();
+  #scheduler: Scheduler | undefined;
 
   constructor(deps: RuntimeDeps) {
     this.#deps = deps;
@@ -83,6 +92,9 @@ class RuntimeService implements Runtime {
     const parts = assemble(this.#deps);
     this.#parts = parts;
     this.#phase = "started";
+    const scheduler = this.#makeScheduler(parts);
+    this.#scheduler = scheduler;
+    parts.events.onAccepted(() => scheduler.eventsAccepted());
     await parts.mailbox.start();
     // After an unclean stop they are also suspects, whoever drives them later.
     const runnable = drive === "all" || !store.stoppedCleanly ? await this.#runnable() : [];
@@ -96,6 +108,7 @@ class RuntimeService implements Runtime {
     await this.#loadAll([...new Set([...runnable, ...parts.mailbox.receivers()])]);
     await parts.wakeUps.start();
     parts.retention.start();
+    await scheduler.start();
   }
 
   async stop(): Promise<void> {
@@ -109,7 +122,9 @@ class RuntimeService implements Runtime {
 
   async publish(document: DocumentSource): ReturnType<Runtime["publish"]> {
     const { programs, clock } = this.#open();
-    return programs.publish(document, clock.nowMs());
+    const published = await programs.publish(document, clock.nowMs());
+    this.#scheduler?.published(published.definition);
+    return published;
   }
 
   async listDefinitions(): Promise<readonly Omit<DefinitionRow, "text">[]> {
@@ -176,6 +191,57 @@ class RuntimeService implements Runtime {
     parts.driven.add(runId);
     await parts.registry.use(runId);
     await this.#driveChildren(runId);
+  }
+
+  async listSchedules(): Promise<readonly ScheduleView[]> {
+    const { programs } = this.#open();
+    const stored = await this.#deps.store.listSchedules(DEFAULT_TENANT);
+    const known = new Set(stored.map((row) => `${row.namespace}/${row.name}`));
+    const names = new Map((await this.#deps.store.listDefinitions()).map((one) => [`${one.namespace}/${one.name}`, one]));
+    const views: ScheduleView[] = [];
+    for (const [title, { namespace, name }] of names) {
+      const program = await programs.find(namespace, name, "latest");
+      if (program === undefined || (program.context.program.schedule === undefined && !known.has(title))) continue;
+      views.push(viewSchedule(program, await this.#theScheduler().find({ namespace, name })));
+    }
+    return views;
+  }
+
+  async showSchedule(namespace: string, name: string): Promise<ScheduleView> {
+    const program = await this.#open().programs.get(namespace, name, "latest");
+    const stored = await this.#theScheduler().find({ namespace, name });
+    if (stored === undefined) planOf(program);
+    return viewSchedule(program, stored);
+  }
+
+  async setSchedule(namespace: string, name: string, isEnabled: boolean): Promise<ScheduleView> {
+    const program = await this.#writable().programs.get(namespace, name, "latest");
+    const plan = planOf(program);
+    if (isEnabled) checkStartable(program, plan);
+    const stored = await this.#theScheduler().set({ namespace, name }, plan, isEnabled);
+    return viewSchedule(program, stored);
+  }
+
+  async fireSchedule(request: FireScheduleRequest): Promise<{ readonly runId: string }> {
+    const { namespace, name, actor } = request;
+    const plan = planOf(await this.#writable().programs.get(namespace, name, "latest"));
+    const input = request.input ?? (plan.trigger.kind === "on" ? [] : {});
+    return this.#theScheduler().fire({ namespace, name }, { input, actor });
+  }
+
+  async nextInstants(namespace: string, name: string, count: number): Promise<readonly number[]> {
+    const plan = planOf(await this.#open().programs.get(namespace, name, "latest"));
+    const stored = await this.#theScheduler().find({ namespace, name });
+    return instantsAhead(
+      plan,
+      stored?.row.isEnabled === true ? stored.state : undefined,
+      Math.floor(this.#deps.env.wallClockMs()),
+      Math.min(count, INSTANTS_MAX),
+    );
+  }
+
+  nextTickAt(): number | undefined {
+    return this.#scheduler?.nextTickAt();
   }
 
   async acceptEvent(event: CloudEvent): Promise<{ readonly position: number; readonly duplicate: boolean }> {
@@ -291,6 +357,34 @@ class RuntimeService implements Runtime {
       functions: parts.functions.list(),
       stoppedCleanly: this.#deps.store.stoppedCleanly,
     };
+  }
+
+  #makeScheduler({ clock, timers, programs, changes }: RuntimeParts): Scheduler {
+    const { store, env, installationId = "" } = this.#deps;
+    return new Scheduler({
+      store,
+      env,
+      clock,
+      timers,
+      programs,
+      changes,
+      start: (request) => this.startRun(request),
+      runIdOf: (startKey) => runIdOfKey(startKey, installationId),
+      cancel: async (runId, actor, reason) => {
+        try {
+          await this.operate({ runId, actor, reason, action: { kind: "cancel" } });
+        } catch (error) {
+          // It has ended meanwhile, or is being cancelled already.
+          if (!(error instanceof AppError) || error.code !== "operation-not-possible") throw error;
+        }
+      },
+    });
+  }
+
+  #theScheduler(): Scheduler {
+    this.#open();
+    if (this.#scheduler === undefined) throw new AppError("stopping", "The runtime is not started, or it has stopped.");
+    return this.#scheduler;
   }
 
   #open(): RuntimeParts {
@@ -436,6 +530,7 @@ class RuntimeService implements Runtime {
     parts.events.stop();
     parts.wakeUps.stop();
     await this.#within(STOP_COMMIT_MS, () => parts.retention.stop());
+    await this.#within(STOP_COMMIT_MS, async () => this.#scheduler?.stop());
     await this.#within(this.#deps.limits?.stopGraceMs ?? STOP_GRACE_MS, async () => {
       do {
         await parts.dispatcher.idle();
@@ -487,4 +582,29 @@ function checkAction(action: OperateRequest["action"]): void {
     if (checked.kind !== "plain")
       throw new AppError(checked.kind === "too-large" ? "payload-too-large" : "usage", `A value is refused: ${checked.why}.`);
   }
+}
+
+/** @throws AppError `schedule-not-found`. */
+function planOf(program: LoadedProgram): SchedulePlan {
+  const { schedule } = program.context.program;
+  if (schedule !== undefined) return schedule;
+  const { namespace, name, version } = program.definition;
+  throw new AppError("schedule-not-found", `The latest version of ${namespace}/${name}, ${version}, has no schedule.`, {
+    details: { namespace, name, version },
+    hint: "Publish a version with `schedule`: every, cron, after or on.",
+  });
+}
+
+/** A schedule that could never start a run is refused when it is enabled, not at night. */
+function checkStartable(program: LoadedProgram, plan: SchedulePlan): void {
+  const { namespace, name, version } = program.definition;
+  const label = `${namespace}/${name} ${version}`;
+  const unsupported = describeUnsupported(program);
+  if (unsupported !== undefined) throw new AppError("definition-unsupported", `${label} can't be run: ${unsupported}.`);
+  const problem = plan.trigger.kind === "on" ? undefined : program.context.program.input.schema?.({});
+  if (problem !== undefined)
+    throw new AppError("input-invalid", `By its schedule ${label} starts with the input {}, which does not fit its schema: ${problem}`, {
+      details: { problem },
+      hint: "Let the input schema accept an empty object, with defaults in `input.from`.",
+    });
 }

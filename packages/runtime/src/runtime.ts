@@ -1,4 +1,4 @@
-import type { CloudEvent, Json } from "@tutti/model";
+import type { CloudEvent, Json, JsonObject } from "@tutti/model";
 import type { Finding } from "@tutti/definition";
 import type { RunView } from "@tutti/engine";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, StoredEvent, StoreReport } from "@tutti/store";
@@ -30,6 +30,19 @@ export interface Runtime {
   operate(request: OperateRequest): Promise<RunView>;
   /** Takes a run that this process does not drive (mode `asked`) into its hands. */
   drive(runId: string): Promise<void>;
+
+  /** Workflows whose latest version has a schedule, and those whose schedule was enabled once, by name. */
+  listSchedules(): Promise<readonly ScheduleView[]>;
+  /** @throws AppError `definition-not-found`, `schedule-not-found`. */
+  showSchedule(namespace: string, name: string): Promise<ScheduleView>;
+  /** Enables the schedule of a workflow from now on, whatever version is the latest; or disables it. The same again changes nothing. */
+  setSchedule(namespace: string, name: string, isEnabled: boolean): Promise<ScheduleView>;
+  /** Starts a run of a scheduled workflow now, besides its schedule and whatever else runs. */
+  fireSchedule(request: FireScheduleRequest): Promise<{ readonly runId: string }>;
+  /** The next instants of a schedule by the clock, enabled or not, in milliseconds; fewer when there are no more. */
+  nextInstants(namespace: string, name: string, count: number): Promise<readonly number[]>;
+  /** The earliest instant at which this process will start a run of a schedule. */
+  nextTickAt(): number | undefined;
 
   acceptEvent(event: CloudEvent): Promise<{ readonly position: number; readonly duplicate: boolean }>;
   listEvents(limit: number): Promise<readonly StoredEvent[]>;
@@ -82,6 +95,41 @@ export interface StartRunRequest {
   readonly actor: string;
   /** Starts with the input of that run. */
   readonly replayOf?: string;
+}
+
+export interface FireScheduleRequest {
+  readonly namespace: string;
+  readonly name: string;
+  /** `{}` when it is left out; an empty array of events for a schedule with `on`. */
+  readonly input?: Json;
+  readonly actor: string;
+}
+
+/** How the schedule of a workflow stands. */
+export interface ScheduleView {
+  readonly namespace: string;
+  readonly name: string;
+  /** The latest version, whose schedule counts. */
+  readonly version: string;
+  /** As the document has it; undefined when the latest version has none, and the schedule rests. */
+  readonly schedule: JsonObject | undefined;
+  readonly timezone: string | undefined;
+  readonly misfire: string;
+  readonly overlap: string;
+  readonly isEnabled: boolean;
+  readonly nextAtMs: number | undefined;
+  readonly last: { readonly atMs: number; readonly runId: string } | undefined;
+  /** Runs under way, as far as the schedule has to know them. */
+  readonly active: readonly string[];
+  /** Starts that wait for those. */
+  readonly waiting: number;
+  /** Groups of events that are not complete. */
+  readonly openGroups: number;
+  readonly started: number;
+  readonly skipped: number;
+  readonly failed: number;
+  /** Why the latest start that failed did. */
+  readonly failure: { readonly atMs: number; readonly message: string } | undefined;
 }
 
 /** An operator's word as people say it; tasks are named by path, unique end of a path, or activation number. */
