@@ -14,6 +14,7 @@ export function failTask(machine: Machine, work: Extract<Work, { kind: "fail" }>
   const task = machine.task(work.task);
   if (task === undefined) return;
   const error = withInstance(machine, task, work.error);
+  if (task.id !== RUN_FRAME) machine.observer?.failed?.(machine, task, error);
   const catcher = findCatcher(machine, task, error, { mayRetry: !work.effectUnknown, inside: work.inside });
   if (catcher.kind === "nobody") {
     fault(machine, task, catcher.error);

@@ -8,6 +8,8 @@ export interface Observer {
   entered(machine: Machine, task: Task): void;
   /** A task changed its phase. */
   moved(machine: Machine, task: Task): void;
+  /** A task failed, whoever catches its error. */
+  failed?(machine: Machine, task: Task, error: TaskError): void;
   /** A task is over. */
   left(
     machine: Machine,

@@ -188,6 +188,7 @@ function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiServ
     watch: (runId, signal) => runtime.watch(runId, signal),
     waitFor: (runId, until, signal) => runtime.waitFor(runId, until, signal),
     records: (runId, fromSeq, limit) => runtime.records(runId, fromSeq, limit),
+    lifecycleEvents: (runId) => runtime.lifecycleEvents(runId),
     logs: (runId, options) => runtime.logs(runId, options),
     backup,
     prune: (request) => runtime.prune(request),

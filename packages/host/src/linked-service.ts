@@ -96,6 +96,8 @@ export class LinkedService implements TuttiService {
     this.#call("records", { runId, fromSeq, limit }, (service) => service.records(runId, fromSeq, limit));
   prune: TuttiService["prune"] = (request) => this.#call("prune", request, (service) => service.prune(request));
   backup: TuttiService["backup"] = (request) => this.#call("backup", request, (service) => service.backup(request));
+  lifecycleEvents: TuttiService["lifecycleEvents"] = (runId) =>
+    this.#call("lifecycleEvents", { runId }, (service) => service.lifecycleEvents(runId));
   diagnose: TuttiService["diagnose"] = () => this.#call("diagnose", {}, (service) => service.diagnose());
 
   watch: TuttiService["watch"] = (runId, signal) =>

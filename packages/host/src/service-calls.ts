@@ -30,6 +30,7 @@ export const UNARY_CALLS = {
   records: (service, given) => service.records(read.text(given, "runId"), read.count(given, "fromSeq"), read.count(given, "limit")),
   prune: (service, given) => service.prune(read.pruneRequest(given)),
   backup: (service, given) => service.backup(read.backupRequest(given)),
+  lifecycleEvents: (service, given) => service.lifecycleEvents(read.text(given, "runId")),
   diagnose: (service) => service.diagnose(),
 } as const satisfies Partial<Record<keyof Served, (service: Served, given: JsonObject, signal: AbortSignal) => Promise<unknown>>>;
 
@@ -68,6 +69,7 @@ export const REPEATABLE_CALLS: ReadonlySet<string> = new Set<UnaryCall>([
   "loadRow",
   "waitFor",
   "records",
+  "lifecycleEvents",
   // What is gone is not there the second time.
   "prune",
   "diagnose",

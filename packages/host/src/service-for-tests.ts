@@ -29,6 +29,7 @@ export function serviceWith(given: Partial<Served>): Served {
     watch: refuse,
     waitFor: refuse,
     records: refuse,
+    lifecycleEvents: refuse,
     logs: refuse,
     prune: refuse,
     backup: refuse,

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { Connector } from "@tutti/connector-kit";
 import type { SchedulePlan } from "@tutti/definition";
-import type { OperatorActed, RunView } from "@tutti/engine";
+import { LifecycleDeriver, type OperatorActed, type RunView } from "@tutti/engine";
 import { AppError, type CloudEvent, CloudEventSchema, DEFAULT_TENANT, type Json, jsonEqual, PAYLOAD_BYTES_MAX } from "@tutti/model";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
 import { crashDetail } from "./crash-detail.ts";
@@ -320,6 +320,12 @@ class RuntimeService implements Runtime {
     await this.#open().history.row(runId);
     const stored = await this.#deps.store.readRecords(runId, fromSeq, Math.min(limit, RECORDS_MAX));
     return stored.map(({ seq, body }) => ({ seq, record: JSON.parse(body) as Json }));
+  }
+
+  async lifecycleEvents(runId: string): Promise<readonly CloudEvent[]> {
+    const { history } = this.#open();
+    const context = await history.context(await history.row(runId));
+    return new LifecycleDeriver(context).feed(await history.records(runId));
   }
 
   async *logs(

@@ -59,6 +59,8 @@ export interface Runtime {
   waitFor(runId: string, until: WaitUntil, signal: AbortSignal): Promise<StoredRun>;
   /** Records as stored, parsed, from `fromSeq` on. */
   records(runId: string, fromSeq: number, limit: number): Promise<readonly { readonly seq: number; readonly record: Json }[]>;
+  /** The run's lifecycle events of the specification, derived from its records: the same records give the same events with the same ids. */
+  lifecycleEvents(runId: string): Promise<readonly CloudEvent[]>;
   /** Log lines of the run's attempts, oldest first; with `follow` it goes on until the run is final or the signal. */
   logs(runId: string, options: { readonly task?: string; readonly follow: boolean; readonly signal: AbortSignal }): AsyncIterable<LogLine>;
 

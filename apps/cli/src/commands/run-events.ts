@@ -15,6 +15,7 @@ const LIMIT_MAX = 1_000_000;
 interface EventsOptions extends CommonOptions {
   readonly from: string;
   readonly limit: string;
+  readonly lifecycle?: boolean;
 }
 
 /** `tutti run events`: the history of a run, as recorded. */
@@ -23,7 +24,8 @@ export function runEvents(cli: Cli): ReturnType<typeof newCommand> {
     .alias("records")
     .argument("<run>", "id, a unique beginning of it, or @latest")
     .option("--from <seq>", "begin with this record", "1")
-    .option("--limit <count>", "records at most", String(LIMIT_DEFAULT));
+    .option("--limit <count>", "records at most", String(LIMIT_DEFAULT))
+    .option("--lifecycle", "the specification's lifecycle events instead, one CloudEvent a line");
   return withCommonOptions(command).action((run: string, options: EventsOptions) =>
     cli.act(() => withSession(cli.io, options, true, (session) => events(session, run, options))),
   );
@@ -32,6 +34,10 @@ export function runEvents(cli: Cli): ReturnType<typeof newCommand> {
 async function events(session: Session, run: string, options: EventsOptions): Promise<number> {
   const { io, service, style } = session;
   const runId = await service.resolveRunId(run);
+  if (options.lifecycle) {
+    for (const event of await service.lifecycleEvents(runId)) io.out(`${JSON.stringify(event)}\n`);
+    return EXIT.ok;
+  }
   const limit = parseCount(options.limit, "--limit", LIMIT_MAX);
   const records: { readonly seq: number; readonly record: Json }[] = [];
   let from = parseCount(options.from, "--from", Number.MAX_SAFE_INTEGER);
