@@ -1,6 +1,6 @@
+/* Over 500 lines: the whole of the runtime's interface, most of it one call to the part that does the work. */
 import { hash } from "node:crypto";
 import type { Connector } from "@tutti/connector-kit";
-import type { SchedulePlan } from "@tutti/definition";
 import { LifecycleDeriver, type OperatorActed, type RunView } from "@tutti/engine";
 import { AppError, type CloudEvent, CloudEventSchema, DEFAULT_TENANT, type Json, jsonEqual, PAYLOAD_BYTES_MAX } from "@tutti/model";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
@@ -27,9 +27,8 @@ import type {
   StoredRun,
   WaitUntil,
 } from "./runtime.ts";
-import type { LoadedProgram } from "./program-cache.ts";
 import { assemble, type RuntimeParts } from "./runtime-parts.ts";
-import { instantsAhead, viewSchedule } from "./schedule-view.ts";
+import { ScheduleOperations } from "./schedule-operations.ts";
 import { Scheduler } from "./scheduler.ts";
 
 /** After `stop`, attempts in flight have this long to end by themselves. */
@@ -43,8 +42,6 @@ const RUN_IDS_SHOWN_MAX = 5;
 const CHILDREN_MAX = 1000;
 const RECORDS_MAX = 10_000;
 const STATUS_PAGE = 1000;
-/** Coming instants of a schedule that are computed at once. */
-const INSTANTS_MAX = 1000;
 
 export interface RuntimeDeps {
   readonly store: Store;
@@ -194,50 +191,25 @@ class RuntimeService implements Runtime {
   }
 
   async listSchedules(): Promise<readonly ScheduleView[]> {
-    const { programs } = this.#open();
-    const stored = await this.#deps.store.listSchedules(DEFAULT_TENANT);
-    const known = new Set(stored.map((row) => `${row.namespace}/${row.name}`));
-    const names = new Map((await this.#deps.store.listDefinitions()).map((one) => [`${one.namespace}/${one.name}`, one]));
-    const views: ScheduleView[] = [];
-    for (const [title, { namespace, name }] of names) {
-      const program = await programs.find(namespace, name, "latest");
-      if (program === undefined || (program.context.program.schedule === undefined && !known.has(title))) continue;
-      views.push(viewSchedule(program, await this.#theScheduler().find({ namespace, name })));
-    }
-    return views;
+    return this.#schedules().list();
   }
 
   async showSchedule(namespace: string, name: string): Promise<ScheduleView> {
-    const program = await this.#open().programs.get(namespace, name, "latest");
-    const stored = await this.#theScheduler().find({ namespace, name });
-    if (stored === undefined) planOf(program);
-    return viewSchedule(program, stored);
+    return this.#schedules().show({ namespace, name });
   }
 
   async setSchedule(namespace: string, name: string, isEnabled: boolean): Promise<ScheduleView> {
-    const program = await this.#writable().programs.get(namespace, name, "latest");
-    const plan = planOf(program);
-    if (isEnabled) checkStartable(program, plan);
-    const stored = await this.#theScheduler().set({ namespace, name }, plan, isEnabled);
-    return viewSchedule(program, stored);
+    this.#writable();
+    return this.#schedules().set({ namespace, name }, isEnabled);
   }
 
   async fireSchedule(request: FireScheduleRequest): Promise<{ readonly runId: string }> {
-    const { namespace, name, actor } = request;
-    const plan = planOf(await this.#writable().programs.get(namespace, name, "latest"));
-    const input = request.input ?? (plan.trigger.kind === "on" ? [] : {});
-    return this.#theScheduler().fire({ namespace, name }, { input, actor });
+    this.#writable();
+    return this.#schedules().fire(request);
   }
 
   async nextInstants(namespace: string, name: string, count: number): Promise<readonly number[]> {
-    const plan = planOf(await this.#open().programs.get(namespace, name, "latest"));
-    const stored = await this.#theScheduler().find({ namespace, name });
-    return instantsAhead(
-      plan,
-      stored?.row.isEnabled === true ? stored.state : undefined,
-      Math.floor(this.#deps.env.wallClockMs()),
-      Math.min(count, INSTANTS_MAX),
-    );
+    return this.#schedules().nextInstants({ namespace, name }, count);
   }
 
   nextTickAt(): number | undefined {
@@ -387,10 +359,11 @@ class RuntimeService implements Runtime {
     });
   }
 
-  #theScheduler(): Scheduler {
-    this.#open();
+  #schedules(): ScheduleOperations {
+    const { programs } = this.#open();
+    const { store, env } = this.#deps;
     if (this.#scheduler === undefined) throw new AppError("stopping", "The runtime is not started, or it has stopped.");
-    return this.#scheduler;
+    return new ScheduleOperations({ store, env, programs, scheduler: this.#scheduler });
   }
 
   #open(): RuntimeParts {
@@ -588,29 +561,4 @@ function checkAction(action: OperateRequest["action"]): void {
     if (checked.kind !== "plain")
       throw new AppError(checked.kind === "too-large" ? "payload-too-large" : "usage", `A value is refused: ${checked.why}.`);
   }
-}
-
-/** @throws AppError `schedule-not-found`. */
-function planOf(program: LoadedProgram): SchedulePlan {
-  const { schedule } = program.context.program;
-  if (schedule !== undefined) return schedule;
-  const { namespace, name, version } = program.definition;
-  throw new AppError("schedule-not-found", `The latest version of ${namespace}/${name}, ${version}, has no schedule.`, {
-    details: { namespace, name, version },
-    hint: "Publish a version with `schedule`: every, cron, after or on.",
-  });
-}
-
-/** A schedule that could never start a run is refused when it is enabled, not at night. */
-function checkStartable(program: LoadedProgram, plan: SchedulePlan): void {
-  const { namespace, name, version } = program.definition;
-  const label = `${namespace}/${name} ${version}`;
-  const unsupported = describeUnsupported(program);
-  if (unsupported !== undefined) throw new AppError("definition-unsupported", `${label} can't be run: ${unsupported}.`);
-  const problem = plan.trigger.kind === "on" ? undefined : program.context.program.input.schema?.({});
-  if (problem !== undefined)
-    throw new AppError("input-invalid", `By its schedule ${label} starts with the input {}, which does not fit its schema: ${problem}`, {
-      details: { problem },
-      hint: "Let the input schema accept an empty object, with defaults in `input.from`.",
-    });
 }
