@@ -6,6 +6,9 @@ export type CrashPlan = (name: string, detail: Readonly<Record<string, Json>>) =
 /** Deaths after ends that tell no path, so that nothing tells one position from its repetition. */
 const PLACELESS_DEATHS_MAX = 6;
 
+/** A death may set a timer anew (to look again later), under a new number: from here on timers are one position. */
+const TIMERS_MAX = 12;
+
 /**
  * Dies once at each logical position after its commit: attempts and look-ups repeat after a death under new numbers, positions do not. A
  * position is a record's kind and the activation it belongs to, so each iteration of a loop has its own. Tasks that look an effect up are
@@ -23,7 +26,7 @@ export function everyPosition(): { readonly plan: CrashPlan; readonly seen: Read
     const path = record["path"] ?? paths.get(key);
     if (type === "attempt-ended" && path === undefined) return [type, `placeless ${Math.min(++placeless, PLACELESS_DEATHS_MAX)}`];
     const isLookingUp = typeof path === "string" && path.includes("/find/");
-    return [type, isLookingUp ? path : task, outcome, timer, action];
+    return [type, isLookingUp ? path : task, outcome, typeof timer === "number" ? Math.min(timer, TIMERS_MAX) : null, action];
   };
   return {
     seen,

@@ -3,6 +3,7 @@ import { CallCompiler } from "./compile-call.ts";
 import { compileStrategy } from "./compile-events.ts";
 import { compileConcurrency, compileRetry } from "./compile-policies.ts";
 import { compileDuration, compileExpression, compileFlowTemplate, compileTemplate, type Locals } from "./compile-template.ts";
+import { joinPointer } from "./json-pointer.ts";
 import type {
   CatchClause,
   Duration,
@@ -125,7 +126,7 @@ class Compiler {
       return this.#task(item[name] as Json, name, names, {
         ...place,
         path: `${place.path}/${name}`,
-        pointer: `${place.pointer}/${position}/${name}`,
+        pointer: joinPointer(place.pointer, position, name),
         depth: place.depth + 1,
       });
     });
@@ -232,7 +233,7 @@ class Compiler {
         return this.#task(item[name] as Json, name, [], {
           ...branches,
           path: `${branches.path}/${name}`,
-          pointer: `${branches.pointer}/${position}/${name}`,
+          pointer: joinPointer(branches.pointer, position, name),
           depth: place.depth + 1,
         });
       });
@@ -298,7 +299,7 @@ class Compiler {
       const key = name.replaceAll("/", "~1");
       const body = this.#task(functions[name] as Json, name, [], {
         path: `${place.path}/call/${key}`,
-        pointer: `/use/functions/${key}`,
+        pointer: joinPointer("/use/functions", name),
         locals: [],
         depth: place.depth + 1,
         extended: place.extended,
@@ -389,7 +390,7 @@ class Compiler {
               this.#task(member(this.#use, "functions")[find] as Json, find, [], {
                 ...at,
                 path: `${at.path}/${find}`,
-                pointer: `/use/functions/${find}`,
+                pointer: joinPointer("/use/functions", find),
                 locals: [],
                 depth: place.depth + 1,
               }),

@@ -216,3 +216,19 @@ do:
     expect(run.summary.output).toBe("Hello Ana");
   });
 });
+
+describe("names and places", () => {
+  it("tells the place of a task as a JSON pointer, whatever its name", () => {
+    const run = new TestRun({ document: `do: [ { "a/b~c": { raise: { error: { type: "https://x.test/e", status: 500 } } } } ]` });
+    expect(run.summary.error).toMatchObject({ instance: "/do/0/a~1b~0c" });
+  });
+
+  it("expands what is missing or null in a URI template to nothing", () => {
+    const run = new TestRun({
+      document: `do: [ { get: { call: http, with: { method: get, endpoint: "https://x.test/{missing}/{none}/{id}" } } } ]`,
+      input: { none: null, id: "a b" },
+      functions: { http: (input) => input["endpoint"] ?? null },
+    });
+    expect(run.summary.output).toBe("https://x.test///a%20b");
+  });
+});

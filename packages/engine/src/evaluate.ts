@@ -172,20 +172,19 @@ function describeTime(atMs: number): JsonObject {
   return { iso8601: new Date(atMs).toISOString(), epoch: { seconds: Math.floor(atMs / 1000), milliseconds: atMs } };
 }
 
-/** Expands `{name}` by top-level scalars of the task's input, percent-encoded (RFC 6570, simple expansion). */
+/**
+ * Expands `{name}` by top-level scalars of the task's input, percent-encoded (RFC 6570, simple expansion). What is missing or null is empty, as the
+ * specification has it.
+ */
 function expandUri(literals: readonly string[], names: readonly string[], input: Json): string {
   let uri = literals[0] as string;
   names.forEach((name, index) => {
-    const value = isJsonObject(input) ? ownProperty(input, name) : undefined;
-    if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean")
+    const value = (isJsonObject(input) ? ownProperty(input, name) : undefined) ?? "";
+    if (typeof value === "object")
       throw new TaskFailure(
-        taskError(
-          "expression",
-          `the URI template's {${name}} is ${value === undefined ? "not in the task's input" : `not a text, number or boolean: ${excerpt(value)}`}`,
-          {
-            detail: "A URI template reads top-level scalars of the task's input; use an expression ${ … } for anything else.",
-          },
-        ),
+        taskError("expression", `the URI template's {${name}} is not a text, number or boolean: ${excerpt(value)}`, {
+          detail: "A URI template reads top-level scalars of the task's input; use an expression ${ … } for anything else.",
+        }),
       );
     uri += encodeURIComponent(String(value)) + (literals[index + 1] as string);
   });

@@ -23,6 +23,8 @@ export interface LifeDeps {
   readonly standIns: StandIns;
   readonly secrets: Readonly<Record<string, Json>>;
   readonly plan: CrashPlan;
+  /** Makes run ids and tokens: processes of one token in two plays would end each other. */
+  readonly installationId: string;
   readonly report: (message: string, cause: unknown) => void;
 }
 
@@ -53,7 +55,7 @@ export class Life implements Caller {
       env: this.#env(deps),
       drive: "all",
       version: "suite",
-      installationId: "suite",
+      installationId: deps.installationId,
     });
   }
 

@@ -99,6 +99,8 @@ class Game {
           standIns: this.#standIns,
           secrets: this.#case.scene.secrets ?? {},
           plan: this.#plan,
+          // The same for all plays of a case, so that they can be compared.
+          installationId: `${process.pid} ${this.#case.id}`,
           report: (message, cause) => void this.#problems.push(`${message} ${cause instanceof Error ? cause.message : ""}`),
         });
         try {
@@ -182,6 +184,7 @@ class Game {
   }
 
   async #isDue(step: Step, life: Life): Promise<boolean> {
+    if (await this.#wasSaid(step, life)) return true;
     if (step.after !== undefined && this.#clock.monotonicMs() < step.after) return false;
     return step.when === undefined || this.#holds(step.when, step.run, life);
   }
@@ -205,11 +208,17 @@ class Game {
     return operator === undefined || this.#operate(step, operator, life);
   }
 
+  /** An operator's word may have been said by a life that died before it was told that it was heard; the state has moved on since. */
+  async #wasSaid(step: Step, life: Life): Promise<boolean> {
+    const runId = step.operator === undefined || this.#deaths === 0 ? undefined : await this.#runIdOf(step.run, life);
+    if (runId === undefined) return false;
+    return (await this.#records(runId, life)).some((record) => record.type === "operator" && record.actor === `step-${this.#nextStep}`);
+  }
+
   async #operate(step: Step, word: Word, life: Life): Promise<boolean> {
     const runId = (await this.#runIdOf(step.run, life)) ?? "";
     const actor = `step-${this.#nextStep}`;
-    // Said by a life that died before it was told that it was heard.
-    if ((await this.#records(runId, life)).some((record) => record.type === "operator" && record.actor === actor)) return true;
+    if (await this.#wasSaid(step, life)) return true;
     let refused: string | undefined;
     try {
       if ((await life.settle(life.runtime.operate({ runId, actor, action: actionOf(word) }))) === undefined) return false;
@@ -265,7 +274,8 @@ class Game {
       await this.#clock.advance(Math.min(wakeMs, stopMs) - nowMs);
       return true;
     }
-    const nextMs = this.#clock.nextDueMs();
+    const isAtRest = (await this.#rows(life)).every((row) => row.status !== "running" && !row.isOutstanding && row.wakeAtMs === undefined);
+    const nextMs = isAtRest ? undefined : this.#clock.nextDueMs();
     if (nextMs !== undefined && nextMs <= stopMs) return this.#clock.advanceToNext();
     if (stopMs === Infinity) return false;
     await this.#clock.advance(stopMs - nowMs);
