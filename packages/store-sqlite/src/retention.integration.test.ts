@@ -126,6 +126,7 @@ async function writeOldStore(directory: string, payload: string): Promise<void> 
   await store.stop();
   const database = new DatabaseSync(join(directory, DATABASE_FILE));
   database.exec(`drop table payload_use; drop table condemned; drop index run_by_end; drop index message_by_run;
+    alter table definition drop column pinned;
     delete from migration where number > 2; pragma auto_vacuum = none; vacuum;`);
   expect(database.prepare("pragma auto_vacuum").get()).toEqual({ auto_vacuum: 0 });
   database.close();
