@@ -113,9 +113,12 @@ class Simulation {
     const mode = swarm.chance(SAFETY_SHARE) ? "safety" : "liveness";
     this.#mode = options.mode ?? mode;
     const drawn = FAULT_KINDS.filter(() => swarm.chance(0.5));
+    const isUnique = swarm.chance(0.5);
+    // A jump forward counts as time that has passed. Where only the passing of time tells that an effect is absent, that is a lie.
+    const possible = isUnique ? drawn : drawn.filter((kind) => kind !== "clock-forward");
     this.#faults = new Faults(
       random.fork("faults"),
-      drawn.filter((kind) => options.faults?.includes(kind) ?? true),
+      possible.filter((kind) => options.faults?.includes(kind) ?? true),
     );
     const limits = { snapshotAfterRecords: swarm.pick([0, 0, 5, 1000]) };
     const sabotage = options.sabotage ?? {};
@@ -124,7 +127,7 @@ class Simulation {
       random: random.fork("world"),
       faults: this.#faults,
       sabotage,
-      isUnique: swarm.chance(0.5),
+      isUnique,
       isStrict: (runId) => this.#monitor.isStrict(runId),
       isIntended: (attempt) => this.#monitor.isIntended(attempt),
     });

@@ -273,6 +273,9 @@ export class RunDriver implements CommitListener {
         (pending.acquire ??= []).push({ key: command.key, task: command.task, limit: command.limit, onConflict: command.onConflict });
         return;
       case "release-slot":
+        // The store releases before it grants: a request of the same commit that is withdrawn again must not be asked at all, or it would
+        // wait, and one day hold the slot, for a task that is gone.
+        pending.acquire = pending.acquire?.filter(({ key, task }) => key !== command.key || task !== command.task);
         (pending.release ??= []).push({ key: command.key, task: command.task });
         return;
       case "cancel-child":

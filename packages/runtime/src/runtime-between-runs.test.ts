@@ -211,3 +211,26 @@ describe("a process that drives only what it is asked for", () => {
     expect(await world.wait(other)).toMatchObject({ status: "completed" });
   });
 });
+
+test("a request for a slot that is withdrawn before it was stored leaves nothing behind", async () => {
+  const world = new World();
+  await world.start();
+  const slot = { tutti: { concurrency: { key: '"k"', limit: 1, onConflict: "queue" } } };
+  await world.publish([{ hold: { do: [{ rest: { wait: { minutes: 5 } } }], metadata: slot } }], { document: { name: "holder" } });
+  await world.publish([
+    {
+      race: {
+        fork: {
+          compete: true,
+          branches: [{ waiting: { do: [callBank("x", "account.put:1")], metadata: slot } }, { quick: { set: { done: true } } }],
+        },
+      },
+    },
+  ]);
+  await world.begin({}, { name: "holder" });
+  await world.calm();
+  const runId = await world.begin();
+  expect(await world.wait(runId)).toMatchObject({ status: "completed" });
+  await world.pass(10 * 60_000);
+  expect(world.disk.slots.size).toBe(0);
+});
