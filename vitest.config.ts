@@ -4,7 +4,11 @@ import { CheckReporter } from "./scripts/check/vitest-reporter.ts";
 /** Files that touch disks, sockets or processes; everything else is a unit test and finishes in milliseconds. */
 const INTEGRATION = ["**/*.integration.test.ts"];
 /** Every fault at every place, crash at every step: minutes each, so they are layers of their own in the check. */
-const EXHAUSTIVE = ["tests/deploy-server/**/*.integration.test.ts", "tests/restart/**/*.integration.test.ts"];
+const EXHAUSTIVE = [
+  "tests/deploy-server/**/*.integration.test.ts",
+  "tests/restart/**/*.integration.test.ts",
+  "tests/container/**/*.integration.test.ts",
+];
 const E2E = ["**/*.e2e.test.ts"];
 const EXCLUDE = ["**/node_modules/**"];
 // Time limits only stop what hangs: several times what the slowest test takes on a quiet machine.

@@ -43,6 +43,12 @@ export interface ConnectorFunction {
 
   /** Ends what an earlier, dead process left running under this token, before the outcome of its attempt is decided. */
   quiesce?(token: Token): Promise<void>;
+
+  /**
+   * Called once a known end of an attempt of this token is stored, before another attempt of it begins: what the target kept so that the outcome could be found again may go. A process
+   * that dies in between never calls it, so what is left behind must do no harm. Its failure is reported and changes nothing.
+   */
+  tidy?(token: Token): Promise<void>;
 }
 
 /** What an attempt knows and may use. */
@@ -56,7 +62,10 @@ export interface Attempt {
   readonly taskInput: Json;
   /** Directory of the workflow's files, for relative references; undefined when the document came without one. */
   readonly baseDirectory: string | undefined;
-  /** Aborted on timeout, cancellation and stop. A function that stops without effect throws `ConnectorError` with outcome `never-began`. */
+  /**
+   * Aborted on timeout, cancellation and stop. A function that stops without effect throws `ConnectorError` with outcome `never-began`. The reason's
+   * name is `TimeoutError`, `AbortError` (cancelled), or `StopError`: this process ends, and what would be found again may go on.
+   */
   readonly signal: AbortSignal;
   /** Says that the attempt still makes progress; a supervisor may end attempts that promised heartbeats and fell silent. */
   heartbeat(): void;

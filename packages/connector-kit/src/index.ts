@@ -13,6 +13,7 @@ export {
   type Resolver,
 } from "./network/network.ts";
 export { NETWORK_MODES, type NetworkMode, type NetworkRules } from "./network/network-policy.ts";
+export { OUTPUT_BYTES_MAX, OutputCapture } from "./output-capture.ts";
 export { type ResolvedFunction, resolveFunction } from "./resolve-function.ts";
 // The kit's own zod is the one that reads a connector's schemas; a connector takes it from here and can't bring a second version.
 export { z } from "zod";

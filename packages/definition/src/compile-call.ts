@@ -71,8 +71,7 @@ export class CallCompiler {
     });
   }
 
-  runArguments(kind: "script" | "shell" | "container", run: JsonObject, locals: Locals, pointer: string): Template {
-    if (kind === "container") this.#refuse("run.container", `${pointer}/run/container`);
+  runArguments(run: JsonObject, locals: Locals): Template {
     return objectTemplate(run, (value, key) => {
       if (key !== "script" || !isJsonObject(value)) return compileTemplate(value, locals);
       return objectTemplate(value, (part, partKey) => {

@@ -362,7 +362,7 @@ class Compiler {
       ...base,
       kind: "call",
       function: `run.${kind}`,
-      arguments: this.#calls.runArguments(kind, run, place.locals, place.pointer),
+      arguments: this.#calls.runArguments(run, place.locals),
       questions: undefined,
       effect: this.#effect(operations, place),
       idempotencyKey:

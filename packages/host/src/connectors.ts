@@ -1,21 +1,24 @@
 import { asyncapiConnector } from "@tutti/connector-asyncapi";
+import { containerConnector } from "@tutti/connector-container";
 import { httpClient, httpConnector } from "@tutti/connector-http";
 import { type Connector, Network } from "@tutti/connector-kit";
 import { mcpConnector } from "@tutti/connector-mcp";
 import { processConnector } from "@tutti/connector-process";
+import type { HostSettings } from "./settings.ts";
 
 /** The built-in connectors; for tests through the real command line also the bank of counted effects, kept in the file that TUTTI_TEST_BANK names. */
 export async function loadConnectors(
   environment: Readonly<Record<string, string | undefined>>,
-  network: Network = new Network(),
+  settings: Partial<HostSettings> = {},
 ): Promise<readonly Connector[]> {
   // One client for all calls that speak HTTP or load descriptions by it: they share its rules and its access tokens.
-  const http = httpClient({ network });
+  const http = httpClient({ network: settings.network ?? new Network() });
   const connectors: Connector[] = [
     httpConnector({ client: http }),
     asyncapiConnector({ http }),
     mcpConnector({ http }),
     processConnector({}),
+    containerConnector({ engine: settings.containerEngine, environment }),
   ];
   const bankPath = environment["TUTTI_TEST_BANK"];
   if (bankPath) {

@@ -72,14 +72,15 @@ export class Host {
     await prepareDataDirectory(options.directory);
     const mark = await readRestoreMark(options.directory);
     if (mark !== undefined && options.drive === "all") throw pausedError(mark);
-    const { network, directories } = await readSettings(options.directory, options.environment);
+    const settings = await readSettings(options.directory, options.environment);
+    const { network, directories } = settings;
     const env = createNodeEnv({ directory: options.directory, environment: options.environment, report: options.report });
     const store = openSqliteStore({ directory: options.directory.path });
     await store.start();
     const changes = new RunChanges();
     changes.observe(store);
     try {
-      const connectors = await loadConnectors(options.environment, network);
+      const connectors = await loadConnectors(options.environment, settings);
       const runtime = createRuntime({
         store,
         connectors,

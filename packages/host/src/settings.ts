@@ -22,6 +22,7 @@ const Settings = z.strictObject({
     .prefault({}),
   files: z.strictObject({ allow: z.array(z.string().min(1)).default([]) }).prefault({}),
   tls: z.strictObject({ authorities: z.array(z.string().min(1)).default([]) }).prefault({}),
+  containers: z.strictObject({ engine: z.string().min(1).optional() }).prefault({}),
 });
 
 /** What the operator of an installation has set, read once by the process that owns the data directory. */
@@ -29,6 +30,8 @@ export interface HostSettings {
   readonly network: Network;
   /** Directories that documents may refer to besides their own. */
   readonly directories: readonly string[];
+  /** The socket of the container engine; undefined: DOCKER_HOST, or the usual places. */
+  readonly containerEngine: string | undefined;
 }
 
 /**
@@ -46,12 +49,13 @@ export async function readSettings(
     const [issue] = parsed.error.issues;
     throw invalid(path, `${issue?.path.map(String).join(".") || "the whole"}: ${issue?.message ?? "invalid"}`);
   }
-  const { files: allowed, network, tls } = parsed.data;
+  const { files: allowed, network, tls, containers } = parsed.data;
   const files = tls.authorities.map((file) => resolve(directory.path, file));
   for (const file of (environment[CA_VARIABLE] ?? "").split(delimiter)) if (file !== "") files.push(resolve(file));
   const certificateAuthorities = (await Promise.all(files.map(readAuthorities))).flat();
   return {
     network: new Network({ rules: network, certificateAuthorities }),
+    containerEngine: containers.engine,
     directories: allowed.allow.map((one) => resolve(directory.path, one)),
   };
 }

@@ -151,8 +151,16 @@ export class AttemptHandle implements Attempt {
   }
 }
 
+/** See `Attempt.signal`. */
+const NAMES: Readonly<Record<AbortReason, string>> = {
+  timeout: "TimeoutError",
+  cancelled: "AbortError",
+  stop: "StopError",
+  dropped: "StopError",
+};
+
 function abortError(reason: AbortReason): Error {
   const error = new Error(`The attempt was asked to stop: ${reason}.`);
-  error.name = reason === "timeout" ? "TimeoutError" : "AbortError";
+  error.name = NAMES[reason];
   return error;
 }

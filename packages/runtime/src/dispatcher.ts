@@ -201,6 +201,17 @@ export class Dispatcher {
     });
   }
 
+  /** The end of the attempt is stored: if it is a known one, what was kept in the target for finding it again may go. */
+  tidy(handle: AttemptHandle): void {
+    const { declared, name } = handle.entry;
+    if (declared.tidy === undefined || handle.ending?.of !== "attempt" || handle.ending.outcome.kind === "unknown") return;
+    const tidying = declared
+      .tidy(handle.token)
+      .catch((error: unknown) => this.#deps.env.report(`Tidying up after an attempt of ${name} failed; what it left does no harm.`, error))
+      .finally(() => this.#afterwards.delete(tidying));
+    this.#afterwards.add(tidying);
+  }
+
   /** Attempts under way; a copy. */
   list(): readonly AttemptHandle[] {
     return [...this.#live];

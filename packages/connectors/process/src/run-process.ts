@@ -2,9 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants as osConstants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Attempt, ConnectorError } from "@tutti/connector-kit";
+import { type Attempt, ConnectorError, OUTPUT_BYTES_MAX, OutputCapture } from "@tutti/connector-kit";
 import { endProcessesOf, TERM_GRACE_MS } from "./left-processes.ts";
-import { OUTPUT_BYTES_MAX, OutputCapture } from "./output-capture.ts";
 import type { OutputPipe, Workspace } from "./workspace.ts";
 
 /** A process ready to be started. */

@@ -52,5 +52,7 @@ function unsafeEffect(task: Parameters<typeof member>[0]): { readonly key: strin
   if (textAt(task, "call") === "mcp" && textAt(member(task, "with"), "method") === "tools/call") return { key: "call", what: "this tool" };
   const run = member(task, "run");
   const process = ["shell", "script", "container"].find((key) => Object.hasOwn(run, key));
+  // A container is found again by its token; only input that was half written can't be known to have arrived.
+  if (process === "container" && !Object.hasOwn(member(run, "container"), "stdin")) return undefined;
   return process === undefined ? undefined : { key: "run", what: `this ${process === "shell" ? "command" : process}` };
 }

@@ -1,0 +1,1 @@
+export { type ContainerConnectorOptions, containerConnector } from "./container-connector.ts";
