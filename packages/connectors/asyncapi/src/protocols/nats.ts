@@ -22,6 +22,11 @@ import { bindingText, type Target } from "../target.ts";
 
 /** Messages that a consumer of JetStream lends at a time. */
 const LENT_MAX = 1000;
+/**
+ * Messages that are given back are lent again after this time: at once, the server may lend them to the very subscription that is ending, where
+ * nobody takes them. Closing the connection takes a few milliseconds.
+ */
+const GIVE_BACK_MS = 500;
 /** The header by which JetStream drops a second message within a stream's window (2 minutes unless the stream says otherwise). */
 const MESSAGE_ID = "Nats-Msg-Id";
 
@@ -169,8 +174,8 @@ async function durableSubscription(
       if (isOver) return;
       isOver = true;
       messages.stop();
-      // Given back at once: otherwise they would come again only after the consumer's waiting time.
-      for (const lent of open) lent.nak();
+      // Given back, since otherwise they would come again only after the consumer's waiting time.
+      for (const lent of open) lent.nak(GIVE_BACK_MS);
       await connection.flush().catch(() => {});
       await close(connection);
     },
