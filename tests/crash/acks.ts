@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, statSync } from "node:fs";
 
 /**
  * What a process said before it died: one line per acknowledgement, in a file that the kernel keeps when the process is killed.
@@ -14,6 +14,11 @@ export interface Acks {
 
 export function acknowledge(file: string, lines: readonly string[]): void {
   appendFileSync(file, lines.map((line) => `${line}\n`).join(""));
+}
+
+/** Bytes of what was said so far: grows with each acknowledgement, and can be asked often. */
+export function sizeOfAcks(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 export function readAcks(file: string): Acks {

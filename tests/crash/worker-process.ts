@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { readAcks } from "./acks.ts";
+import { sizeOfAcks } from "./acks.ts";
 import type { Place } from "./findings.ts";
 
 export type WorkerMode = "load" | "load-ack-early" | "finish";
@@ -28,7 +28,7 @@ export class WorkerProcess {
 
   constructor(place: Place, mode: WorkerMode, options: WorkerOptions = {}) {
     this.#acks = join(place.home, "acks");
-    this.#acksBefore = readAcks(this.#acks).lines;
+    this.#acksBefore = sizeOfAcks(this.#acks);
     const args = [...process.execArgv, ...(options.nodeOptions ?? []), WORKER, place.directory, mode, place.home];
     this.child = spawn(process.execPath, args, {
       stdio: ["ignore", "inherit", options.stderr ?? "inherit"],
@@ -44,7 +44,7 @@ export class WorkerProcess {
   /** Resolves when it has promised something, or is gone. @throws when it does neither. */
   async firstAck(): Promise<void> {
     const deadline = performance.now() + FIRST_ACK_MS;
-    while (this.isAlive && readAcks(this.#acks).lines === this.#acksBefore) {
+    while (this.isAlive && sizeOfAcks(this.#acks) === this.#acksBefore) {
       if (performance.now() > deadline) {
         await this.kill();
         throw new Error("the worker acknowledged nothing");
