@@ -7,6 +7,11 @@ import type { LoadedRun } from "./loaded-run.ts";
 export const CRASHES_MAX = 3;
 
 const MARK_SEPARATOR = "@";
+/**
+ * What a marked step does. Each is counted by itself: a run that dies when a call is sent survives its load every time, and perhaps the sending
+ * of the calls of other branches.
+ */
+type Step = "load" | "fact" | `send ${number}`;
 
 export interface PoisonDeps {
   readonly store: Store;
@@ -28,7 +33,7 @@ export interface FirstLoad {
 
 /**
  * Finds the run that takes the process down. After an unclean stop each run that was under way takes its first steps with its id written
- * before them; a crash within is blamed on it. A run blamed three times in a row is quarantined, everyone else goes on.
+ * before them; a crash within is blamed on it. A run blamed three times in a row for the same step is quarantined, everyone else goes on.
  *
  * The mark is held over synchronous work only, so that a kill from outside, which comes at any time, practically never falls into it.
  */
@@ -72,8 +77,8 @@ export class PoisonWatch {
   /** Loads a run; marked when it is unproven. */
   async firstLoad({ runId, progress, build }: FirstLoad): Promise<LoadedRun> {
     if (!this.isUnproven(runId)) return build(undefined);
-    const mark = `${runId}${MARK_SEPARATOR}${progress}`;
-    const crashes = this.#crashes.get(mark) ?? 0;
+    const prefix = `${runId}${MARK_SEPARATOR}${progress} `;
+    const crashes = Math.max(0, ...[...this.#crashes].filter(([mark]) => mark.startsWith(prefix)).map(([, count]) => count));
     const reason = `It took the process down ${crashes} times in a row.`;
     if (crashes > CRASHES_MAX) {
       this.#proven(runId);
@@ -81,7 +86,7 @@ export class PoisonWatch {
       throw new AppError("operation-not-possible", `The run ${runId} is quarantined. ${reason}`, { details: { runId } });
     }
     try {
-      const run = await this.#marked(mark, () => build(crashes === CRASHES_MAX ? reason : undefined));
+      const run = await this.#marked(markOf(runId, progress, "load"), () => build(crashes === CRASHES_MAX ? reason : undefined));
       run.progress = progress;
       // While something is under way that could still take the process down, sending it and its first fact are watched too.
       if ((run.isQuiet && !this.#deps.isDue(run)) || crashes >= CRASHES_MAX) this.#proven(runId);
@@ -94,20 +99,20 @@ export class PoisonWatch {
   }
 
   /** Carries out one of the first steps after a load; marked. Once a fact was taken and stored the run is proven; sending proves nothing. */
-  guard(run: LoadedRun, step: () => void, kind: "fact" | "send" = "fact"): void {
+  guard(run: LoadedRun, step: () => void, kind: Exclude<Step, "load"> = "fact"): void {
     if (!this.isUnproven(run.runId)) {
       run.isUnproven = false;
       step();
       return;
     }
     run.holds += 1;
-    void this.#marked(`${run.runId}${MARK_SEPARATOR}${run.progress}`, () => {
+    void this.#marked(markOf(run.runId, run.progress, kind), () => {
       run.holds -= 1;
       step();
     })
       .then(() => run.stored())
       .then(() => {
-        if (kind === "send" && !run.isDropped && !run.isQuiet) return;
+        if (kind !== "fact" && !run.isDropped && !run.isQuiet) return;
         run.isUnproven = false;
         this.#proven(run.runId);
       })
@@ -142,4 +147,8 @@ export class PoisonWatch {
       done();
     }
   }
+}
+
+function markOf(runId: string, progress: number, step: Step): string {
+  return `${runId}${MARK_SEPARATOR}${progress} ${step}`;
 }

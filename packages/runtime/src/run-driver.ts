@@ -45,7 +45,7 @@ export interface DriverPorts {
   /** The engine could not take a fact. */
   broken(run: LoadedRun, error: unknown): void;
   /** Carries out a first step under the eyes of the poison watch. */
-  guard(run: LoadedRun, step: () => void, kind?: "fact" | "send"): void;
+  guard(run: LoadedRun, step: () => void, kind?: "fact" | `send ${number}`): void;
 }
 
 export interface DriverDeps {
@@ -294,7 +294,7 @@ export class RunDriver implements CommitListener {
   #carryOut(run: LoadedRun, command: Command): void {
     switch (command.type) {
       case "start-attempt":
-        if (run.isUnproven) this.#deps.ports.guard(run, () => this.#send(run, command), "send");
+        if (run.isUnproven) this.#deps.ports.guard(run, () => this.#send(run, command), `send ${command.task}`);
         else this.#send(run, command);
         return;
       case "abort-attempt":

@@ -4,7 +4,7 @@ import { join } from "node:path";
 interface SuspectFile {
   /** The run that is being advanced for the first time. */
   current: string | undefined;
-  /** Crashes by mark. */
+  /** Crashes in a row by mark. */
   readonly crashes: Map<string, number>;
 }
 
@@ -32,6 +32,9 @@ export class Suspects {
   }
 
   mark(runId: string | undefined): void {
+    const { current, crashes } = this.#file;
+    // Whoever was marked before and let the process live has not taken it down this time: crashes are counted in a row.
+    if (current !== undefined && current !== runId) crashes.delete(current);
     this.#file.current = runId;
     this.#write();
   }

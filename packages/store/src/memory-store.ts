@@ -230,7 +230,10 @@ class MemoryStore implements Store {
   }
 
   async markSuspect(runId: string | undefined): Promise<void> {
-    this.#open().suspect = runId;
+    const disk = this.#open();
+    // Whoever was marked before and let the process live has not taken it down this time: crashes are counted in a row.
+    if (disk.suspect !== undefined && disk.suspect !== runId) disk.crashes.delete(disk.suspect);
+    disk.suspect = runId;
   }
 
   async readSuspects(): Promise<readonly { readonly runId: string; readonly crashes: number }[]> {

@@ -72,11 +72,11 @@ export interface Store {
   listSchedules(tenant: string): Promise<readonly ScheduleRow[]>;
 
   /**
-   * Poison bookkeeping, no sync: which run is about to take one of its first steps after a start. Undefined takes the mark away; crashes counted
-   * before stay, since a run may survive one step and die in the next.
+   * Poison bookkeeping, no sync: which run is about to take which of its first steps after a start. Another mark, or undefined, says that the
+   * process survived the step: crashes counted for that mark are forgotten.
    */
   markSuspect(runId: string | undefined): Promise<void>;
-  /** What was marked when a process died, and how often since the last `clearSuspects`. */
+  /** What was marked when a process died, and how often in a row. */
   readSuspects(): Promise<readonly { readonly runId: string; readonly crashes: number }[]>;
   clearSuspects(): Promise<void>;
   /** Whether the last stop was orderly; `start` sets it to false, `stop` to true. */
