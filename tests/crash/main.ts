@@ -8,7 +8,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { createRandom } from "@tutti/testkit";
 import { writeCounts } from "../../scripts/check/counts.ts";
-import { readAcks } from "./acks.ts";
 import { type Findings, inspect, joined, type Place, reportFindings, violationsOf } from "./findings.ts";
 import { killAtNamedPoints } from "./named-points.ts";
 import { finishAll, type WorkerMode, WorkerProcess } from "./worker-process.ts";
@@ -16,6 +15,8 @@ import { finishAll, type WorkerMode, WorkerProcess } from "./worker-process.ts";
 /** Longest life of a worker after its first acknowledgement, as in the kill loop of the trust reference. */
 const LIFE_MS_MAX = 500;
 const CONTROL_KILLS_MAX = 60;
+/** Then the directory is looked through and a new one begun: each start reads all that was acknowledged before, so it would take ever longer. */
+const KILLS_PER_PLACE = 50;
 /** Loops at the same time, each on a directory of its own: one process's start uses one core. */
 const LANES = 2;
 
@@ -63,15 +64,17 @@ async function withPlace<T>(use: (place: Place) => Promise<T>): Promise<T> {
   }
 }
 
-function killLoop(count: number, lane: number): Promise<Findings> {
-  return withPlace(async (place) => {
-    for (let kill = 1; kill <= count; kill++) {
-      await lifeAndDeath(place, "load");
-      if (kill % 50 === 0)
-        process.stdout.write(`  lane ${lane + 1}: ${kill} kills, ${readAcks(join(place.home, "acks")).lines} acknowledgements\n`);
-    }
-    return finished(place);
-  });
+async function killLoop(count: number, lane: number): Promise<Findings> {
+  const rounds: Findings[] = [];
+  for (let left = count; left > 0; left -= KILLS_PER_PLACE) {
+    const findings = await withPlace(async (place) => {
+      for (let kill = 1; kill <= Math.min(left, KILLS_PER_PLACE); kill++) await lifeAndDeath(place, "load");
+      return finished(place);
+    });
+    rounds.push(findings);
+    process.stdout.write(`  lane ${lane + 1}, round ${rounds.length}: ${findings.acknowledged} acknowledgements\n`);
+  }
+  return rounds.reduce(joined);
 }
 
 async function namedPoints(
