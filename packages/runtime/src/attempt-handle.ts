@@ -54,7 +54,8 @@ export class AttemptHandle implements Attempt {
   /** When the last heartbeat came; undefined while the attempt has promised none. */
   lastBeatAtMs: number | undefined;
   readonly #services: AttemptServices;
-  readonly #afterStored: (() => Promise<void>)[] = [];
+  /** Made on first use: few functions are lent anything. */
+  #afterStored: (() => Promise<void>)[] | undefined;
   #log: AttemptLog | undefined;
   #controller: AbortController | undefined;
 
@@ -123,12 +124,14 @@ export class AttemptHandle implements Attempt {
   }
 
   afterStored(listener: () => Promise<void>): void {
-    this.#afterStored.push(listener);
+    (this.#afterStored ??= []).push(listener);
   }
 
   /** What the function wants to do now that its output is stored; handed out once. */
   takeAfterStored(): readonly (() => Promise<void>)[] {
-    return this.#afterStored.splice(0);
+    const listeners = this.#afterStored ?? NO_LISTENERS;
+    this.#afterStored = undefined;
+    return listeners;
   }
 
   mask(value: Json): void {
@@ -150,6 +153,8 @@ export class AttemptHandle implements Attempt {
     }
   }
 }
+
+const NO_LISTENERS: readonly (() => Promise<void>)[] = Object.freeze([]);
 
 /** See `Attempt.signal`. */
 const NAMES: Readonly<Record<AbortReason, string>> = {

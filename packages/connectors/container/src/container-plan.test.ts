@@ -7,7 +7,7 @@ import { containerPlan } from "./container-plan.ts";
 import { engineSocket } from "./engine-socket.ts";
 
 const plan = (container: JsonObject): JsonObject =>
-  containerPlan(parseInput(ContainerInput, { container: { image: "i", ...container } }), attemptForTests({ baseDirectory: "/work" }));
+  containerPlan(parseInput(ContainerInput, { container: { image: "i", ...container } }), attemptForTests({ baseDirectory: "/srv" }));
 
 describe("containerPlan", () => {
   test.each<[JsonObject, JsonObject]>([
@@ -19,7 +19,7 @@ describe("containerPlan", () => {
     ],
     [{ stdin: "x" }, { OpenStdin: true, StdinOnce: true }],
     [{ stdin: "" }, { OpenStdin: false }],
-    [{ volumes: { "/a": "/b:ro", data: "/c", "./d": "/e" } }, { HostConfig: { Binds: ["/a:/b:ro", "data:/c", "/work/d:/e"] } }],
+    [{ volumes: { "/a": "/b:ro", data: "/c", "./d": "/e" } }, { HostConfig: { Binds: ["/a:/b:ro", "data:/c", "/srv/d:/e"] } }],
   ])("%j", (container, expected) => {
     expect(plan(container)).toMatchObject(expected);
   });
