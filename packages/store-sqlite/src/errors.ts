@@ -1,10 +1,13 @@
 import { AppError } from "@tutti/model";
 
 const PRIMARY_CODE_MASK = 0xff;
+const SQLITE_PERM = 3;
 const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 /** The shared-memory index could not grow: a full disk, reported in its own way. */
 const SQLITE_IOERR_SHMSIZE = SQLITE_IOERR | (19 << 8);
@@ -60,6 +63,23 @@ export function readErrorOf(error: unknown, runId?: string): unknown {
   const details: Readonly<Record<string, string>> = runId === undefined ? {} : { runId };
   const of = runId === undefined ? "" : ` while reading run ${runId}`;
   return new AppError("store-damaged", `The database file cannot be read${of}: ${failure.message}.`, { details, cause: error });
+}
+
+const CANNOT_OPEN: ReadonlySet<number> = new Set([SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN]);
+const NO_SPACE: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+
+/** What whoever starts the store sees when the disk or the directory will not have it. Bugs of ours stay as they are. */
+export function startErrorOf(error: unknown, directory: string): unknown {
+  const known = readErrorOf(error);
+  if (known instanceof AppError || !(error instanceof Error)) return known;
+  const system = "code" in error && "syscall" in error && typeof error.code === "string" ? error.code : undefined;
+  if (system !== undefined && NO_SPACE.has(system)) return errorOf({ kind: "full", message: error.message });
+  if (system === undefined && !CANNOT_OPEN.has((errorCodeOf(error) ?? 0) & PRIMARY_CODE_MASK)) return known;
+  return new AppError("file-unreadable", `The data directory ${directory} cannot be used: ${error.message}.`, {
+    cause: error,
+    details: { path: directory },
+    hint: "Check the disk, and the owner and permissions of the directory and the files in it.",
+  });
 }
 
 function errorCodeOf(error: unknown): number | undefined {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { commitOf, commitOne, idOf } from "@tutti/store/fixtures";
@@ -116,3 +116,18 @@ function change(directory: string, sql: string): void {
   database.exec(sql);
   database.close();
 }
+
+test("a directory in which a file cannot be opened is refused by its name, and the lock is free afterwards", async () => {
+  await withDirectory(async (directory) => {
+    mkdirSync(join(directory, "owner.db"), { recursive: true });
+    await expect(openSqliteStore({ directory }).start()).rejects.toMatchObject({ code: "file-unreadable", details: { path: directory } });
+  });
+  await withDirectory(async (directory) => {
+    mkdirSync(join(directory, "tutti.db"), { recursive: true });
+    await expect(openSqliteStore({ directory }).start()).rejects.toMatchObject({ code: "file-unreadable", details: { path: directory } });
+    rmSync(join(directory, "tutti.db"), { recursive: true });
+    const store = openSqliteStore({ directory });
+    await store.start();
+    await store.stop();
+  });
+});

@@ -24,7 +24,7 @@ import { type CommitPolicy, createCommitPolicy } from "./commit-policy.ts";
 import { growLog } from "./checkpoint.ts";
 import { Connection } from "./connection.ts";
 import { listDefinitions, loadDefinition, loadDefinitionByDigest } from "./definitions.ts";
-import { errorOf, readErrorOf } from "./errors.ts";
+import { errorOf, readErrorOf, startErrorOf } from "./errors.ts";
 import { findSubscribers, listEvents, readEvents } from "./events.ts";
 import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt } from "./list-runs.ts";
 import { loadHistory, loadRun, readRecords } from "./load-run.ts";
@@ -58,7 +58,7 @@ export interface SqliteStoreOptions {
 /**
  * The embedded store: one SQLite database in WAL mode with a sync at every commit, in a directory that one process owns.
  *
- * @throws from `start`: AppError `store-in-use`, `store-newer`, `store-damaged`.
+ * @throws from `start`: AppError `store-in-use`, `store-newer`, `store-damaged`, `store-full`, `file-unreadable`.
  */
 export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
   return new SqliteStore(options);
@@ -91,10 +91,11 @@ export class SqliteStore implements Store {
   async start(): Promise<void> {
     if (this.#open !== undefined) return;
     const { directory } = this.#options;
-    createPrivateDirectory(directory);
-    const lock = new OwnerLock(directory);
+    let lock: OwnerLock | undefined;
     let connection: Connection | undefined;
     try {
+      createPrivateDirectory(directory);
+      lock = new OwnerLock(directory);
       const path = join(directory, DATABASE_FILE);
       createPrivateFile(path);
       connection = new Connection(path);
@@ -115,8 +116,8 @@ export class SqliteStore implements Store {
     } catch (error) {
       this.#open = undefined;
       connection?.close();
-      lock.release();
-      throw readErrorOf(error);
+      lock?.release();
+      throw startErrorOf(error, directory);
     }
   }
 

@@ -38,10 +38,12 @@ export async function awaitContainer(
   const { engine, attempt } = tools;
   const over = new AbortController();
   const signal = AbortSignal.any([attempt.signal, over.signal]);
-  const captures = {
-    stdout: new OutputCapture((line) => attempt.log("stdout", line)),
-    stderr: new OutputCapture((line) => attempt.log("stderr", line)),
-  };
+  const logged = { stdout: 0, stderr: 0 };
+  const live = capturesOf((stream, line) => {
+    logged[stream] += 1;
+    attempt.log(stream, line);
+  });
+  let isWhole = false;
   const alive = setInterval(() => {
     // Silence of the engine is no sign of life: then the supervisor may end the attempt.
     tools.containers.inspect(id).then(
@@ -54,32 +56,50 @@ export async function awaitContainer(
     const waited = engine.ask({ method: "POST", path: `/containers/${id}/wait`, timeoutMs: undefined, signal });
     // When reading fails first, the wait is broken off by `over`, and nobody looks at its failure.
     waited.catch(() => {});
-    await readLogs(id, captures, { ...tools, signal });
+    await readLogs(id, live, { ...tools, signal, follow: true });
     const { status, body } = await waited;
     const code = isJsonObject(body) ? body["StatusCode"] : undefined;
     if (status !== 200 || typeof code !== "number") throw gone(id);
     const seen = await tools.containers.inspect(id);
-    captures.stdout.end();
-    captures.stderr.end();
-    return { code, outOfMemory: seen?.outOfMemory ?? false, stdout: captures.stdout.text, stderr: captures.stderr.text };
+    // An engine may end a log that is followed before the last of it is written there. When the container has ended all of it is, so what
+    // counts is read then, and the live log gets what it lacks.
+    const read = { stdout: 0, stderr: 0 };
+    const whole = capturesOf((stream, line) => {
+      read[stream] += 1;
+      if (read[stream] > logged[stream]) attempt.log(stream, line);
+    });
+    isWhole = true;
+    await readLogs(id, whole, { ...tools, signal, follow: false });
+    endOf(whole);
+    return { code, outOfMemory: seen?.outOfMemory ?? false, stdout: whole.stdout.text, stderr: whole.stderr.text };
   } catch (error) {
     if (attempt.signal.aborted) throw new Stopped("the attempt was stopped", false);
     throw error;
   } finally {
     clearInterval(alive);
     over.abort();
-    captures.stdout.end();
-    captures.stderr.end();
+    if (!isWhole) endOf(live);
   }
 }
 
-/** Until the container has ended and all it wrote is read. */
+type Captures = Readonly<Record<"stdout" | "stderr", OutputCapture>>;
+
+function capturesOf(onLine: (stream: "stdout" | "stderr", line: string) => void): Captures {
+  return { stdout: new OutputCapture((line) => onLine("stdout", line)), stderr: new OutputCapture((line) => onLine("stderr", line)) };
+}
+
+function endOf(captures: Captures): void {
+  captures.stdout.end();
+  captures.stderr.end();
+}
+
+/** What the container has written: all there is, or with `follow` until the engine ends it because the container has. */
 async function readLogs(
   id: string,
-  captures: Readonly<Record<"stdout" | "stderr", OutputCapture>>,
-  tools: { readonly engine: EngineClient; readonly attempt: Attempt; readonly signal: AbortSignal },
+  captures: Captures,
+  tools: { readonly engine: EngineClient; readonly attempt: Attempt; readonly signal: AbortSignal; readonly follow: boolean },
 ): Promise<void> {
-  const query = { stdout: "1", stderr: "1", follow: "1" };
+  const query = { stdout: "1", stderr: "1", follow: tools.follow ? "1" : "0" };
   const response = await tools.engine.open({ method: "GET", path: `/containers/${id}/logs`, query, signal: tools.signal });
   try {
     if (response.statusCode !== 200) throw gone(id);
