@@ -3,10 +3,13 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ERROR_CATALOGUE, type ErrorSpecies } from "@tutti/model";
+import { readLedger } from "./proof/ledger.ts";
+import { withSums } from "./proof/page.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const PAGES: readonly { readonly file: string; readonly render: () => string }[] = [
+const PAGES: readonly { readonly file: string; readonly render: (present: string) => string }[] = [
   { file: "docs/reference/errors.md", render: errorsPage },
+  { file: "docs/proof.md", render: (page) => withSums(page, readLedger(join(root, "docs/proof.json"))) },
 ];
 
 const MEANING: Readonly<Record<ErrorSpecies, string>> = {
@@ -24,8 +27,8 @@ const MEANING: Readonly<Record<ErrorSpecies, string>> = {
 const isCheck = process.argv.includes("--check");
 for (const page of PAGES) {
   const path = join(root, page.file);
-  const wanted = page.render();
   const present = existsSync(path) ? readFileSync(path, "utf8") : undefined;
+  const wanted = page.render(present ?? "");
   if (wanted === present) continue;
   if (isCheck) {
     process.stderr.write(`${page.file} is not up to date: run \`npm run generate\`.\n`);

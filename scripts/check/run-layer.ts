@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Layer } from "./layers.ts";
 import { readReport, type Report } from "./report.ts";
+import { type Ended, runCommand } from "./run-command.ts";
 
 export interface LayerResult {
   readonly passed: number;
@@ -13,7 +13,6 @@ export interface LayerResult {
 }
 
 const SUMMARY = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/;
-const GRACE_MS = 5_000;
 /** Enough of a log to see why a tool failed that names no single tests. */
 const TAIL_LINES = 60;
 
@@ -35,56 +34,15 @@ export async function runLayer(
     const failures = missing.map((file) => ({ name: layer.name, message: `${file} does not exist` }));
     return { passed: 0, failures, skips: [], elapsedMs: 0, logFile };
   }
-  const ended = await runCommand(layer, { ...options, logFile, reportFile });
+  const ended = await runCommand(layer.command, {
+    ...options,
+    logFile,
+    environment: { TUTTI_REPORT: reportFile },
+    minutesMax: layer.minutesMax,
+  });
   const log = readFileSync(logFile, "utf8");
   const result = judge(layer, ended, readReport(reportFile) ?? summaryOf(log), log);
   return { ...result, elapsedMs: performance.now() - startedAt, logFile };
-}
-
-interface Ended {
-  readonly code: number;
-  readonly why: string;
-}
-
-function runCommand(
-  layer: Layer,
-  options: { readonly root: string; readonly logFile: string; readonly reportFile: string; readonly signal: AbortSignal },
-): Promise<Ended> {
-  return new Promise((resolve) => {
-    const log = openSync(options.logFile, "w");
-    const child = spawn(process.execPath, [join(options.root, "scripts/run.mjs"), ...layer.command], {
-      cwd: options.root,
-      stdio: ["ignore", log, log],
-      detached: true,
-      env: { ...process.env, TUTTI_REPORT: options.reportFile, NO_COLOR: "1", FORCE_COLOR: undefined },
-    });
-    closeSync(log);
-    let why = "";
-    const end = (reason: string): void => {
-      why = reason;
-      signalGroup(child.pid, "SIGTERM");
-      setTimeout(() => signalGroup(child.pid, "SIGKILL"), GRACE_MS).unref();
-    };
-    const timer = setTimeout(() => end(`took longer than ${layer.minutesMax} minutes`), layer.minutesMax * 60_000);
-    const onAbort = (): void => end("interrupted");
-    options.signal.addEventListener("abort", onAbort, { once: true });
-    child.on("error", (error) => resolve({ code: 1, why: error.message }));
-    child.on("exit", (code, signal) => {
-      clearTimeout(timer);
-      options.signal.removeEventListener("abort", onAbort);
-      signalGroup(child.pid, "SIGKILL");
-      resolve({ code: code ?? 1, why: why || (signal === null ? `exit code ${code}` : `ended by ${signal}`) });
-    });
-  });
-}
-
-function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
 }
 
 /** A runner that reports nothing single counts as one test; one that fails without naming a failure has failed all the same. */

@@ -9,6 +9,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { writeCounts } from "../../scripts/check/counts.ts";
 import { type Report, writeReport } from "../../scripts/check/report.ts";
 import { CONTROL_SEEDS_MAX, CONTROLS, runControl } from "./controls.ts";
 import { FAULT_KINDS, type FaultKind } from "./faults.ts";
@@ -74,6 +75,7 @@ async function manySeeds(): Promise<number> {
   print(summary, seconds);
   for (const [index, result] of failed.toSorted((left, right) => left.seed - right.seed).entries())
     failures.push({ name: `seed ${result.seed}: ${result.violation?.law ?? ""}`, message: await describe(result, index < SHRUNK_MAX) });
+  const violations = failures.length;
   let caught = 0;
   for (const control of CONTROLS) {
     const found = await runControl(control);
@@ -84,6 +86,19 @@ async function manySeeds(): Promise<number> {
     else caught += 1;
   }
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(summary, undefined, 2)}\n`);
+  writeCounts({
+    proof: "sim",
+    seed: from,
+    seeds: summary.seeds,
+    steps: summary.steps,
+    crashes: summary.crashes,
+    runs: summary.runs,
+    judgedByOracle: summary.judgedByOracle,
+    commits: summary.commits,
+    statesCompared: summary.statesCompared,
+    violations,
+    controlsCaught: caught,
+  });
   const report: Report = { passed: summary.seeds - failed.length + caught, failures, skips: [] };
   writeReport(report);
   for (const failure of failures) process.stdout.write(`FAILED ${failure.name}\n${failure.message}\n`);

@@ -1,0 +1,78 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Ended, runCommand } from "../check/run-command.ts";
+import type { Goal } from "./goals.ts";
+import type { Piece } from "./ledger.ts";
+
+/** Somebody ended it from outside: that says nothing about what was tried. */
+const CUT_BY: readonly NodeJS.Signals[] = ["SIGHUP", "SIGINT", "SIGKILL", "SIGTERM"];
+const CUT_CODES: readonly number[] = [129, 130, 137, 143];
+/** Enough of a log to see what was found; all of it stays in the log until the next piece. */
+const FINDING_LENGTH_MAX = 2000;
+const TAIL_LINES = 15;
+const TELLING = /^\s*(?:FAILED|FAIL|REPRODUCE)\b|NOT caught/;
+
+export type PieceResult =
+  | { readonly kind: "counted"; readonly verdict: Piece["verdict"]; readonly counts: Piece["counts"]; readonly finding: string | undefined }
+  /** It came to no end of its own: nothing of it counts, and its seeds are used again. */
+  | { readonly kind: "cut-off"; readonly why: string }
+  /** It ended well and counted nothing: this machine lacks something. */
+  | { readonly kind: "skipped"; readonly why: string };
+
+export interface PieceOptions {
+  readonly root: string;
+  readonly logFile: string;
+  readonly signal: AbortSignal;
+}
+
+/** Carries out one piece. What it counted is written into a folder of its own: a piece that dies leaves nothing to another. */
+export async function carryOut(goal: Goal, seed: number, options: PieceOptions): Promise<PieceResult> {
+  const folder = mkdtempSync(join(tmpdir(), "tutti-proof-"));
+  try {
+    const countsFile = join(folder, "counts");
+    const ended = await runCommand(goal.command(seed), {
+      ...options,
+      environment: { TUTTI_COUNTS: countsFile },
+      minutesMax: goal.minutesMax,
+    });
+    if (options.signal.aborted) return { kind: "cut-off", why: "interrupted" };
+    return judge(goal, ended, countsIn(countsFile, goal.name), readFileSync(options.logFile, "utf8"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What became of a piece whose program has ended like this, having written these counts and this log. */
+export function judge(goal: Goal, ended: Ended, counts: Piece["counts"] | undefined, log: string): PieceResult {
+  const isOverdue = ended.why.startsWith("took longer");
+  const isCut = (ended.signal !== undefined && CUT_BY.includes(ended.signal)) || CUT_CODES.includes(ended.code);
+  if (isCut && !isOverdue) return { kind: "cut-off", why: ended.why };
+  if (ended.code === 0 && counts === undefined) return { kind: "skipped", why: log.trimEnd().split("\n").slice(-2).join(" ") };
+  const violations = counts?.["violations"] ?? 0;
+  if (ended.code === 0 && violations === 0) return { kind: "counted", verdict: "passed", counts: counts ?? {}, finding: undefined };
+  const verdict = violations > 0 ? "violated" : "failed";
+  return { kind: "counted", verdict, counts: counts ?? {}, finding: findingIn(log, `${goal.name}: ${ended.why}`) };
+}
+
+/** The lines that tell what was found and how to repeat it; the end of the log when there are none. */
+function findingIn(log: string, head: string): string {
+  const lines = log.trimEnd().split("\n");
+  // What failed stands on the line after its name.
+  const telling = lines.filter((line, index) => TELLING.test(line) || /^\s*FAILED\b/.test(lines[index - 1] ?? ""));
+  const text = [head, ...(telling.length > 0 ? telling : lines.slice(-TAIL_LINES))].join("\n");
+  return text.length > FINDING_LENGTH_MAX ? `${text.slice(0, FINDING_LENGTH_MAX)}…` : text;
+}
+
+/** The figures of the proof's own line. Programs that run others (the whole check) leave theirs in the same file. */
+function countsIn(file: string, proof: string): Piece["counts"] | undefined {
+  if (!existsSync(file)) return undefined;
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  // Written by `writeCounts`.
+  const own = lines.map((line) => JSON.parse(line) as Record<string, number | string>).filter((line) => line["proof"] === proof);
+  if (own.length === 0) return undefined;
+  const sums: Record<string, number> = {};
+  for (const { proof: _, seed: __, ...figures } of own)
+    for (const [name, value] of Object.entries(figures)) if (typeof value === "number") sums[name] = (sums[name] ?? 0) + value;
+  return sums;
+}
