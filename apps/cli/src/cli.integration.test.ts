@@ -317,3 +317,46 @@ test("an effect that was interrupted is settled by a person, from the command li
   expect(settled.code).toBe(0);
   expect(json(settled.out)).toMatchObject({ status: "completed", output: { paid: 5 } });
 });
+
+test("explain says why a task did not run and what another waits for; show --at goes back to a record or a moment", async () => {
+  const directory = workDirectory({
+    "choice.yaml": `${HEAD("choice")}do:
+  - pick:
+      switch: [ { big: { when: .total > 50, then: large } }, { other: { then: small } } ]
+  - small: { set: { size: small }, then: exit }
+  - large: { set: { size: large } }
+  - approval: { listen: { to: { one: { with: { type: com.example.approved } } } } }
+`,
+  });
+  expect((await tutti(directory, ["run", "start", "choice.yaml", "--set", "total=70"])).code).toBe(0);
+  expect((await tutti(directory, ["event", "send", "--type", "com.example.other", "--source", "test"])).code).toBe(0);
+  const small = await tutti(directory, ["run", "explain", "@latest", "small"]);
+  expect(small).toMatchObject({ code: 0, error: "" });
+  expect(small.out).toMatch(
+    /^\/do\/small {2}set {2}not-reached\n {2}Control went past it\. The switch \/do\/pick took the case big \(`\.total > 50` held\)[^]*\nYou can\n {2}tutti run explain run_\w+ \/do\/pick/,
+  );
+  const waits = await tutti(directory, ["run", "explain", "@latest", "--json"]);
+  expect(json(waits.out)).toMatchObject({
+    status: "waiting",
+    tasks: [{ path: "/do/approval", status: "waiting", wait: { kind: "event" }, events: [{ type: "com.example.other", isTaken: false }] }],
+  });
+  const pick = json((await tutti(directory, ["run", "explain", "@latest", "pick", "--json"])).out);
+  expect(pick).toMatchObject({
+    tasks: [
+      {
+        status: "completed",
+        reasons: [{}, { condition: { source: ".total > 50", holds: true, reads: [{ from: ".total", value: 70 }] } }, {}, {}],
+      },
+    ],
+  });
+  const first = json((await tutti(directory, ["run", "show", "@latest", "--at", "1", "--json"])).out);
+  expect(first).toMatchObject({ seq: 1, status: "waiting" });
+  const moment = await tutti(directory, ["run", "show", "@latest", "--at", String(first["at"]), "--json"]);
+  expect(json(moment.out)).toMatchObject({ seq: 1 });
+  expect((await tutti(directory, ["run", "show", "@latest", "--at", "99"])).error).toMatch(/has records 1 to 1; there is no record 99/);
+  expect((await tutti(directory, ["run", "show", "@latest", "--at", "1999-01-01"])).error).toMatch(/began at .*, after 1999-01-01/);
+  expect((await tutti(directory, ["run", "show", "@latest", "--at", "yesterday"])).code).toBe(2);
+  expect((await tutti(directory, ["run", "explain", "@latest", "nothing"])).error).toMatch(
+    /There is no task "nothing"; there are: \/do\/pick/,
+  );
+});

@@ -50,13 +50,23 @@ export function findCatcher(
 
 function catches(machine: Machine, task: Task, node: TryNode, error: TaskError, mayRetry: boolean): Catcher | undefined {
   const clause = node.catch;
-  if (!matchesFilter(clause.filter, error) || !holds(machine, task, clause, error)) return undefined;
+  if (!matchesFilter(clause.filter, error)) {
+    machine.observer?.declined?.(machine, task, "its filter means other errors");
+    return undefined;
+  }
+  if (!holds(machine, task, clause, error, "catch")) return undefined;
   if (clause.retry !== undefined && mayRetry) {
     const delayMs = retryDelay(machine, task, clause.retry, error);
     if (delayMs !== undefined) return { kind: "retry", task, delayMs, error };
   }
   const isHandled = clause.retry === undefined || clause.body !== undefined || clause.then !== undefined;
-  return isHandled ? { kind: "handle", task, clause, error } : undefined;
+  if (isHandled) return { kind: "handle", task, clause, error };
+  machine.observer?.declined?.(
+    machine,
+    task,
+    mayRetry ? "its retries are used up or not meant for this" : "nobody knows whether the effect happened, so a retry would be blind",
+  );
+  return undefined;
 }
 
 function matchesFilter(filter: CatchClause["filter"], error: TaskError): boolean {
@@ -74,10 +84,11 @@ function holds(
   task: Task,
   clause: { readonly when: CatchClause["when"]; readonly exceptWhen: CatchClause["exceptWhen"] },
   error: TaskError,
+  of: "catch" | "retry",
 ): boolean {
-  const sight = { locals: [...task.locals, error as Json] };
-  if (clause.when !== undefined && !machine.evaluator.condition(clause.when, task.input, task, sight)) return false;
-  return clause.exceptWhen === undefined || !machine.evaluator.condition(clause.exceptWhen, task.input, task, sight);
+  const seen = { dot: task.input, sight: { locals: [...task.locals, error as Json] } };
+  if (clause.when !== undefined && !machine.asks(task, { of: `${of}.when`, expression: clause.when, ...seen })) return false;
+  return clause.exceptWhen === undefined || !machine.asks(task, { of: `${of}.exceptWhen`, expression: clause.exceptWhen, ...seen });
 }
 
 /**
@@ -87,7 +98,7 @@ function holds(
  * derived from the token, so that replay finds the same.
  */
 function retryDelay(machine: Machine, task: Task, policy: RetryPolicy, error: TaskError): number | undefined {
-  if (!holds(machine, task, policy, error)) return undefined;
+  if (!holds(machine, task, policy, error, "retry")) return undefined;
   const retries = task.retries?.count ?? 0;
   if (retries >= Math.min(policy.attemptsMax ?? ATTEMPTS_MAX, ATTEMPTS_MAX)) return undefined;
   const { evaluator } = machine;

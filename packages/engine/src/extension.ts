@@ -31,10 +31,10 @@ function nextBefore(machine: Machine, task: Task, node: TaskNode, state: Extensi
   return false;
 }
 
-function applies(machine: Machine, task: Task, { when, pointer }: TaskExtension): boolean {
+function applies(machine: Machine, task: Task, { when, pointer, name }: TaskExtension): boolean {
   if (when === undefined) return true;
   try {
-    return machine.evaluator.condition(when, task.input, task, { locals: [], extends: task });
+    return machine.asks(task, { of: "extension.when", name, expression: when, dot: task.input, sight: { locals: [], extends: task } });
   } catch (cause) {
     if (!(cause instanceof TaskFailure)) throw cause;
     // Not taken for false: what checks or protects a task must not be left out silently.

@@ -21,6 +21,7 @@ export function failTask(machine: Machine, work: Extract<Work, { kind: "fail" }>
     return;
   }
   const { task: scope } = catcher;
+  machine.observer?.caught?.(machine, scope, { kind: catcher.kind, delayMs: catcher.kind === "retry" ? catcher.delayMs : 0 });
   cancelInside(machine, scope, catcher.kind === "retry" ? scope.retries : undefined);
   if (catcher.kind === "look-up") {
     lookUpFailed(machine, scope, catcher.error);

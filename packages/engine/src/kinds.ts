@@ -38,7 +38,10 @@ function begin(machine: Machine, task: Task, node: TaskNode): void {
       machine.openList(task, "body", node.arguments === undefined ? task.input : evaluator.template(node.arguments, task.input, task));
       return;
     case "switch": {
-      const chosen = node.cases.find((item) => item.when === undefined || evaluator.condition(item.when, task.input, task));
+      const chosen = node.cases.find(
+        ({ name, when }) => when === undefined || machine.asks(task, { of: "case", name, expression: when, dot: task.input }),
+      );
+      machine.observer?.chose?.(machine, task, chosen?.name);
       machine.complete(task, task.input, chosen?.then);
       return;
     }
@@ -84,6 +87,7 @@ export function innerDone(machine: Machine, work: Extract<Work, { kind: "inner-d
   const parent = machine.task(work.parent);
   const frame = parent?.frame;
   if (parent === undefined || frame === undefined) return;
+  machine.observer?.passed?.(machine, parent, work);
   if (work.flow === "end") {
     const searched = machine.task(frame.kind === "list" && frame.role === "find" ? parent.id : parent.searchFor);
     // `end` in the tasks that look an effect up ends the look-up: they are no part of the workflow's own flow.
@@ -167,7 +171,12 @@ function nextIteration(machine: Machine, task: Task, input: Json): void {
   const isOver =
     frame.index >= frame.items.length ||
     (node.while !== undefined &&
-      !machine.evaluator.condition(node.while, input, task, { locals: [...task.locals, frame.items[frame.index] as Json, frame.index] }));
+      !machine.asks(task, {
+        of: "while",
+        expression: node.while,
+        dot: input,
+        sight: { locals: [...task.locals, frame.items[frame.index] as Json, frame.index] },
+      }));
   if (isOver) {
     machine.complete(task, input);
     return;

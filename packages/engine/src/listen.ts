@@ -133,7 +133,7 @@ function isSatisfied(machine: Machine, task: Task, frame: ListenFrame, node: Lis
   if (to.until === undefined) return true;
   if ("kind" in to.until) return byUntil && (to.until.kind !== "all" || frame.matched.slice(own).every(Boolean));
   // With `foreach` the condition may look at what the iterations exported, so it is asked after each of them.
-  return node.foreach === undefined && machine.evaluator.condition(to.until, frame.values, task);
+  return node.foreach === undefined && machine.asks(task, { of: "until", expression: to.until, dot: frame.values });
 }
 
 /** Goes on to the next event that waits, unless an iteration is under way; over when all are in and done. */
@@ -174,7 +174,7 @@ export function iterationDone(machine: Machine, task: Task, output: Json): void 
     const asks = to.kind === "any" && to.until !== undefined && !("kind" in to.until);
     // Mostly all that came is done: then nothing is copied.
     const done = frame.index + 1 === frame.values.length ? frame.values : frame.values.slice(0, frame.index + 1);
-    const isLast = !frame.isOver && asks && evaluator.condition(to.until, done, task);
+    const isLast = !frame.isOver && asks && machine.asks(task, { of: "until", expression: to.until, dot: done });
     frame.outputs.push(result);
     frame.pending = undefined;
     if (isLast) {

@@ -2,8 +2,8 @@ import type { Flow, TaskList, TaskNode, WorkflowProgram } from "@tutti/definitio
 import { assert, type Json, type TaskError, taskError } from "@tutti/model";
 import type { Command } from "./command.ts";
 import type { EngineContext } from "./context.ts";
-import { Evaluator } from "./evaluate.ts";
-import type { Observer } from "./observer.ts";
+import { Evaluator, type Sight } from "./evaluate.ts";
+import type { Observer, Question } from "./observer.ts";
 import type { RunRecord } from "./record.ts";
 import { type ListRole, NO_CHILD, RUN_FRAME, type RunState, setPhase, type Task, type TimerPurpose } from "./state.ts";
 import { addTimer } from "./timers.ts";
@@ -148,6 +148,14 @@ export class Machine {
     if (this.listOf(task).length === 0)
       this.later({ kind: "inner-done", parent: task.id, child: NO_CHILD, position: 0, output: input, flow: "exit", context: undefined });
     else this.later({ kind: "enter", parent: task.id, position: 0, input });
+  }
+
+  /** Whether a condition of the document holds; anything but false and null does. Throws TaskFailure. */
+  asks(task: Task, question: Omit<Question, "holds" | "sight"> & { readonly sight?: Sight }): boolean {
+    const { expression, dot, sight = {} } = question;
+    const holds = this.evaluator.condition(expression, dot, task, sight);
+    this.observer?.asked?.(this, task, { ...question, sight, holds });
+    return holds;
   }
 
   tokenOf(task: Task): string {

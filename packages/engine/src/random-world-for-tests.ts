@@ -4,6 +4,7 @@ import { AppError, assert, type CloudEvent, type Json, jsonEqual, type JsonObjec
 import { advance, createRun, type Fact } from "./advance.ts";
 import type { Command, StartAttempt } from "./command.ts";
 import type { Advanced, EngineContext } from "./context.ts";
+import { explainTask, explainWaits } from "./explain/explain-task.ts";
 import { wantsEvent } from "./listen.ts";
 import type { AttemptOutcome, OperatorAction, RunRecord } from "./record.ts";
 import { deserializeState, replay, serializeState } from "./replay.ts";
@@ -82,6 +83,7 @@ export class RandomWorld {
 
   /** From here on all goes well and a person helps wherever one is needed: the run ends. */
   end(): void {
+    this.#explain();
     for (let step = 0; step < ENDING_STEPS_MAX; step++) {
       const { phase } = this.state;
       if (phase === "completed" || phase === "cancelled") {
@@ -92,6 +94,17 @@ export class RandomWorld {
       assert(this.#help(), `something helps: ${serializeState(this.state)}`);
     }
     throw new Error(`the run does not end: ${serializeState(this.state)}`);
+  }
+
+  /** Each task has a story, wherever the run stands. */
+  #explain(): void {
+    const { nodes } = this.context.program;
+    const path = nodes[this.#records.length % nodes.length]?.path ?? "";
+    const { status, reasons, activations } = explainTask(stored(this.#records), this.context, { path });
+    assert(reasons.length > 0, `there is a reason for what became of ${path}`);
+    assert((status === "not-reached") === (activations === 0), `${path} was reached when it was activated`);
+    for (const waiting of explainWaits(stored(this.#records), this.context))
+      assert(waiting.wait !== undefined, `${waiting.path} waits for something`);
   }
 
   /** The one thing that brings the run nearer to its end; false when there is none. */

@@ -61,7 +61,7 @@ export function startTask(machine: Machine, task: Task, node: TaskNode): void {
   const { evaluator } = machine;
   task.error = undefined;
   try {
-    if (node.if !== undefined && !evaluator.condition(node.if, task.rawInput, task)) {
+    if (node.if !== undefined && !machine.asks(task, { of: "if", expression: node.if, dot: task.rawInput })) {
       leaveTask(machine, task, "skipped", task.rawInput);
       machine.later({
         kind: "inner-done",

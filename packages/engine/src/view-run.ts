@@ -131,7 +131,7 @@ class ViewObserver implements Observer {
       name: entry.name,
       path: entry.path,
       kind: entry.kind,
-      status: live === undefined ? (entry.status ?? "completed") : statusOf(live.phase),
+      status: live === undefined ? (entry.status ?? "completed") : taskStatusOf(live.phase),
       startedAtMs: entry.startedAtMs,
       endedAtMs: live === undefined ? entry.endedAtMs : undefined,
       attempts: entry.attempts,
@@ -179,7 +179,7 @@ function note(entry: Entry, state: RunState, task: Task): void {
   if (task.error !== undefined) entry.error = task.error;
 }
 
-function statusOf(phase: TaskPhase): TaskStatus {
+export function taskStatusOf(phase: TaskPhase): TaskStatus {
   switch (phase) {
     case "active":
     case "running":
@@ -197,7 +197,7 @@ function statusOf(phase: TaskPhase): TaskStatus {
   }
 }
 
-function waitsOf(state: RunState, context: EngineContext): readonly WaitView[] {
+export function waitsOf(state: RunState, context: EngineContext): readonly WaitView[] {
   if (state.phase === "completed" || state.phase === "cancelled") return [];
   const waits: WaitView[] = [];
   for (const task of state.tasks.values()) {

@@ -24,6 +24,8 @@ export interface Program {
   readonly source: string;
   /** The variables that the source really reads, without `$`, in order of first appearance. */
   readonly freeVariables: readonly string[];
+  /** The names that it may read, without `$`, in slot order: as given to `compile`. */
+  readonly variables: readonly string[];
   /** The source is just `.`: callers may skip the evaluation. */
   readonly isIdentity: boolean;
   /**
@@ -60,11 +62,13 @@ class CompiledProgram implements Program {
   readonly source: string;
   readonly freeVariables: readonly string[];
   readonly isIdentity: boolean;
+  readonly variables: readonly string[];
   readonly #code: Code;
   readonly #mustCheck: boolean;
 
   constructor(source: string, variables: readonly string[]) {
     this.source = source;
+    this.variables = variables;
     const tree = parse(source);
     this.#code = compileTree(source, tree, variables);
     this.#mustCheck = !(this.#code.growth <= UNCHECKED_GROWTH_MAX);

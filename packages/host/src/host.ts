@@ -183,6 +183,7 @@ function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiServ
     acceptEvent: (event) => runtime.acceptEvent(event),
     listEvents: (limit) => runtime.listEvents(limit),
     show: (runId, options) => runtime.show(runId, options),
+    explain: (runId, options) => runtime.explain(runId, options),
     list: (query) => runtime.list(query),
     resolveRunId: (text) => runtime.resolveRunId(text),
     loadRow: (runId) => runtime.loadRow(runId),

@@ -22,7 +22,9 @@ export const UNARY_CALLS = {
     service.nextInstants(read.text(given, "namespace"), read.text(given, "name"), read.count(given, "count")),
   acceptEvent: (service, given) => service.acceptEvent(read.cloudEvent(read.object(given, "event"))),
   listEvents: (service, given) => service.listEvents(read.count(given, "limit")),
-  show: (service, given) => service.show(read.text(given, "runId"), { atSeq: read.optionalCount(given, "atSeq") }),
+  show: (service, given) =>
+    service.show(read.text(given, "runId"), { atSeq: read.optionalCount(given, "atSeq"), atMs: read.optionalCount(given, "atMs") }),
+  explain: (service, given) => service.explain(read.text(given, "runId"), { task: read.optionalText(given, "task") }),
   list: (service, given) => service.list(read.runQuery(given)),
   resolveRunId: (service, given) => service.resolveRunId(read.text(given, "text")),
   loadRow: (service, given) => service.loadRow(read.text(given, "runId")),
@@ -64,6 +66,7 @@ export const REPEATABLE_CALLS: ReadonlySet<string> = new Set<UnaryCall>([
   "acceptEvent",
   "listEvents",
   "show",
+  "explain",
   "list",
   "resolveRunId",
   "loadRow",

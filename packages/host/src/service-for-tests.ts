@@ -22,6 +22,7 @@ export function serviceWith(given: Partial<Served>): Served {
     nextInstants: refuse,
     acceptEvent: refuse,
     listEvents: refuse,
+    explain: refuse,
     show: refuse,
     list: refuse,
     resolveRunId: refuse,

@@ -28,7 +28,10 @@ export const ERROR_CATALOGUE = {
   "file-unreadable": { kind: "usage", hint: "Check the path and its permissions." },
   "input-invalid": { kind: "usage", hint: "Compare the input with the workflow's input schema: `tutti workflow show NAME`." },
   usage: { kind: "usage", hint: "`tutti --help` lists the commands." },
-  "run-not-found": { kind: "not-found", hint: "`tutti run list` shows the runs; a unique beginning of an id is enough." },
+  "run-not-found": {
+    kind: "not-found",
+    hint: "`tutti run list` shows the runs; a unique beginning of an id is enough. Finished runs are deleted when their time is over, with their history.",
+  },
   "run-ambiguous": { kind: "usage", hint: "Give more characters of the id." },
   "run-exists": { kind: "conflict", hint: "A run with this start key is there already: `tutti run show`." },
   "task-not-found": { kind: "not-found", hint: "`tutti run show RUN` lists the tasks and their names." },

@@ -55,7 +55,7 @@ function toResume(action: Extract<Action, { kind: "resume" }>, records: readonly
 }
 
 /** Path of the task of the document that `text` names. */
-function findPath(text: string, context: EngineContext): string {
+export function findPath(text: string, context: EngineContext): string {
   const paths = [...new Set(context.program.nodes.map((node) => node.path))];
   const found = pick(paths, text, (path) => path);
   if (found.length === 1) return found[0] as string;

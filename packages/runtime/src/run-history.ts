@@ -2,6 +2,8 @@ import { type EngineContext, type RunRecord, type RunView, viewRun } from "@tutt
 import { AppError } from "@tutti/model";
 import type { RunRow, Store } from "@tutti/store";
 import type { ProgramCache } from "./program-cache.ts";
+import { seqAt } from "./run-explaining.ts";
+import type { ShowOptions } from "./runtime.ts";
 
 /** Records read in one go. */
 const PAGE = 1000;
@@ -44,8 +46,8 @@ export class RunHistoryReader {
     }
   }
 
-  /** The run after its record `atSeq`, or as it is. */
-  async view(runId: string, atSeq?: number): Promise<RunView> {
+  /** The run after its record `atSeq`, at a moment, or as it is. */
+  async view(runId: string, { atSeq, atMs }: ShowOptions = {}): Promise<RunView> {
     const row = await this.row(runId);
     const context = await this.context(row);
     if (atSeq !== undefined && (atSeq < 1 || atSeq > row.seq)) {
@@ -53,7 +55,8 @@ export class RunHistoryReader {
         details: { runId, atSeq },
       });
     }
-    return viewRun(await this.records(runId, atSeq ?? row.seq), context);
+    const records = await this.records(runId, atSeq ?? row.seq);
+    return viewRun(atSeq === undefined && atMs !== undefined ? records.slice(0, seqAt(records, runId, atMs)) : records, context);
   }
 
   async hasRecord(runId: string, seq: number, record: RunRecord): Promise<boolean> {

@@ -10,6 +10,7 @@ import type { LoadedRun } from "./loaded-run.ts";
 import { toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
 import type { ReferenceReader } from "./reference-reader.ts";
+import { explainRun } from "./run-explaining.ts";
 import { readLogs } from "./run-logs.ts";
 import { describeUnsupported, type NewRun } from "./run-starter.ts";
 import { waitForRun, type WatchingDeps, watchRun } from "./run-watching.ts";
@@ -19,10 +20,12 @@ import type {
   OperateRequest,
   PruneReport,
   PruneRequest,
+  RunExplanation,
   Runtime,
   RuntimeReport,
   FireScheduleRequest,
   ScheduleView,
+  ShowOptions,
   StartRunRequest,
   StoredRun,
   WaitUntil,
@@ -246,8 +249,12 @@ class RuntimeService implements Runtime {
     return this.#deps.store.listEvents(DEFAULT_TENANT, limit);
   }
 
-  async show(runId: string, options: { readonly atSeq?: number } = {}): Promise<RunView> {
-    return this.#open().history.view(runId, options.atSeq);
+  async show(runId: string, options: ShowOptions = {}): Promise<RunView> {
+    return this.#open().history.view(runId, options);
+  }
+
+  async explain(runId: string, options: { readonly task?: string } = {}): Promise<RunExplanation> {
+    return explainRun({ store: this.#deps.store, history: this.#open().history }, runId, options.task);
   }
 
   async list(query: Omit<RunQuery, "tenant">): Promise<RunPage> {

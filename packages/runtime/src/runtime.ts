@@ -1,6 +1,6 @@
 import type { CloudEvent, Json, JsonObject } from "@tutti/model";
 import type { Finding } from "@tutti/definition";
-import type { RunView } from "@tutti/engine";
+import type { EventExplanation, RunView, TaskExplanation } from "@tutti/engine";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, StoredEvent, StoreReport } from "@tutti/store";
 
 /**
@@ -47,8 +47,19 @@ export interface Runtime {
   acceptEvent(event: CloudEvent): Promise<{ readonly position: number; readonly duplicate: boolean }>;
   listEvents(limit: number): Promise<readonly StoredEvent[]>;
 
-  /** The run as it is, or as it was after record `atSeq`. */
-  show(runId: string, options?: { readonly atSeq?: number }): Promise<RunView>;
+  /**
+   * The run as it is, as it was after record `atSeq`, or as it was at a moment: after the last record that was made until then.
+   *
+   * @throws AppError `usage` before the first record or beyond the last; `run-not-found`.
+   */
+  show(runId: string, options?: ShowOptions): Promise<RunView>;
+  /**
+   * Why a task ran, did not run or waits, from the run's records; without `task` what the run waits for now. The task is named by its path, a
+   * unique end of it, or the number of an activation.
+   *
+   * @throws AppError `task-not-found`, `task-ambiguous`, `run-not-found`.
+   */
+  explain(runId: string, options?: { readonly task?: string }): Promise<RunExplanation>;
   list(query: Omit<RunQuery, "tenant">): Promise<RunPage>;
   /** The whole id of a run for a unique beginning of it, `@latest` or a whole id. */
   resolveRunId(text: string): Promise<string>;
@@ -77,6 +88,42 @@ export interface Runtime {
  */
 /** A run as the store has it. */
 export type StoredRun = Omit<RunRow, "startPosition">;
+
+export interface ShowOptions {
+  readonly atSeq?: number;
+  /** Milliseconds since 1970 UTC. Goes behind `atSeq`. */
+  readonly atMs?: number;
+}
+
+export interface RunExplanation {
+  readonly runId: string;
+  readonly status: RunRow["status"];
+  /** What the run's row says of it: what it waits for, why it faulted or was set aside. */
+  readonly reason: string | undefined;
+  readonly seq: number;
+  readonly tasks: readonly ExplainedTask[];
+}
+
+/** What the engine knows of a task, and what lies outside of its run. */
+export interface ExplainedTask extends TaskExplanation {
+  /** Of a task that waits for a slot. */
+  readonly slot: SlotExplanation | undefined;
+  /** Of a task that listens: the latest events and why they were not taken, newest first. */
+  readonly events: readonly EventExplanation[];
+  /** The run that it waits for. */
+  readonly child:
+    | { readonly runId: string; readonly status: RunRow["status"] | undefined; readonly reason: string | undefined }
+    | undefined;
+}
+
+export interface SlotExplanation {
+  readonly key: string;
+  readonly limit: number;
+  readonly holders: readonly { readonly runId: string; readonly task: number }[];
+  /** Place in the queue, from 1. */
+  readonly place: number | undefined;
+  readonly queued: number;
+}
 
 export type WaitUntil = "final" | "rest" | "parked";
 

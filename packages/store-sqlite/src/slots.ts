@@ -1,4 +1,4 @@
-import type { SlotHolder, SlotRequest, SlotVerdict } from "@tutti/store";
+import type { SlotEntry, SlotHolder, SlotRequest, SlotVerdict } from "@tutti/store";
 import type { Connection } from "./connection.ts";
 import { countUp } from "./settings.ts";
 
@@ -60,6 +60,13 @@ export function releaseSlot(connection: Connection, runId: string, holder: SlotH
     notices.push({ toRunId: row.runId, body: { type: "slot-granted", key: holder.key, task: row.task, fence } });
   }
   return notices;
+}
+
+/** Who holds or waits for the slots of a key, in the order in which they asked. */
+export function listSlots(connection: Connection, key: string, limit: number): readonly SlotEntry[] {
+  return readSlots(connection, key)
+    .slice(0, limit)
+    .map(({ runId, task, fence, maxHeld }) => ({ runId, task, state: fence > 0 ? "held" : "queued", limit: maxHeld }));
 }
 
 /** Holders and waiters of a key in the order in which they asked. */

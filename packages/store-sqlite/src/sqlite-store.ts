@@ -18,6 +18,7 @@ import type {
   StoredEvent,
   StoredRecord,
   StoreReport,
+  SlotEntry,
   Subscriber,
 } from "@tutti/store";
 import { type CommitPolicy, createCommitPolicy } from "./commit-policy.ts";
@@ -37,6 +38,7 @@ import { listCondemned, listFinishedDigests } from "./retention.ts";
 import { RunIndex } from "./run-index.ts";
 import { listSchedules, loadSchedule } from "./schedules.ts";
 import { readSetting } from "./settings.ts";
+import { listSlots } from "./slots.ts";
 import { Suspects } from "./suspects.ts";
 import { WorkerClient, type WorkerAnswers, type WorkerRequest } from "./worker-client.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
@@ -223,6 +225,10 @@ export class SqliteStore implements Store {
 
   async listEvents(tenant: string, limit: number): Promise<readonly StoredEvent[]> {
     return this.#read((connection) => listEvents(connection, tenant, limit));
+  }
+
+  async listSlots(key: string, limit: number): Promise<readonly SlotEntry[]> {
+    return this.#read((connection) => listSlots(connection, key, limit));
   }
 
   async findSubscribers(tenant: string, type: string, position: number): Promise<readonly Subscriber[]> {

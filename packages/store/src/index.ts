@@ -41,6 +41,7 @@ export {
   type StoredEvent,
   type StoredRecord,
   type StoreReport,
+  type SlotEntry,
   type Subscriber,
   type SubscriptionRow,
 } from "./store.ts";

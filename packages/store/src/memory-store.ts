@@ -24,6 +24,7 @@ import type {
   StoredEvent,
   StoredRecord,
   StoreReport,
+  SlotEntry,
   Subscriber,
 } from "./store.ts";
 
@@ -171,6 +172,11 @@ class MemoryStore implements Store {
       .events.filter((event) => event.tenant === tenant)
       .toReversed()
       .slice(0, limit);
+  }
+
+  async listSlots(key: string, limit: number): Promise<readonly SlotEntry[]> {
+    const entries = this.#open().slots.get(key) ?? [];
+    return entries.slice(0, limit).map((entry) => ({ runId: entry.runId, task: entry.task, state: entry.state, limit: entry.limit }));
   }
 
   async findSubscribers(tenant: string, type: string, position: number): Promise<readonly Subscriber[]> {

@@ -62,6 +62,9 @@ export interface Store {
   /** Messages for runs that were committed with another run's batch and not yet taken: run ended, slot granted. In order of position. */
   readMessages(afterPosition: number, limit: number): Promise<readonly RunMessage[]>;
 
+  /** Who holds or waits for the slots of a key, in the order in which they asked. */
+  listSlots(key: string, limit: number): Promise<readonly SlotEntry[]>;
+
   /**
    * Writes what is known of a workflow's schedule. `row.revision` is one more than that of the stored row, 1 when there is none; another one is a
    * `conflict` and nothing is written.
@@ -298,6 +301,14 @@ export interface SlotHolder {
 export interface SlotRequest extends SlotHolder {
   readonly limit: number;
   readonly onConflict: "queue" | "reject" | "replace";
+}
+
+export interface SlotEntry {
+  readonly runId: string;
+  readonly task: number;
+  readonly state: "held" | "queued";
+  /** How many may hold the key at a time, as this one asked for it. */
+  readonly limit: number;
 }
 
 export interface RunMessage {

@@ -9,6 +9,15 @@ export function describeSlots(test: StoreTest): void {
     expect(states(await commitOne(store, commitOf(2, 0, { acquire: [want()] })))).toEqual(["queued 0"]);
     expect(states(await commitOne(store, commitOf(3, 0, { acquire: [want()] })))).toEqual(["queued 0"]);
     const next = await reopen();
+    const asked = { task: 1, limit: 1 };
+    const queue = [
+      { runId: idOf(1), state: "held", ...asked },
+      { runId: idOf(2), state: "queued", ...asked },
+      { runId: idOf(3), state: "queued", ...asked },
+    ];
+    expect(await next.listSlots("k", 10)).toEqual(queue);
+    expect(await next.listSlots("k", 2)).toEqual(queue.slice(0, 2));
+    expect(await next.listSlots("other", 10)).toEqual([]);
     const release = await commitOne(next, commitOf(1, 1, { release: [{ key: "k", task: 1 }] }));
     const granted = { position: 1, toRunId: idOf(2), body: { type: "slot-granted", key: "k", task: 1, fence: 2 } };
     expect(release.messages).toEqual([granted]);
