@@ -3,8 +3,8 @@ import { compileExpression, compileTemplate, compileUri, type Locals, objectTemp
 import type { Expression, Template } from "./program.ts";
 
 /** Calls of the language that this engine carries out; the others are valid and refused at the start of a run. */
-const SUPPORTED_CALLS: readonly string[] = ["http", "openapi", "asyncapi", "mcp"];
-const LANGUAGE_CALLS: readonly string[] = [...SUPPORTED_CALLS, "grpc", "a2a"];
+const SUPPORTED_CALLS: readonly string[] = ["http", "openapi", "grpc", "asyncapi", "mcp"];
+const LANGUAGE_CALLS: readonly string[] = [...SUPPORTED_CALLS, "a2a"];
 /** `<resource>.<operation>:<major>@<connector>`. */
 const CONNECTOR_FUNCTION = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+:\d+(?:\.\d+){0,2}@[a-z0-9-]+$/;
 const CONSUME_QUESTIONS = ["while", "until"] as const;
@@ -23,12 +23,12 @@ export class CallCompiler {
     if (LANGUAGE_CALLS.includes(name)) {
       if (!SUPPORTED_CALLS.includes(name)) {
         this.#refuse(`call: ${name}`, `${pointer}/call`);
-        // Never evaluated: arguments of asyncapi contain tasks with variables of their own.
         return { kind: "literal", value: given };
       }
       return objectTemplate(given, (value, key) => {
         if (key === "endpoint") return this.#endpoint(value, locals);
-        if (key === "document") return this.#resource(value, locals);
+        if (key === "document" || key === "proto") return this.#resource(value, locals);
+        if (key === "service") return this.#service(value, locals);
         if (key === "authentication") return compileTemplate(this.#authentication(value), locals);
         if (key === "transport") return this.#transport(value, locals);
         if (key === "subscription") return this.#subscription(value, locals, `${pointer}/with/subscription`);
@@ -51,6 +51,12 @@ export class CallCompiler {
     ] as const)
       if (typeof text === "string") questions[key] = compileExpression(text, locals);
     return questions;
+  }
+
+  /** Of gRPC: where the server is, and who we are to it. */
+  #service(value: Json, locals: Locals): Template {
+    if (!isJsonObject(value)) return compileTemplate(value, locals);
+    return objectTemplate(value, (part, key) => compileTemplate(key === "authentication" ? this.#authentication(part) : part, locals));
   }
 
   /** The way to an MCP server: over HTTP it has an endpoint. */

@@ -1,5 +1,6 @@
 import { asyncapiConnector } from "@tutti/connector-asyncapi";
 import { containerConnector } from "@tutti/connector-container";
+import { grpcConnector } from "@tutti/connector-grpc";
 import { httpClient, httpConnector } from "@tutti/connector-http";
 import { type Connector, Network } from "@tutti/connector-kit";
 import { mcpConnector } from "@tutti/connector-mcp";
@@ -17,6 +18,7 @@ export async function loadConnectors(
     httpConnector({ client: http }),
     asyncapiConnector({ http }),
     mcpConnector({ http }),
+    grpcConnector({ http }),
     processConnector({}),
     containerConnector({ engine: settings.containerEngine, environment }),
   ];

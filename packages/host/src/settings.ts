@@ -18,6 +18,7 @@ const Settings = z.strictObject({
       mode: z.enum(NETWORK_MODES).default("local"),
       allow: z.array(z.string()).default([]),
       deny: z.array(z.string()).default([]),
+      cleartext: z.array(z.string()).default([]),
     })
     .prefault({}),
   files: z.strictObject({ allow: z.array(z.string().min(1)).default([]) }).prefault({}),

@@ -15,7 +15,12 @@ export interface NetworkRules {
   readonly mode: NetworkMode;
   readonly allow: readonly string[];
   readonly deny: readonly string[];
+  /** Hosts that are spoken to without TLS by protocols whose addresses do not say it (gRPC), besides this machine. */
+  readonly cleartext?: readonly string[];
 }
+
+/** The ways to name this machine. */
+const THIS_MACHINE = ["localhost", "*.localhost", "127.0.0.0/8", "::1"];
 
 export const DEFAULT_NETWORK_RULES: NetworkRules = { mode: "local", allow: [], deny: [] };
 
@@ -32,12 +37,21 @@ export class NetworkPolicy {
   readonly #mode: NetworkMode;
   readonly #allow: ParsedRules;
   readonly #deny: ParsedRules;
+  readonly #cleartext: ParsedRules;
 
   /** @throws AppError `settings-invalid` naming the rule that can't be read. */
   constructor(rules: NetworkRules) {
     this.#mode = rules.mode;
     this.#allow = parseRules(rules.allow, "network.allow");
     this.#deny = parseRules(rules.deny, "network.deny");
+    this.#cleartext = parseRules([...THIS_MACHINE, ...(rules.cleartext ?? [])], "network.cleartext");
+  }
+
+  /** Whether a host, as the document names it, is spoken to without TLS. What its name stands for is not asked: names can be led astray. */
+  isCleartext(host: string): boolean {
+    const address = parseAddress(host);
+    if (address === undefined) return matchesName(normalName(host), this.#cleartext.names);
+    return this.#cleartext.ranges.some((range) => isInRange(address, range));
   }
 
   /**

@@ -87,6 +87,11 @@ export class Network {
     if (isIP(host.replace(/^\[(.*)\]$/, "$1")) !== 0) this.#check(host, host);
   }
 
+  /** Whether a protocol whose addresses do not say it (gRPC) speaks to `host` without TLS: this machine, and what the operator names. */
+  speaksCleartext(host: string): boolean {
+    return this.#policy.isCleartext(host.replace(/^\[(.*)\]$/, "$1"));
+  }
+
   /** The fetch of the standard through this network. Certificates are always checked; redirects are the caller's business. */
   async fetch(url: string, init: RequestInit): Promise<Response> {
     // Loaded when the first request leaves: a process that calls nothing does not pay for the client.

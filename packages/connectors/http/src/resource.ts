@@ -27,14 +27,17 @@ const KEPT_FOR_MS = 5 * 60 * 1000;
 /** Parsed documents take about ten times their text: this bounds the cache to some hundred MiB at worst, and to a few MiB in practice. */
 const KEPT_MAX = 8;
 
+/** Makes of a text what calls need. What the text refers to is loaded the way it was loaded itself: from `endpoint`, with its credentials. */
+type ResourceReader<T> = (resource: Resource, attempt: Attempt, endpoint: Endpoint) => T | Promise<T>;
+
 /** Loads and reads resources of one kind, and keeps those that came without credentials for a while. */
 export class ResourceCache<T> {
   readonly #deps: HttpClient;
   readonly #kind: ResourceKind;
-  readonly #read: (resource: Resource, attempt: Attempt) => T | Promise<T>;
+  readonly #read: ResourceReader<T>;
   readonly #kept = new Map<string, { readonly value: T; readonly untilMs: number }>();
 
-  constructor(deps: HttpClient, kind: ResourceKind, read: (resource: Resource, attempt: Attempt) => T | Promise<T>) {
+  constructor(deps: HttpClient, kind: ResourceKind, read: ResourceReader<T>) {
     this.#deps = deps;
     this.#kind = kind;
     this.#read = read;
@@ -47,7 +50,7 @@ export class ResourceCache<T> {
     const key = authenticationOf(endpoint) === undefined && url.protocol !== "file:" ? url.href : undefined;
     const kept = key === undefined ? undefined : this.#kept.get(key);
     if (kept !== undefined && kept.untilMs > this.#deps.nowMs()) return kept.value;
-    const value = await this.#read(await loadResource(url, endpoint, { kind: this.#kind, attempt, deps: this.#deps }), attempt);
+    const value = await this.#read(await loadResource(url, endpoint, { kind: this.#kind, attempt, deps: this.#deps }), attempt, endpoint);
     if (key !== undefined) this.#keep(key, value);
     return value;
   }
@@ -78,22 +81,32 @@ export interface LoadOptions {
 /** Where an endpoint's resource lies. A relative reference is one of the workflow's directory. */
 async function resourceUrl(endpoint: Endpoint, baseDirectory: string | undefined, kind: ResourceKind): Promise<URL> {
   const uri = typeof endpoint === "string" ? endpoint : endpoint.uri;
-  const invalid = (message: string): ConnectorError => new ConnectorError(message, { kind: "validation", outcome: "never-began" });
+  // `file://app/x` has no machine "app" in mind: the specification's own examples mean a file beside the workflow.
+  const relative = /^file:\/\/(?!localhost\/|\/)(.+)$/i.exec(uri)?.[1];
+  if (relative !== undefined) return fileOf(relative, baseDirectory, kind);
   if (URL.canParse(uri)) {
     const url = new URL(uri);
     if (url.protocol === "http:" || url.protocol === "https:" || url.protocol === "file:") return url;
     throw invalid(`${withArticle(kind.name)} is loaded by http, https or file, not by ${url.protocol}`);
   }
-  if (isAbsolute(uri)) return pathToFileURL(uri);
-  if (baseDirectory === undefined) throw invalid(`"${uri}" is relative, and this workflow came without a directory: give a whole URL.`);
+  return isAbsolute(uri) ? pathToFileURL(uri) : fileOf(uri, baseDirectory, kind);
+}
+
+/** A file of the workflow's directory. */
+async function fileOf(path: string, baseDirectory: string | undefined, kind: ResourceKind): Promise<URL> {
+  if (baseDirectory === undefined) throw invalid(`"${path}" is relative, and this workflow came without a directory: give a whole URL.`);
   try {
-    return pathToFileURL(await fileWithin([baseDirectory], uri));
+    return pathToFileURL(await fileWithin([baseDirectory], path));
   } catch (error) {
     if (error instanceof OutsideDirectoryError)
       throw invalid(`The ${kind.name} ${error.message}: bring it with the workflow, or name it by a whole path.`);
     // Reading it says why it can't be read.
-    return pathToFileURL(resolve(baseDirectory, uri));
+    return pathToFileURL(resolve(baseDirectory, path));
   }
+}
+
+function invalid(message: string): ConnectorError {
+  return new ConnectorError(message, { kind: "validation", outcome: "never-began" });
 }
 
 function authenticationOf(endpoint: Endpoint): Exclude<Endpoint, string>["authentication"] {

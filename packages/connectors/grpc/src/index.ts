@@ -1,0 +1,1 @@
+export { grpcConnector, type GrpcConnectorOptions } from "./grpc-connector.ts";
