@@ -3,12 +3,14 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ERROR_CATALOGUE, type ErrorSpecies } from "@tutti/model";
+import { examplesPage } from "../tests/conformance/examples/page.ts";
 import { readLedger } from "./proof/ledger.ts";
 import { withSums } from "./proof/page.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const PAGES: readonly { readonly file: string; readonly render: (present: string) => string }[] = [
   { file: "docs/reference/errors.md", render: errorsPage },
+  { file: "docs/reference/examples.md", render: examplesPage },
   { file: "docs/proof.md", render: (page) => withSums(page, readLedger(join(root, "docs/proof.json"))) },
 ];
 

@@ -27,8 +27,11 @@ export const LAYERS: readonly Layer[] = [
   {
     name: "conformance",
     command: ["tests/conformance/main.ts", "ctk", "examples", "schema-agreement", "linter", "jq"],
-    needs: ["main", "ctk", "examples", "schema-agreement", "linter", "jq"].map((part) => `tests/conformance/${part}.ts`),
-    minutesMax: 8,
+    needs: [
+      ...["main", "ctk", "examples", "schema-agreement", "linter", "jq"].map((part) => `tests/conformance/${part}.ts`),
+      "tests/conformance/examples/table.yaml",
+    ],
+    minutesMax: 10,
   },
   {
     name: "suite",

@@ -4,6 +4,7 @@
 //   npm run conformance -- ctk jq          these only
 //   npm run conformance -- suite --case flow/switch:first-match     one case, one table or one file of our own suite
 //   npm run conformance -- suite --store memory     on one store only
+//   npm run conformance -- examples --case fork.yaml     one example of the specification
 //
 // The material of others is no part of this repository: TUTTI_CONFORMANCE_DIR says where it lies (default ../shared/conformance).
 import { existsSync } from "node:fs";
@@ -11,7 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeReport } from "../../scripts/check/report.ts";
 import { runCtk } from "./ctk.ts";
-import { runExamples } from "./examples.ts";
+import { playExamples, runExamples } from "./examples.ts";
 import { runJqConformance } from "./jq.ts";
 import { runLinterList } from "./linter.ts";
 import { conformanceDir } from "./material.ts";
@@ -23,9 +24,12 @@ import { runSuite } from "./suite.ts";
 const JQ_SHARE_MIN = 0.99;
 const SEED_DEFAULT = 1;
 
+/** They are linted, and they are run: who asks for the examples gets both. */
+const EXAMPLES_RUN = "examples-run";
+
 interface Wanted {
   readonly seed: number;
-  /** Cases of our own suite; none means all. */
+  /** Cases of our own suite, or examples; none means all. */
   readonly cases: readonly string[];
   /** Stores that our own suite runs on; undefined means both. */
   readonly stores: readonly string[] | undefined;
@@ -35,6 +39,7 @@ type Part = (dir: string, wanted: Wanted) => Promise<ConformanceResult>;
 const PARTS: Readonly<Record<string, Part>> = {
   ctk: runCtk,
   examples: (dir) => Promise.resolve(runExamples(dir)),
+  [EXAMPLES_RUN]: (dir, { cases }) => playExamples(dir, cases),
   "schema-agreement": (dir, { seed }) => runSchemaAgreement(dir, { mutations: MUTATIONS_DEFAULT, seed }),
   linter: () => Promise.resolve(runLinterList()),
   jq: runJq,
@@ -62,7 +67,7 @@ async function main(): Promise<number> {
   const failures: { name: string; message: string }[] = [];
   const skips: { name: string; reason: string }[] = [];
   for (const [name, part] of Object.entries(PARTS)) {
-    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    if (positionals.length > 0 && !positionals.includes(name) && !(name === EXAMPLES_RUN && positionals.includes("examples"))) continue;
     const result = await carryOut(part, { seed: Number(values.seed), cases: values.case, stores: values.store });
     process.stdout.write(`${name} ${result.passed}/${result.total}\n`);
     for (const failure of result.failures) process.stdout.write(`  FAILED ${failure}\n`);

@@ -5,6 +5,7 @@ import type { z } from "@tutti/connector-kit";
 import { parseDocument } from "@tutti/definition";
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { type Expect, type Scene, SuiteFile } from "./case-format.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** One case of the suite, ready to be played: its file's, its own and its row's words put together. */
 export interface SuiteCase {
@@ -16,6 +17,10 @@ export interface SuiteCase {
   readonly place: string;
   /** Whole documents by the name of their workflow; `main` is the one that is run. */
   readonly documents: ReadonlyMap<string, JsonObject>;
+  /** Documents as they were written, by the same names; others are published as JSON. */
+  readonly texts?: ReadonlyMap<string, string>;
+  /** What is around the run besides the suite's own stand-ins, made anew for each play. */
+  readonly surround?: () => Promise<Surroundings>;
   readonly scene: Omit<Scene, "output" | "error" | "put" | "expect">;
   readonly expect: Expect;
 }

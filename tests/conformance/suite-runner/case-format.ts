@@ -142,7 +142,9 @@ const Expect = z.strictObject({
 export type Expect = z.infer<typeof Expect>;
 
 /** What a case and each of its rows may say; a row's word goes before the case's. */
-const Scene = {
+export const SceneShape = {
+  /** The workflow's schedule is enabled in place of a start; the first run that it starts is `main`. */
+  schedule: z.literal(true).optional(),
   input: Data.optional(),
   secrets: z.record(z.string(), Data).optional(),
   functions: z.record(z.string(), StubFunction).optional(),
@@ -156,14 +158,14 @@ const Scene = {
   error: ErrorForm.optional(),
   put: Mapping.optional(),
 };
-const Row = z.strictObject({ id: z.string(), shows: z.string().optional(), ...Scene });
+const Row = z.strictObject({ id: z.string(), shows: z.string().optional(), ...SceneShape });
 const Case = z.strictObject({
   id: z.string().regex(/^[a-z0-9-]+$/, "is lower case letters, digits and dashes"),
   shows: z.string(),
   reference: z.string().optional(),
   workflow: z.union([z.string(), Mapping]).optional(),
   others: z.array(z.string()).optional(),
-  ...Scene,
+  ...SceneShape,
   rows: z.array(Row).optional(),
 });
 export const SuiteFile = z.strictObject({

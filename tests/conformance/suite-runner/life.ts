@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Attempt, Connector, ConnectorFunction } from "@tutti/connector-kit";
-import { httpConnector } from "@tutti/connector-http";
+import { httpClient, httpConnector } from "@tutti/connector-http";
 import { processConnector } from "@tutti/connector-process";
 import type { Json } from "@tutti/model";
 import { createRuntime, type Env, type Runtime } from "@tutti/runtime";
@@ -9,6 +9,7 @@ import type { VirtualClock, VirtualTimer } from "@tutti/testkit";
 import { mortalConnector, mortalStore } from "../../restart/mortal.ts";
 import type { CrashPlan } from "../../restart/positions.ts";
 import type { Caller, StandIns } from "./stand-ins.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** Turns of the event loop without anything happening, after which nothing will happen before time moves on. */
 const QUIET_TURNS = 3;
@@ -25,6 +26,7 @@ export interface LifeDeps {
   readonly plan: CrashPlan;
   /** Makes run ids and tokens: processes of one token in two plays would end each other. */
   readonly installationId: string;
+  readonly surroundings: Surroundings | undefined;
   readonly report: (message: string, cause: unknown) => void;
 }
 
@@ -44,11 +46,10 @@ export class Life implements Caller {
 
   constructor(deps: LifeDeps) {
     this.#clock = deps.clock;
-    const connectors = [
-      deps.standIns.connector(this),
-      this.#counted(httpConnector({ fetch: this.#fetch(deps.standIns), nowMs: () => deps.clock.wallClockMs() })),
-      this.#counted(processConnector({})),
-    ];
+    const { surroundings } = deps;
+    const http = httpClient({ fetch: this.#fetch(deps.standIns, surroundings), nowMs: () => deps.clock.wallClockMs() });
+    const real = [httpConnector({ client: http }), processConnector({}), ...(surroundings?.connectors(http) ?? [])];
+    const connectors = [deps.standIns.connector(this), ...real.map((connector) => this.#counted(connector))];
     this.runtime = createRuntime({
       store: mortalStore(this.#countedStore(deps.store), this),
       connectors: connectors.map((connector) => mortalConnector(connector, this)),
@@ -56,6 +57,7 @@ export class Life implements Caller {
       drive: "all",
       version: "suite",
       installationId: deps.installationId,
+      ...(surroundings !== undefined && { references: surroundings.references }),
     });
   }
 
@@ -193,9 +195,12 @@ export class Life implements Caller {
     return { ...connector, functions: Object.fromEntries(functions) };
   }
 
-  #fetch(standIns: StandIns): (url: string, init: RequestInit) => Promise<Response> {
+  #fetch(standIns: StandIns, surroundings: Surroundings | undefined): (url: string, init: RequestInit) => Promise<Response> {
     const send = standIns.fetch(this);
-    return (url, init) => send(url, init, this.#attempt.getStore());
+    return (url, init) => {
+      const text = surroundings?.texts.get(url);
+      return text === undefined ? send(url, init, this.#attempt.getStore()) : Promise.resolve(new Response(text));
+    };
   }
 }
 

@@ -13,6 +13,7 @@ import type { Step, When, Word } from "./case-format.ts";
 import type { SuiteCase } from "./case-file.ts";
 import { Life } from "./life.ts";
 import { type Delivery, StandIns } from "./stand-ins.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 export type StoreKind = "memory" | "sqlite";
 
@@ -42,6 +43,7 @@ const RUNS_MAX = 100;
 const SECRET_LENGTH_MIN = 6;
 const LIFECYCLE_EVENT = /^io\.(?:serverlessworkflow|open-workflow-specification)\./;
 const EVENT_SOURCE = "https://outside.test";
+const SENT_ID = "step-";
 /** Real time of one play, several hundred times the usual: what takes longer goes round in circles. */
 const PLAY_MS_MAX = 30_000;
 /** Virtual time that a case may take: days of waiting are part of some, going round for ever is not. */
@@ -49,11 +51,15 @@ const CASE_MS_MAX = 400 * 24 * 60 * 60 * 1000;
 
 /** Plays a case to its end on a store of the kind, with as many deaths of the process as the plan asks for. */
 export async function play(one: SuiteCase, kind: StoreKind, plan: CrashPlan): Promise<Observed> {
-  const refusedBy = [...one.documents.values()].flatMap((document) =>
-    lintDocument(JSON.stringify(document)).flatMap((finding) => (finding.severity === "error" ? [finding.rule] : [])),
+  const refusedBy = [...one.documents.keys()].flatMap((name) =>
+    lintDocument(textOf(one, name)).flatMap((finding) => (finding.severity === "error" ? [finding.rule] : [])),
   );
   if (refusedBy.length > 0) return { ...NOTHING, refusedBy };
   return new Game(one, kind, plan).play();
+}
+
+function textOf(one: SuiteCase, name: string): string {
+  return one.texts?.get(name) ?? JSON.stringify(one.documents.get(name));
 }
 
 const NOTHING: Observed = {
@@ -78,6 +84,7 @@ class Game {
   readonly #problems: string[] = [];
   readonly #started = new Map<string, string>();
   #directory: string | undefined;
+  #surroundings: Surroundings | undefined;
   readonly #untilMs = performance.now() + PLAY_MS_MAX;
   #nextStep = 0;
   #deaths = 0;
@@ -91,6 +98,7 @@ class Game {
 
   async play(): Promise<Observed> {
     try {
+      this.#surroundings = await this.#case.surround?.();
       for (let lives = 0; lives < LIVES_MAX; lives += 1) {
         const store = this.#openStore();
         const life = new Life({
@@ -101,6 +109,7 @@ class Game {
           plan: this.#plan,
           // The same for all plays of a case, so that they can be compared.
           installationId: `${process.pid} ${this.#case.id}`,
+          surroundings: this.#surroundings,
           report: (message, cause) => void this.#problems.push(`${message} ${cause instanceof Error ? cause.message : ""}`),
         });
         try {
@@ -116,6 +125,7 @@ class Game {
       }
       throw new Error(`the case did not end in ${LIVES_MAX} lives`);
     } finally {
+      await this.#surroundings?.close();
       if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
     }
   }
@@ -129,11 +139,12 @@ class Game {
   /** One life of the process. Undefined when it died. */
   async #live(life: Life): Promise<Observed | undefined> {
     if ((await life.settle(life.runtime.start())) === undefined) return undefined;
-    for (const document of this.#case.documents.values()) {
-      if ((await life.settle(life.runtime.publish({ text: JSON.stringify(document) }))) === undefined) return undefined;
-    }
     try {
-      if (!(await this.#start(life, { as: "main" }))) return undefined;
+      for (const name of this.#case.documents.keys()) {
+        if ((await life.settle(life.runtime.publish({ text: textOf(this.#case, name) }))) === undefined) return undefined;
+      }
+      const isBegun = this.#case.scene.schedule === true ? await this.#enable(life) : await this.#start(life, { as: "main" });
+      if (!isBegun) return undefined;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       return { ...NOTHING, startRefused: error.code, problems: this.#problems, deaths: this.#deaths };
@@ -142,6 +153,7 @@ class Game {
       if (performance.now() > this.#untilMs)
         throw new Error(`the case does not end; time is ${this.#clock.monotonicMs()} ms, step ${this.#nextStep + 1} is next`);
       if (!(await life.calm())) return undefined;
+      await this.#noteScheduled(life);
       const moved = await this.#move(life);
       if (moved === "died") return undefined;
       if (moved === "moved") continue;
@@ -161,15 +173,31 @@ class Game {
     start: { readonly as: string; readonly workflow?: string | undefined; readonly input?: Json | undefined },
   ): Promise<boolean> {
     const input = start.as === "main" ? (this.#case.scene.input ?? null) : (start.input ?? null);
-    const document = this.#case.documents.get(start.workflow ?? "main");
-    const head = document?.["document"];
-    if (!isJsonObject(head)) throw new Error(`${this.#case.place}: there is no workflow ${start.workflow}`);
-    const { namespace, name, version } = head as Record<string, string>;
-    const request = { namespace: namespace ?? "", name: name ?? "", version: version ?? "", input, actor: "suite", startKey: start.as };
+    const request = { ...this.#headOf(start.workflow ?? "main"), input, actor: "suite", startKey: start.as };
     const started = await life.settle(life.runtime.startRun(request));
     if (started === undefined) return false;
     this.#started.set(start.as, started.value.runId);
     return true;
+  }
+
+  #headOf(workflow: string): { readonly namespace: string; readonly name: string; readonly version: string } {
+    const head = this.#case.documents.get(workflow)?.["document"];
+    if (!isJsonObject(head)) throw new Error(`${this.#case.place}: there is no workflow ${workflow}`);
+    const { namespace = "", name = "", version = "" } = head as Record<string, string>;
+    return { namespace, name, version };
+  }
+
+  /** In each life anew: enabling what is enabled changes nothing. */
+  async #enable(life: Life): Promise<boolean> {
+    const { namespace, name } = this.#headOf("main");
+    return (await life.settle(life.runtime.setSchedule(namespace, name, true))) !== undefined;
+  }
+
+  /** The first run that a schedule has started is the one that is judged. */
+  async #noteScheduled(life: Life): Promise<void> {
+    if (this.#case.scene.schedule !== true || this.#started.has("main")) return;
+    const [first] = await this.#rows(life);
+    if (first !== undefined) this.#started.set("main", first.runId);
   }
 
   /** Does what is due and needs no time. */
@@ -201,7 +229,7 @@ class Game {
   async #carryOut(step: Step, life: Life): Promise<boolean> {
     const { send, start, operator } = step;
     if (send !== undefined) {
-      const event = { specversion: "1.0", id: `step-${this.#nextStep}`, source: EVENT_SOURCE, ...send } as unknown as CloudEvent;
+      const event = { specversion: "1.0", id: `${SENT_ID}${this.#nextStep}`, source: EVENT_SOURCE, ...send } as unknown as CloudEvent;
       if ((await life.settle(life.runtime.acceptEvent(event))) === undefined) return false;
     }
     if (start !== undefined && !(await this.#start(life, start))) return false;
@@ -282,9 +310,9 @@ class Game {
     return true;
   }
 
-  /** When every run is parked: the earliest time at which one goes on. Hours of waiting are then passed in one go. */
+  /** When every run is parked: the earliest time at which one goes on, or a schedule starts one. Hours of waiting are then passed in one go. */
   async #nextWakeMs(life: Life): Promise<number | undefined> {
-    let earliest: number | undefined;
+    let earliest = life.runtime.nextTickAt();
     for (const row of await this.#rows(life)) {
       if (row.status === "running" || row.isOutstanding) return undefined;
       if (row.wakeAtMs !== undefined) earliest = Math.min(earliest ?? Infinity, row.wakeAtMs);
@@ -331,8 +359,8 @@ class Game {
       records: records[0] ?? [],
       deliveries: this.#standIns.deliveries,
       effects: this.#standIns.effects(),
-      emitted: events.filter((event) => event.source !== EVENT_SOURCE && !LIFECYCLE_EVENT.test(event.type)),
-      problems: this.#problems,
+      emitted: events.filter((event) => !isSent(event) && !LIFECYCLE_EVENT.test(event.type)),
+      problems: [...this.#problems, ...(this.#surroundings?.problems() ?? [])],
       deaths: this.#deaths,
     };
   }
@@ -345,6 +373,11 @@ class Game {
       }
     }
   }
+}
+
+/** Whether a step sent the event, under the suite's source or with its id. */
+function isSent({ source, id }: CloudEvent): boolean {
+  return source === EVENT_SOURCE || id.startsWith(SENT_ID);
 }
 
 /** Whether the death of the process made the doubt. One whose time was over is the case's own, also when the process died just then. */

@@ -1,0 +1,102 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { asyncapiConnector } from "@tutti/connector-asyncapi";
+import { containerConnector } from "@tutti/connector-container";
+import { type HttpClient, httpClient } from "@tutti/connector-http";
+import { type Connector, Network } from "@tutti/connector-kit";
+import { mcpConnector } from "@tutti/connector-mcp";
+import { AppError, isJsonObject, type Json, jsonEqual } from "@tutti/model";
+import type { Surroundings } from "../suite-runner/surroundings.ts";
+import { StandInEngine } from "./container-engine.ts";
+import { MessageServer } from "./message-server.ts";
+import type { ExampleRow } from "./table.ts";
+
+/** In texts of the table: where the message server listens. */
+const MESSAGE_PORT = "«port»";
+
+/** The systems that a row of the table asks for, for one play. */
+export async function surroundingsOf(row: ExampleRow): Promise<Surroundings> {
+  const engine = row.engine === undefined ? undefined : new StandInEngine(row.engine.images);
+  const messages = row.messages === undefined ? undefined : new MessageServer(row.messages);
+  const tools = row.tools === undefined ? undefined : new ToolProgram(row.tools.program);
+  await engine?.start();
+  await messages?.start();
+  const fill = (value: Json): string => {
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    return text.replaceAll(MESSAGE_PORT, String(messages?.port ?? ""));
+  };
+  const texts = new Map(Object.entries(row.outside ?? {}).map(([url, value]) => [url, fill(value)]));
+  // Names lead to this machine, for what is no HTTP request.
+  const network = new Network({ resolve: () => Promise.resolve([{ address: "127.0.0.1", family: 4 }]) });
+  return {
+    texts,
+    connectors: (http) => connectorsOf(http, network, engine),
+    references: {
+      read: ({ uri, from }) => {
+        const url = new URL(uri, from).href;
+        const text = texts.get(url);
+        if (text === undefined) return Promise.reject(new AppError("reference-unreachable", `There is no ${url} around this example.`));
+        return Promise.resolve({ url, text });
+      },
+    },
+    problems: () => [
+      ...differences("containers made", row.engine?.made, engine?.made),
+      ...differences("images pulled", row.engine?.pulls, engine?.pulls),
+      ...differences("containers left", row.engine?.left, engine?.left),
+      ...differences("calls of tools", row.tools?.calls, tools?.calls),
+    ],
+    close: async () => {
+      tools?.remove();
+      await messages?.stop();
+      await engine?.stop();
+    },
+  };
+}
+
+function connectorsOf(http: HttpClient, network: Network, engine: StandInEngine | undefined): readonly Connector[] {
+  const client = httpClient({ fetch: http.send, network, nowMs: http.nowMs });
+  return [
+    asyncapiConnector({ http: client }),
+    mcpConnector({ http: client }),
+    containerConnector({ engine: engine?.socketPath ?? "/nowhere/docker.sock" }),
+  ];
+}
+
+function differences(what: string, expected: Json | undefined, seen: Json | readonly Json[] | undefined): readonly string[] {
+  if (expected === undefined || jsonEqual(expected, (seen ?? null) as Json)) return [];
+  return [`${what}: expected ${JSON.stringify(expected)}, it is ${JSON.stringify(seen)}`];
+}
+
+/** A program of the name on this process's path, in place of one that would come from the network. */
+class ToolProgram {
+  readonly #folder = mkdtempSync(join(tmpdir(), "tutti-tools-"));
+  readonly #path = process.env["PATH"];
+
+  constructor(name: string) {
+    const script = join(import.meta.dirname, "tool-server.ts");
+    writeFileSync(
+      join(this.#folder, name),
+      `#!/bin/sh\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${script}' '${this.#log}' "$@"\n`,
+    );
+    chmodSync(join(this.#folder, name), 0o700);
+    process.env["PATH"] = `${this.#folder}${delimiter}${this.#path ?? ""}`;
+  }
+
+  get #log(): string {
+    return join(this.#folder, "calls.log");
+  }
+
+  get calls(): Json {
+    if (!existsSync(this.#log)) return [];
+    const lines = readFileSync(this.#log, "utf8").trimEnd().split("\n");
+    // Written by `tool-server.ts`.
+    return lines.map((line) => JSON.parse(line) as Json).filter((one) => isJsonObject(one));
+  }
+
+  remove(): void {
+    if (this.#path === undefined) delete process.env["PATH"];
+    else process.env["PATH"] = this.#path;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
