@@ -109,6 +109,8 @@ export class Monitor implements StoreWitness {
     if (FINAL.has(before)) must(row.status === before, "final is final", () => `${runId} was ${before} and is ${row.status}`);
     if (before === "faulted" && row.status !== "faulted")
       must(hasWord, "only a word moves a run at rest", () => `${runId} was faulted and is ${row.status}`);
+    if (before === "suspended" && row.status !== "suspended" && row.status !== "faulted")
+      must(hasWord, "a suspended run halts", () => `${runId} was suspended and is ${row.status}`);
     for (const record of records) if (record.type === "attempt-intended") this.#checkHolds(mirror, record.task);
   }
 

@@ -6,11 +6,19 @@ import type { RunState } from "./state.ts";
  *
  * 1 (2026-11): time limits stand still while a run is at rest or suspended. Before, a limit of an hour had run out when a person resumed the run
  * a day after, and the run failed once more at once (decision 0016).
+ * 2 (2026-11): a suspended run halts: tasks that compute are held as those that act are, and it does not complete before it is resumed. Before, it
+ * went on with everything but calls (decision 0043).
  */
 export const LIMITS_STAND_STILL = 1;
+export const SUSPENDED_RUNS_HALT = 2;
 
 /** What a run gets that is started now. */
-export const CURRENT_FLAGS: readonly number[] = [LIMITS_STAND_STILL];
+export const CURRENT_FLAGS: readonly number[] = [LIMITS_STAND_STILL, SUSPENDED_RUNS_HALT];
+
+/** Whether the run is suspended and goes no step further, not even by computation. */
+export function isHalted(state: RunState): boolean {
+  return state.isPaused && hasFlag(state, SUSPENDED_RUNS_HALT);
+}
 
 export function hasFlag(state: RunState, flag: number): boolean {
   return state.flags.includes(flag);

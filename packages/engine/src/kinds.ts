@@ -3,6 +3,7 @@ import { assert, DEPTH_MAX, ERROR_TYPE_BASE, FAN_OUT_MAX, isJsonObject, type Jso
 import { dispatchCall, effectAbsent, effectFound } from "./call.ts";
 import { excerpt, TaskFailure } from "./evaluate.ts";
 import { cancelInside, cancelTask, stopExhausted } from "./failure.ts";
+import { isHalted } from "./flags.ts";
 import { beginListen, iterationDone } from "./listen.ts";
 import type { Machine, Work } from "./machine.ts";
 import { type Branch, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
@@ -16,6 +17,10 @@ export function beginTask(machine: Machine, work: Extract<Work, { kind: "begin" 
   if (task === undefined) return;
   if (machine.isExhausted) {
     stopExhausted(machine, task);
+    return;
+  }
+  if (isHalted(machine.state)) {
+    machine.setPhase(task, "held");
     return;
   }
   try {

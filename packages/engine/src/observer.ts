@@ -12,6 +12,8 @@ export interface Observer {
   moved(machine: Machine, task: Task): void;
   /** A task failed, whoever catches its error. */
   failed?(machine: Machine, task: Task, error: TaskError): void;
+  /** An operator skips the task: it completes with what the operator gives. */
+  skipped?(machine: Machine, task: Task): void;
   /** A task is over. */
   left(
     machine: Machine,

@@ -15,6 +15,40 @@ describe("pause and resume", () => {
     expect(run.summary).toMatchObject({ status: "completed", output: "c" });
   });
 
+  it("holds tasks that only compute, too", () => {
+    const document = "do: [ { w: { wait: PT1H } }, { a: { set: { a: 1 } } }, { b: { set: { b: 2 } } } ]";
+    const run = new TestRun({ document });
+    run.operate({ kind: "pause" });
+    run.tick();
+    expect(run.summary).toMatchObject({ status: "suspended", reason: "1 held" });
+    expect(run.view.tasks.map((task) => [task.name, task.status])).toEqual([
+      ["w", "completed"],
+      ["a", "held"],
+    ]);
+    run.operate({ kind: "resume" });
+    expect(run.summary).toMatchObject({ status: "completed", output: { b: 2 } });
+  });
+
+  it("does not complete before it is resumed, and says so", () => {
+    const make = (): TestRun => {
+      const run = new TestRun({ document: "do: [ { a: { call: x.a:1@t } } ]", functions: { "x.a:1@t": () => HANG } });
+      run.operate({ kind: "pause" });
+      run.end("/do/a", { kind: "completed", output: "a" });
+      return run;
+    };
+    const run = make();
+    expect(run.summary.status).toBe("suspended");
+    expect(run.view.waits).toMatchObject([{ path: "/", kind: "operator", reason: "is suspended: resume" }]);
+    run.operate({ kind: "resume" });
+    expect(run.summary).toMatchObject({ status: "completed", output: "a" });
+    // From an earlier task it runs again, whatever it had come to.
+    const again = make();
+    again.operate({ kind: "resume", from: captureResumePoint(again.records, "/do/a", again.context) });
+    expect(again.summary.status).toBe("running");
+    again.end("/do/a", { kind: "completed", output: "again" });
+    expect(again.summary).toMatchObject({ status: "completed", output: "again" });
+  });
+
   it("a task skipped while the run is suspended leaves it suspended", () => {
     const run = new TestRun({ document: "do: [ { w: { wait: PT1H } }, { a: { call: x.a:1@t } } ]", functions: { "x.a:1@t": () => "a" } });
     run.operate({ kind: "pause" });
@@ -38,6 +72,23 @@ describe("pause and resume", () => {
     run.operate({ kind: "kill" });
     expect(() => run.operate({ kind: "resume" })).toThrow(/final; replay starts a new run/);
     expect(run.records.length).toBe(before + 1);
+  });
+});
+
+describe("what people see of tasks that did not complete", () => {
+  it("a task whose error was caught has failed; what ended beside it is cancelled", () => {
+    const run = new TestRun({
+      document:
+        "do: [ { t: { try: [ { f: { fork: { branches: [ { bad: { call: x.bad:1@t } }, { slow: { wait: PT1H } } ] } } } ], catch: { do: [ { c: { set: { caught: true } } } ] } } } ]",
+      functions: { "x.bad:1@t": () => answer(500, "broken") },
+    });
+    const [tried] = run.view.tasks;
+    const [fork] = tried?.children ?? [];
+    expect(tried?.status).toBe("completed");
+    expect(fork?.children.map((task) => [task.name, task.status, task.error?.title])).toEqual([
+      ["bad", "failed", "broken"],
+      ["slow", "cancelled", undefined],
+    ]);
   });
 });
 
@@ -79,7 +130,7 @@ describe("a faulted run", () => {
     plain.operate({ kind: "skip", task: 2 });
     expect(plain.view.tasks.map((task) => [task.name, task.status, task.output])).toEqual([
       ["a", "completed", "a"],
-      ["b", "completed", "a"],
+      ["b", "skipped", "a"],
       ["c", "completed", "c"],
     ]);
   });

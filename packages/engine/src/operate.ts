@@ -1,5 +1,6 @@
 import { AppError, assertNever, type Json } from "@tutti/model";
 import { removeDetached, setDetachedStatus } from "./detached.ts";
+import { hasFlag, SUSPENDED_RUNS_HALT } from "./flags.ts";
 import { cancelAll, cancelInside } from "./failure.ts";
 import { continueTask, sendHeldInside } from "./continue.ts";
 import type { Machine } from "./machine.ts";
@@ -25,6 +26,7 @@ export function operate(machine: Machine, fact: OperatorActed): void {
       return;
     case "retry":
       wake(machine);
+      completeWhatIsOver(machine);
       for (const task of failedTasks(state)) if (action.task === undefined || task.id === action.task) restart(machine, task);
       sendHeldInside(machine, undefined);
       return;
@@ -33,8 +35,10 @@ export function operate(machine: Machine, fact: OperatorActed): void {
       // Skipping settles one task; only `resume` and `retry` say that the run is to go on.
       const { isPaused } = state;
       wake(machine);
+      completeWhatIsOver(machine);
       state.isPaused = isPaused;
       if (isPaused) standStill(state);
+      machine.observer?.skipped?.(machine, task);
       abandon(machine, task);
       machine.later({
         kind: "complete",
@@ -109,7 +113,11 @@ function wake(machine: Machine): void {
   goOn(machine);
   if (!wasAtRest) return;
   for (const timer of state.timers.values()) machine.command({ type: "set-timer", timer: timer.id, dueAtMs: timer.dueAtMs });
-  // Its last task ended while it was at rest: with the run's own failure out of the way it is complete.
+}
+
+/** Its last task ended while it was at rest or suspended: with the run's own failure out of the way it is complete. */
+function completeWhatIsOver(machine: Machine): void {
+  const { state } = machine;
   if (state.output !== undefined && !state.isCancelled && liveTask(state, RUN_FRAME).phase !== "failed")
     machine.later({ kind: "complete", task: RUN_FRAME, output: state.output, flow: "end", asIs: false });
 }
@@ -117,8 +125,10 @@ function wake(machine: Machine): void {
 function resume(machine: Machine, action: Extract<OperatorAction, { kind: "resume" }>): void {
   const { state } = machine;
   wake(machine);
+  if (action.from === undefined || !hasFlag(state, SUSPENDED_RUNS_HALT)) completeWhatIsOver(machine);
   if (state.isCancelled) return;
   if (action.from !== undefined) {
+    state.output = undefined;
     cancelAll(machine, false);
     try {
       resumeFrom(machine, action.from, action.setInput);

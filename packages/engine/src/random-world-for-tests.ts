@@ -406,8 +406,8 @@ export class RandomWorld {
     const armed = (timer: number | undefined): boolean => timer !== undefined && state.timers.has(timer) && this.#timers.has(timer);
     switch (task.phase) {
       case "active":
-        // The run has its output and is at rest: whoever resumes it completes it.
-        if ((state.phase === "faulted" || state.phase === "quarantined") && state.output !== undefined) return true;
+        // The run has its output and is at rest or suspended: whoever resumes it completes it.
+        if ((state.phase !== "active" || state.isPaused) && state.output !== undefined) return true;
         return inner.length > 0 && inner.every((id) => state.tasks.has(id));
       case "running":
         return [...this.#attempts.values()].some((attempt) => attempt.task === task.id && attempt.attempt === task.call?.attempt);

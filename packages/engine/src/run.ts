@@ -5,6 +5,7 @@ import type { Machine } from "./machine.ts";
 import { addTask, newTask, RUN_FRAME, type RunState, type Task, TASK_PHASES, type TaskPhase } from "./state.ts";
 import { hasEnding } from "./detached.ts";
 import { check, failWith, requestSlot } from "./tasks.ts";
+import { isHalted } from "./flags.ts";
 import { standStill } from "./standstill.ts";
 
 /** The run as a whole: its beginning, its own input and output, its ends. */
@@ -104,14 +105,14 @@ export function openRun(machine: Machine): void {
 }
 
 /**
- * Steps 10 and 11 of the data flow. Whatever else is going on ends: `end` may come from inside a fork. Of a run at rest the output is kept:
- * it has said that it is faulted, and only a person moves it.
+ * Steps 10 and 11 of the data flow. Whatever else is going on ends: `end` may come from inside a fork. Of a run at rest or suspended
+ * the output is kept: it has said so, and only a person moves it.
  */
 export function completeRun(machine: Machine, output: Json, asIs: boolean): void {
   const { state, program } = machine;
   const run = runOf(machine);
-  if (state.phase === "faulted") state.output = output;
-  if (state.phase !== "active") return;
+  if (state.phase === "faulted" || isHalted(state)) state.output = output;
+  if (state.phase !== "active" || isHalted(state)) return;
   cancelAll(machine, false);
   state.output = output;
   let result = output;

@@ -68,6 +68,9 @@ interface Entry {
   output: Json | undefined;
   error: TaskError | undefined;
   childRunId: string | undefined;
+  /** Its error is on its way to whoever catches it. */
+  isCaught: boolean;
+  isSkipped: boolean;
 }
 
 class ViewObserver implements Observer {
@@ -98,6 +101,8 @@ class ViewObserver implements Observer {
       output: undefined,
       error: undefined,
       childRunId: undefined,
+      isCaught: false,
+      isSkipped: false,
     };
     this.#entries.set(task.id, entry);
     const outer = this.#entries.get(task.parent);
@@ -107,14 +112,28 @@ class ViewObserver implements Observer {
 
   moved(machine: Machine, task: Task): void {
     const entry = this.#entries.get(task.id);
-    if (entry !== undefined) note(entry, machine.state, task);
+    if (entry === undefined) return;
+    note(entry, machine.state, task);
+    entry.isCaught = false;
+  }
+
+  failed(_machine: Machine, task: Task, error: TaskError): void {
+    const entry = this.#entries.get(task.id);
+    if (entry === undefined) return;
+    entry.isCaught = true;
+    entry.error = error;
+  }
+
+  skipped(_machine: Machine, task: Task): void {
+    const entry = this.#entries.get(task.id);
+    if (entry !== undefined) entry.isSkipped = true;
   }
 
   left(machine: Machine, task: Task, how: "completed" | "skipped" | "cancelled", output: Json | undefined): void {
     const entry = this.#entries.get(task.id);
     if (entry === undefined) return;
     note(entry, machine.state, task);
-    entry.status = how;
+    entry.status = endOf(entry, how);
     entry.endedAtMs = machine.now;
     entry.output = output;
   }
@@ -169,6 +188,12 @@ function extensionView(machine: Machine, parent: Task): TaskView["extension"] {
   return extension === undefined ? undefined : { name: extension.name, stage: parent.extension?.stage === "after" ? "after" : "before" };
 }
 
+/** A task whose error was caught ends with the block around it, but what people look for is that it failed. */
+function endOf(entry: Entry, how: "completed" | "skipped" | "cancelled"): TaskStatus {
+  if (how === "cancelled") return entry.isCaught ? "failed" : "cancelled";
+  return entry.isSkipped ? "skipped" : how;
+}
+
 function note(entry: Entry, state: RunState, task: Task): void {
   if (task.call !== undefined) {
     entry.attempts = task.call.attempt;
@@ -203,6 +228,10 @@ export function waitsOf(state: RunState, context: EngineContext): readonly WaitV
   for (const task of state.tasks.values()) {
     const wait = waitOf(state, context, task);
     if (wait !== undefined) waits.push(wait);
+  }
+  if (waits.length === 0 && state.isPaused) {
+    const sinceMs = state.standsSinceMs ?? state.lastAtMs;
+    waits.push({ task: RUN_FRAME, path: "/", kind: "operator", reason: "is suspended: resume", sinceMs, untilMs: undefined });
   }
   return waits;
 }
