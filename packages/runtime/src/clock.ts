@@ -2,6 +2,10 @@ import type { Env, TimerHandle } from "./env.ts";
 
 /** A wall clock that is further ahead than this has jumped (suspended machine, corrected time); less is drift and is not worth a step. */
 const JUMP_MS = 1000;
+/** A step forward of the wall clock that may be a wrong time as well as a machine that slept. */
+export const JUMP_DISTRUSTED_MS = 86_400_000;
+/** How long such a step does not count as age: time enough for a time server, or a person, to put the clock right. */
+export const DISTRUST_MS = 6 * 3_600_000;
 /** Longest sleep of the one process timer: a jump of the wall clock is noticed within this time while anything waits. */
 const TICK_MAX_MS = 5000;
 
@@ -12,6 +16,7 @@ const TICK_MAX_MS = 5000;
 export class Clock {
   readonly #env: Env;
   #offsetMs: number;
+  #distrusted = { aheadMs: 0, untilMonotonicMs: 0 };
 
   constructor(env: Env) {
     this.#env = env;
@@ -22,10 +27,29 @@ export class Clock {
     return Math.floor(this.#offsetMs + this.#env.monotonicMs());
   }
 
+  /**
+   * The time that decides what is old enough to be deleted: never ahead of the wall clock, which may have been put back, and for `DISTRUST_MS`
+   * behind by a step forward that nobody can tell from a wrong time. A run deleted too late does no harm.
+   */
+  ageMs(): number {
+    const { aheadMs, untilMonotonicMs } = this.#distrusted;
+    const stepMs = this.#env.monotonicMs() < untilMonotonicMs ? aheadMs : 0;
+    return Math.min(this.nowMs(), Math.floor(this.#env.wallClockMs())) - stepMs;
+  }
+
+  /** Time is `aheadMs` further than expected: it does not count as age for a while. */
+  distrust(aheadMs: number): void {
+    const now = this.#env.monotonicMs();
+    const before = now < this.#distrusted.untilMonotonicMs ? this.#distrusted.aheadMs : 0;
+    this.#distrusted = { aheadMs: before + aheadMs, untilMonotonicMs: now + DISTRUST_MS };
+  }
+
   /** Compares with the wall clock; backward jumps are ignored. */
   followWallClock(): void {
     const aheadMs = this.#env.wallClockMs() - (this.#offsetMs + this.#env.monotonicMs());
-    if (aheadMs > JUMP_MS) this.#offsetMs += aheadMs;
+    if (aheadMs <= JUMP_MS) return;
+    this.#offsetMs += aheadMs;
+    if (aheadMs > JUMP_DISTRUSTED_MS) this.distrust(aheadMs);
   }
 }
 

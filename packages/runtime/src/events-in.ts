@@ -220,7 +220,7 @@ export class EventsIn {
     const { clock, timers, store, env } = this.#deps;
     this.#cleanUp = timers.schedule(clock.nowMs() + delayMs, () => {
       store
-        .deleteEventsBefore(clock.nowMs() - EVENT_RETENTION_MS)
+        .deleteEventsBefore(clock.ageMs() - EVENT_RETENTION_MS)
         .catch((error: unknown) => env.report("Old events could not be deleted.", error));
       if (this.#isOn) this.#scheduleCleanUp(CLEAN_UP_EVERY_MS);
     });

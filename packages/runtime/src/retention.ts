@@ -1,5 +1,6 @@
 import type { FinishedPlace, Store } from "@tutti/store";
-import type { Clock, TimerEntry, TimerQueue } from "./clock.ts";
+import { DEFAULT_TENANT } from "@tutti/model";
+import { type Clock, JUMP_DISTRUSTED_MS, type TimerEntry, type TimerQueue } from "./clock.ts";
 import type { Env } from "./env.ts";
 import type { ProgramCache } from "./program-cache.ts";
 import type { PruneReport, PruneRequest } from "./runtime.ts";
@@ -63,8 +64,15 @@ export class Retention {
     this.#deps = deps;
   }
 
-  /** From now on by itself. */
-  start(): void {
+  /**
+   * From now on by itself. A machine that starts with a wrong time looks like one that was off for long: a gap since the newest run does not count
+   * as age at first.
+   */
+  async start(): Promise<void> {
+    const { store, clock } = this.#deps;
+    const [newest] = (await store.listRuns({ tenant: DEFAULT_TENANT, limit: 1 })).runs;
+    const gapMs = newest === undefined ? 0 : clock.nowMs() - newest.startedAtMs;
+    if (gapMs > JUMP_DISTRUSTED_MS) clock.distrust(gapMs);
     this.#isOn = true;
     this.#schedule(FIRST_PRUNE_MS);
   }
@@ -77,9 +85,9 @@ export class Retention {
     await this.#turn;
   }
 
-  /** Deletes now, with all of the space given back; with `olderThanMs` that counts instead of every rule. */
+  /** Deletes now, by the time as it is and with all of the space given back; with `olderThanMs` that counts instead of every rule. */
   async prune(request: PruneRequest): Promise<PruneReport> {
-    return this.#inTurn(() => this.#prune(request, 0));
+    return this.#inTurn(() => this.#prune(request, 0, this.#deps.clock.nowMs()));
   }
 
   #schedule(delayMs: number): void {
@@ -94,7 +102,7 @@ export class Retention {
   }
 
   async #byItself(): Promise<void> {
-    await this.#prune({ dryRun: false }, SPACE_KEPT_BYTES);
+    await this.#prune({ dryRun: false }, SPACE_KEPT_BYTES, this.#deps.clock.ageMs());
     await this.#pruneLogs();
   }
 
@@ -104,14 +112,14 @@ export class Retention {
     return mine;
   }
 
-  async #prune({ olderThanMs, dryRun }: PruneRequest, keepBytes: number): Promise<PruneReport> {
-    const { store, clock } = this.#deps;
+  async #prune({ olderThanMs, dryRun }: PruneRequest, keepBytes: number, nowMs: number): Promise<PruneReport> {
+    const { store } = this.#deps;
     const { bytes: bytesBefore } = await store.giveBackSpace(Number.MAX_SAFE_INTEGER);
     const counts = new Map<string, { readonly namespace: string; readonly name: string; runs: number }>();
     let below = dryRun ? 0 : await this.#sweep();
     for (const { digest, firstEndedAtMs } of await store.listFinishedDigests()) {
       const keptMs = olderThanMs ?? (await this.#ruleOf(digest)).runsMs;
-      const endedBeforeMs = clock.nowMs() - keptMs;
+      const endedBeforeMs = nowMs - keptMs;
       if (firstEndedAtMs >= endedBeforeMs) continue;
       let after: FinishedPlace | undefined;
       do {
@@ -180,7 +188,7 @@ export class Retention {
     const { store, clock, env } = this.#deps;
     for (const { digest, firstEndedAtMs } of await store.listFinishedDigests()) {
       const { runsMs, logsMs } = await this.#ruleOf(digest);
-      const endedBeforeMs = clock.nowMs() - logsMs;
+      const endedBeforeMs = clock.ageMs() - logsMs;
       if (logsMs >= runsMs || firstEndedAtMs >= endedBeforeMs) continue;
       for (;;) {
         if (this.#isStopped) return;

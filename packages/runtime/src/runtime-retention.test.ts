@@ -66,6 +66,49 @@ describe("by itself", () => {
     expect(new Set(await idsOf(world))).toEqual(new Set([faulted, waiting]));
   });
 
+  describe("a clock that is years ahead", () => {
+    const YEARS_MS = 12 * 365 * 24 * HOUR_MS;
+    const finished = async (): Promise<{ readonly world: World; readonly runId: string }> => {
+      const world = new World({});
+      await world.start();
+      await world.publish([SET]);
+      const runId = await world.begin();
+      await world.wait(runId);
+      return { world, runId };
+    };
+
+    test("deletes nothing when it is put right within hours", async () => {
+      const { world, runId } = await finished();
+      world.clock.jumpWallClock(YEARS_MS);
+      await world.pass(5 * HOUR_MS);
+      world.clock.jumpWallClock(-YEARS_MS);
+      await world.pass(100 * HOUR_MS);
+      expect(await idsOf(world)).toEqual([runId]);
+    });
+
+    test("deletes nothing either when the process starts with it", async () => {
+      const { world, runId } = await finished();
+      world.kill();
+      world.clock.jumpWallClock(YEARS_MS);
+      await world.restart();
+      await world.pass(5 * HOUR_MS);
+      world.clock.jumpWallClock(-YEARS_MS);
+      await world.pass(100 * HOUR_MS);
+      expect(await idsOf(world)).toEqual([runId]);
+    });
+
+    test.each(["under a live process", "before a start"])("is believed after a while, when it moved %s", async (when) => {
+      const { world, runId } = await finished();
+      if (when === "before a start") world.kill();
+      world.clock.jumpWallClock(YEARS_MS);
+      if (when === "before a start") await world.restart();
+      await world.pass(5 * HOUR_MS);
+      expect(await idsOf(world)).toEqual([runId]);
+      await world.pass(3 * HOUR_MS);
+      expect(await idsOf(world)).toEqual([]);
+    });
+  });
+
   test("a child stays as long as its parent, and goes with it", async () => {
     const world = new World({ retention: { runsMs: HOUR_MS } });
     await world.start();

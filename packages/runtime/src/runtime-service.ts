@@ -107,7 +107,7 @@ class RuntimeService implements Runtime {
     if (drive !== "all") return;
     await this.#loadAll([...new Set([...runnable, ...parts.mailbox.receivers()])]);
     await parts.wakeUps.start();
-    parts.retention.start();
+    await parts.retention.start();
     await scheduler.start();
   }
 
