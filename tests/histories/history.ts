@@ -62,18 +62,35 @@ export function outcomeOf(records: readonly RunRecord[], context: EngineContext)
     output: end.output ?? null,
     error: asStored(end.error),
     inDoubt: end.inDoubt,
-    tasks: viewRun(records, context).tasks.map(expectedTask),
+    tasks: viewRun(records, context).tasks.map((task) => expectedTask(task, wordsOf(records))),
   };
 }
 
-function expectedTask(task: TaskView): ExpectedTask {
+/** What views said of a task when the history was recorded. */
+type Words = (task: TaskView) => Pick<TaskView, "status" | "error">;
+
+const FLAG_OF_WORDS_OF_TODAY = 2;
+
+/** Until behaviour flag 2 came, a task whose error was caught was shown as cancelled, and one that an operator skipped as completed. */
+function wordsOf(records: readonly RunRecord[]): Words {
+  const [started] = records;
+  if (started?.type !== "run-started" || started.flags.includes(FLAG_OF_WORDS_OF_TODAY)) return (task) => task;
+  const skipped = new Set(records.map((record) => (record.type === "operator" && record.action.kind === "skip" ? record.action.task : undefined)));
+  return (task) => {
+    if (task.status === "failed" && task.endedAtMs !== undefined) return { status: "cancelled", error: undefined };
+    return task.status === "skipped" && skipped.has(task.task) ? { status: "completed", error: task.error } : task;
+  };
+}
+
+function expectedTask(task: TaskView, words: Words): ExpectedTask {
+  const { status, error } = words(task);
   return {
     path: task.path,
-    status: task.status,
+    status,
     attempts: task.attempts,
     output: task.output ?? null,
-    error: asStored(task.error),
-    children: task.children.map(expectedTask),
+    error: asStored(error),
+    children: task.children.map((child) => expectedTask(child, words)),
   };
 }
 
