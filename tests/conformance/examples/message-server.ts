@@ -36,8 +36,8 @@ export class MessageServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  start(): Promise<void> {
-    return new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+  start(address: string): Promise<void> {
+    return new Promise((resolve) => this.#server.listen(0, address, resolve));
   }
 
   async stop(): Promise<void> {

@@ -42,6 +42,8 @@ function standInsOf(row: ExampleRow): string {
     ...Object.keys(row.outside ?? {}).map((url) => `text at \`${cell(url)}\``),
     ...(row.messages === undefined ? [] : [`WebSocket server with ${count(row.messages.length, "message")}`]),
     ...Object.keys(row.engine?.images ?? {}).map((image) => `container engine with \`${image}\``),
+    ...Object.keys(row.files ?? {}).map((name) => `file \`${name}\``),
+    ...(row.grpc === undefined ? [] : [`gRPC server with \`${row.grpc.path}\``]),
     ...(row.tools === undefined ? [] : [`MCP server as program \`${row.tools.program}\``]),
     ...Object.keys(row.others ?? {}).map((name) => `workflow \`${name}\``),
   ]);

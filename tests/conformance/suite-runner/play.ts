@@ -141,7 +141,9 @@ class Game {
     if ((await life.settle(life.runtime.start())) === undefined) return undefined;
     try {
       for (const name of this.#case.documents.keys()) {
-        if ((await life.settle(life.runtime.publish({ text: textOf(this.#case, name) }))) === undefined) return undefined;
+        const baseDirectory = this.#surroundings?.baseDirectory;
+        const document = { text: textOf(this.#case, name), ...(baseDirectory !== undefined && { baseDirectory }) };
+        if ((await life.settle(life.runtime.publish(document))) === undefined) return undefined;
       }
       const isBegun = this.#case.scene.schedule === true ? await this.#enable(life) : await this.#start(life, { as: "main" });
       if (!isBegun) return undefined;

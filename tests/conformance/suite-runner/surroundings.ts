@@ -10,6 +10,8 @@ export interface Surroundings {
   readonly references: ReferenceReader;
   /** Texts by URL that everybody can read, and whose reading is no part of the story: descriptions of interfaces. */
   readonly texts: ReadonlyMap<string, string>;
+  /** The directory that the workflow came from. */
+  readonly baseDirectory: string | undefined;
   /** What does not hold at the end, one line each. */
   readonly problems: () => readonly string[];
   readonly close: () => Promise<void>;
