@@ -31,7 +31,7 @@ export class CallCompiler {
         if (key === "service") return this.#service(value, locals);
         if (key === "authentication") return compileTemplate(this.#authentication(value), locals);
         if (key === "transport") return this.#transport(value, locals);
-        if (key === "subscription") return this.#subscription(value, locals, `${pointer}/with/subscription`);
+        if (key === "subscription") return this.#subscription(value, locals);
         return compileTemplate(value, locals);
       });
     }
@@ -66,10 +66,11 @@ export class CallCompiler {
   }
 
   /** Its expressions over messages go to the connector as their text: it asks them by name, and evaluates nothing. */
-  #subscription(value: Json, locals: Locals, pointer: string): Template {
+  #subscription(value: Json, locals: Locals): Template {
     if (!isJsonObject(value)) return compileTemplate(value, locals);
-    if (value["foreach"] !== undefined) this.#refuse("asyncapi: subscription.foreach", `${pointer}/foreach`);
-    return objectTemplate(value, (part, key) => {
+    // What is done with each message is the engine's.
+    const { foreach: _, ...sent } = value;
+    return objectTemplate(sent, (part, key) => {
       if (key !== "consume" || !isJsonObject(part)) return { kind: "literal", value: part };
       return objectTemplate(part, (item, name) =>
         CONSUME_QUESTIONS.some((question) => question === name) ? { kind: "literal", value: item } : compileTemplate(item, locals),

@@ -1,6 +1,6 @@
-import { isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
+import { durationMs, isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
 import { compileDuration, compileExpression, type Locals } from "./compile-template.ts";
-import type { Concurrency, Duration, RetryPolicy } from "./program.ts";
+import type { Concurrency, Duration, Retention, RetryPolicy } from "./program.ts";
 
 /** A retry policy: written out, or the name of one in `use.retries`. */
 export function compileRetry(value: Json | undefined, named: JsonObject, locals: Locals): RetryPolicy | undefined {
@@ -45,4 +45,15 @@ function member(object: JsonObject, key: string): JsonObject {
 
 function text(value: Json | undefined): string {
   return typeof value === "string" ? value : "";
+}
+
+/** How long finished runs and their logs are kept. */
+export function compileRetention(value: Json | undefined): Retention | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { runs, logs } = value;
+  return { runsMs: keptMs(runs), logsMs: keptMs(logs) };
+}
+
+function keptMs(value: Json | undefined): number | undefined {
+  return value === "forever" ? Number.POSITIVE_INFINITY : durationMs(value);
 }

@@ -1,7 +1,7 @@
 import { AppError, assert, DEPTH_MAX, durationMs, type EffectClass, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { CallCompiler } from "./compile-call.ts";
 import { compileStrategy } from "./compile-events.ts";
-import { compileConcurrency, compileRetry } from "./compile-policies.ts";
+import { compileConcurrency, compileRetention, compileRetry } from "./compile-policies.ts";
 import { compileDuration, compileExpression, compileFlowTemplate, compileTemplate, type Locals } from "./compile-template.ts";
 import { joinPointer } from "./json-pointer.ts";
 import type {
@@ -9,9 +9,9 @@ import type {
   Duration,
   EffectOverride,
   Flow,
+  ForeachClause,
   InputFlow,
   OutputFlow,
-  Retention,
   TaskBase,
   TaskExtension,
   TaskList,
@@ -256,26 +256,28 @@ class Compiler {
       return { ...base, kind: "emit", event: compileTemplate(member(member(value, "emit"), "event")["with"] ?? {}, locals) };
     if (value["listen"] !== undefined) {
       const listen = member(value, "listen");
-      const iterate = value["foreach"];
-      const foreach = isJsonObject(iterate) ? iterate : undefined;
-      const names = foreach === undefined ? [] : [text(foreach["item"], "item"), text(foreach["at"], "index")];
       return {
         ...base,
         kind: "listen",
         to: compileStrategy(member(listen, "to"), locals),
         read: listen["read"] === "envelope" || listen["read"] === "raw" ? listen["read"] : "data",
-        foreach:
-          foreach === undefined
-            ? undefined
-            : {
-                body: Array.isArray(foreach["do"]) ? this.#list(foreach["do"], inner("foreach/do", names)) : undefined,
-                output: this.#outputFlow(foreach["output"], [...locals, ...names]),
-                export: foreach["export"] === undefined ? undefined : this.#outputFlow(foreach["export"], [...locals, ...names]),
-              },
+        foreach: this.#foreach(value["foreach"], { ...place, pointer: `${place.pointer}/foreach` }),
       };
     }
     assert(Array.isArray(value["do"]), `the linter has checked the kind of task ${place.pointer}`);
     return { ...base, kind: "do", body: this.#list(value["do"], inner("do")) };
+  }
+
+  /** What is done with each event or message. `place` has the path of the task and the pointer of the clause. */
+  #foreach(clause: Json | undefined, place: Place): ForeachClause | undefined {
+    if (!isJsonObject(clause)) return undefined;
+    const locals = [...place.locals, text(clause["item"], "item"), text(clause["at"], "index")];
+    const inside = { ...place, locals, path: `${place.path}/foreach/do`, pointer: `${place.pointer}/do` };
+    return {
+      body: Array.isArray(clause["do"]) ? this.#list(clause["do"], inside) : undefined,
+      output: this.#outputFlow(clause["output"], locals),
+      export: clause["export"] === undefined ? undefined : this.#outputFlow(clause["export"], locals),
+    };
   }
 
   #call(value: JsonObject, base: TaskBase, place: Place, operations: JsonObject): TaskNode {
@@ -315,6 +317,13 @@ class Compiler {
       effect: this.#effect(operations, place),
       idempotencyKey:
         typeof operations["idempotencyKey"] === "string" ? compileExpression(operations["idempotencyKey"], place.locals) : undefined,
+      foreach:
+        name === "asyncapi"
+          ? this.#foreach(member(member(value, "with"), "subscription")["foreach"], {
+              ...place,
+              pointer: `${place.pointer}/with/subscription/foreach`,
+            })
+          : undefined,
     };
   }
 
@@ -367,6 +376,7 @@ class Compiler {
       effect: this.#effect(operations, place),
       idempotencyKey:
         typeof operations["idempotencyKey"] === "string" ? compileExpression(operations["idempotencyKey"], place.locals) : undefined,
+      foreach: undefined,
     };
   }
 
@@ -461,16 +471,6 @@ class Compiler {
 
 function tooLarge(what: string, { pointer }: Place): AppError {
   return new AppError("definition-invalid", `With functions and extensions put in at their places, ${what}, at ${pointer}.`);
-}
-
-function compileRetention(value: Json | undefined): Retention | undefined {
-  if (!isJsonObject(value)) return undefined;
-  const { runs, logs } = value;
-  return { runsMs: keptMs(runs), logsMs: keptMs(logs) };
-}
-
-function keptMs(value: Json | undefined): number | undefined {
-  return value === "forever" ? Number.POSITIVE_INFINITY : durationMs(value);
 }
 
 /** A flow directive; a name becomes the position of the task in the same list. */

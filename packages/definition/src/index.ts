@@ -21,6 +21,7 @@ export {
   type EventStrategy,
   type Expression,
   type Flow,
+  type ForeachClause,
   type ListenNode,
   LOCAL_SLOT,
   type RetryPolicy,

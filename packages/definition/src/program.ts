@@ -140,6 +140,8 @@ export interface CallNode extends TaskBase {
   readonly questions: Readonly<Record<string, Expression>> | undefined;
   readonly effect: EffectOverride | undefined;
   readonly idempotencyKey: Expression | undefined;
+  /** What is done with each message that a subscription has brought. */
+  readonly foreach: ForeachClause | undefined;
 }
 
 /** A call of an entry of `use.functions`: its task runs with the arguments as input. */

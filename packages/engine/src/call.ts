@@ -12,6 +12,7 @@ import {
 } from "@tutti/model";
 import type { FunctionTraits } from "./context.ts";
 import { findCatcher } from "./catching.ts";
+import { iterateOver } from "./iterations.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded, LookUpEnded } from "./record.ts";
 import { detachedOf, effectKeyOf, removeDetached } from "./detached.ts";
@@ -332,7 +333,8 @@ export function effectFound(machine: Machine, task: Task, output: Json): void {
   const call = openedCall(task);
   call.isOpen = false;
   call.mustLookUp = true;
-  machine.complete(task, output);
+  if (callNode(machine, task).foreach === undefined) machine.complete(task, output);
+  else iterateOver(machine, task, Array.isArray(output) ? output : [output]);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { assert } from "@tutti/model";
 import { continueLoop } from "./kinds.ts";
+import { iterationDone } from "./iterations.ts";
 import { continueListen } from "./listen.ts";
 import type { Machine } from "./machine.ts";
 import { RUN_FRAME, type Task } from "./state.ts";
@@ -11,10 +12,11 @@ import { descendants } from "./tasks.ts";
 export function continueTask(machine: Machine, task: Task): void {
   const { frame } = task;
   assert(frame !== undefined, `task ${task.id} has inner tasks`);
-  if (frame.kind === "listen") continueListen(machine, task);
+  if (frame.kind === "listen" && machine.node(task).kind === "listen") continueListen(machine, task);
   else {
     machine.setPhase(task, "active");
     if (frame.kind === "loop") continueLoop(machine, task);
+    if (frame.kind === "listen" && frame.pending !== undefined) iterationDone(machine, task, frame.pending);
   }
 }
 

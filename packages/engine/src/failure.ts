@@ -74,7 +74,7 @@ function fault(machine: Machine, task: Task, error: TaskError): void {
 function letGo(machine: Machine, task: Task): void {
   machine.clearTimer(task.timer);
   task.timer = undefined;
-  if (task.frame?.kind === "listen") machine.command({ type: "unsubscribe", task: task.id });
+  if (task.frame?.kind === "listen" && machine.node(task).kind === "listen") machine.command({ type: "unsubscribe", task: task.id });
   if (task.phase === "queued" && task.slotKey !== undefined) {
     machine.command({ type: "release-slot", task: task.id, key: task.slotKey });
     task.slotKey = undefined;
@@ -97,7 +97,8 @@ export function cancelInside(machine: Machine, task: Task, keeper?: RetryState):
 /** Ends one activation whose inner ones are gone. */
 export function cancelTask(machine: Machine, task: Task, isKilled: boolean, keeper?: RetryState): void {
   detachCall(machine, task, isKilled);
-  if (task.phase === "listening" || task.frame?.kind === "listen") machine.command({ type: "unsubscribe", task: task.id });
+  if (task.phase === "listening" || (task.frame?.kind === "listen" && machine.node(task).kind === "listen"))
+    machine.command({ type: "unsubscribe", task: task.id });
   if (keeper !== undefined) {
     if (task.phase === "child" && task.childRunId !== undefined) keeper.children.push(task.childRunId);
     if (task.retries !== undefined) keeper.children.push(...task.retries.children.splice(0));

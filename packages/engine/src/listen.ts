@@ -1,5 +1,5 @@
 import type { EventFilter, ListenNode } from "@tutti/definition";
-import { assert, type CloudEvent, EVENT_RETENTION_MS, FAN_OUT_MAX, type Json, taskError } from "@tutti/model";
+import { assert, type CloudEvent, EVENT_RETENTION_MS, FAN_OUT_MAX, taskError } from "@tutti/model";
 import type { SubscriptionFilter } from "./command.ts";
 import type { EngineContext } from "./context.ts";
 import { Evaluator } from "./evaluate.ts";
@@ -12,27 +12,16 @@ import {
   ownFilterCount,
   readEvent,
 } from "./event-filter.ts";
+import { finishIterations, iterationDone, newIterations, nextIteration } from "./iterations.ts";
 import type { Machine } from "./machine.ts";
 import type { EventReceived } from "./record.ts";
-import { type ListenFrame, NO_CHILD, type RunState, type Task } from "./state.ts";
-import { check, failWith } from "./tasks.ts";
+import type { ListenFrame, RunState, Task } from "./state.ts";
+import { failWith } from "./tasks.ts";
 
-/** Listening: which events a task takes, when it is over, and the iteration over what it took. */
+/** Listening: which events a task takes, and when it is over. */
 
 export function beginListen(machine: Machine, task: Task, node: ListenNode): void {
-  task.frame = {
-    kind: "listen",
-    values: [],
-    matched: allFilters(node.to).map(() => false),
-    correlations: {},
-    outputs: [],
-    index: -1,
-    position: 0,
-    visits: {},
-    child: NO_CHILD,
-    isOver: false,
-    pending: undefined,
-  };
+  task.frame = newIterations({ values: [], matched: allFilters(node.to).map(() => false), isOver: false });
   machine.setPhase(task, "listening");
   machine.command({ type: "subscribe", task: task.id, filters: subscriptionsOf(node) });
 }
@@ -108,8 +97,8 @@ export function receiveEvent(machine: Machine, fact: EventReceived): boolean {
     return true;
   }
   if (frame.isOver) machine.command({ type: "unsubscribe", task: task.id });
-  if (node.foreach !== undefined) nextIteration(machine, task, frame, node);
-  else if (frame.isOver) finish(machine, task, frame.values);
+  if (node.foreach !== undefined) nextIteration(machine, task, frame, node.foreach);
+  else if (frame.isOver) finishIterations(machine, task, frame.values);
   return true;
 }
 
@@ -136,59 +125,6 @@ function isSatisfied(machine: Machine, task: Task, frame: ListenFrame, node: Lis
   return node.foreach === undefined && machine.asks(task, { of: "until", expression: to.until, dot: frame.values });
 }
 
-/** Goes on to the next event that waits, unless an iteration is under way; over when all are in and done. */
-function nextIteration(machine: Machine, task: Task, frame: ListenFrame, node: ListenNode): void {
-  if (frame.child !== NO_CHILD) return;
-  if (frame.index + 1 < frame.values.length) {
-    frame.index++;
-    frame.visits = {};
-    if (node.foreach?.body === undefined || node.foreach.body.length === 0) {
-      iterationDone(machine, task, frame.values[frame.index] as Json);
-      return;
-    }
-    machine.later({ kind: "enter", parent: task.id, position: 0, input: frame.values[frame.index] as Json });
-  } else if (frame.isOver) finish(machine, task, frame.outputs);
-}
-
-/** One event's tasks are done: its output, its export, and whether that was the last. */
-export function iterationDone(machine: Machine, task: Task, output: Json): void {
-  const { frame } = task;
-  const node = machine.node(task);
-  assert(frame?.kind === "listen" && node.kind === "listen", `task ${task.id} listens`);
-  const { foreach, to } = node;
-  assert(foreach !== undefined, `task ${task.id} iterates`);
-  const locals = [...task.locals, frame.values[frame.index] as Json, frame.index];
-  frame.pending = output;
-  try {
-    const { evaluator } = machine;
-    let result = output;
-    if (foreach.output.as !== undefined) result = evaluator.template(foreach.output.as, output, task, { locals, rawOutput: output });
-    check(foreach.output.schema, result, `the output of an iteration of ${node.name}`);
-    if (foreach.export?.as !== undefined) {
-      const context = evaluator.template(foreach.export.as, result, task, { locals, output: result, rawOutput: output });
-      check(foreach.export.schema, context, `the context exported by ${node.name}`);
-      const holder = machine.task(task.contextOf);
-      assert(holder !== undefined, `the context of task ${task.id} is there`);
-      holder.context = context;
-    }
-    const asks = to.kind === "any" && to.until !== undefined && !("kind" in to.until);
-    // Mostly all that came is done: then nothing is copied.
-    const done = frame.index + 1 === frame.values.length ? frame.values : frame.values.slice(0, frame.index + 1);
-    const isLast = !frame.isOver && asks && machine.asks(task, { of: "until", expression: to.until, dot: done });
-    frame.outputs.push(result);
-    frame.pending = undefined;
-    if (isLast) {
-      frame.isOver = true;
-      frame.values.length = frame.index + 1;
-      machine.command({ type: "unsubscribe", task: task.id });
-    }
-  } catch (cause) {
-    failWith(machine, task, cause);
-    return;
-  }
-  nextIteration(machine, task, frame, node);
-}
-
 /** A listening that stood still goes on: it subscribes again, and an iteration whose output failed is evaluated again. */
 export function continueListen(machine: Machine, task: Task): void {
   const { frame } = task;
@@ -197,9 +133,4 @@ export function continueListen(machine: Machine, task: Task): void {
   machine.setPhase(task, "listening");
   if (!frame.isOver) machine.command({ type: "subscribe", task: task.id, filters: subscriptionsOf(node) });
   if (frame.pending !== undefined) iterationDone(machine, task, frame.pending);
-}
-
-function finish(machine: Machine, task: Task, output: readonly Json[]): void {
-  task.frame = undefined;
-  machine.complete(task, output);
 }

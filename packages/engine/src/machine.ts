@@ -135,6 +135,7 @@ export class Machine {
       case "fork":
         return node.branches;
       case "listen":
+      case "call":
         return node.foreach?.body ?? [];
       default:
         return [];

@@ -176,8 +176,8 @@ function restart(machine: Machine, task: Task): void {
   }
   const node = machine.node(task);
   machine.setPhase(task, "active");
-  // A `read` or repeatable call may give better data the next time; an `unsafe` one is not made twice.
-  if (task.rawOutput !== undefined && (node.kind !== "call" || task.call?.effect === "unsafe")) {
+  // A `read` or repeatable call may give better data the next time; an `unsafe` one is not made twice, nor are messages gone through twice.
+  if (task.rawOutput !== undefined && (node.kind !== "call" || node.foreach !== undefined || task.call?.effect === "unsafe")) {
     machine.complete(task, task.rawOutput);
     return;
   }

@@ -1,6 +1,6 @@
 import { AppError, isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
 import { joinPointer } from "../json-pointer.ts";
-import { collectTasks } from "../lint/task-sites.ts";
+import { collectTasks, iteratorOf } from "../lint/task-sites.ts";
 import { BUILT_IN_CALLS } from "../schema/call.ts";
 import { isWrappedExpression } from "../schema/text.ts";
 import { catalogFunctionUri, rawUri } from "./catalog.ts";
@@ -60,7 +60,8 @@ export function externalReferences(document: JsonObject, options: { readonly isF
   schemas(found, use, document, "");
   for (const { task, pointer } of collectTasks(document).flatMap((group) => group.sites)) {
     schemas(found, use, task, pointer);
-    schemas(found, use, objectAt(task, "foreach"), joinPointer(pointer, "foreach"));
+    const iterator = iteratorOf(task);
+    schemas(found, use, iterator.clause, joinPointer(pointer, ...iterator.at));
     const call = ownProperty(task, "call");
     if (typeof call === "string") functionReference(found, use, call, joinPointer(pointer, "call"));
     const source = objectAt(objectAt(objectAt(task, "run"), "script"), "source");

@@ -2,7 +2,7 @@ import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import type { Finding } from "../finding.ts";
 import { lintDocument } from "../lint.ts";
 import type { LintOptions } from "../lint/context.ts";
-import { collectTasks } from "../lint/task-sites.ts";
+import { collectTasks, iteratorOf } from "../lint/task-sites.ts";
 import { parseDocument, type ParsedDocument } from "../parse-document.ts";
 import { endpointUri, isLocatedFunction } from "./external-reference.ts";
 
@@ -64,8 +64,7 @@ function resourceOwners(task: JsonObject): readonly JsonObject[] {
   const owners = [given, objectIn(objectIn(task, "run"), "script")].flatMap((owner) =>
     ["document", "proto", "agentCard", "source"].map((key) => objectIn(owner, key)),
   );
-  const iterator = objectIn(task, "foreach");
-  const schemas = [task, iterator].flatMap((owner) =>
+  const schemas = [task, iteratorOf(task).clause].flatMap((owner) =>
     ["input", "output", "export"].map((key) => objectIn(objectIn(objectIn(owner, key), "schema"), "resource")),
   );
   return [...owners, ...schemas];

@@ -4,6 +4,7 @@ import { SchemaError } from "../json-schema/schema-error.ts";
 import { joinPointer } from "../json-pointer.ts";
 import { isWrappedExpression } from "../schema/text.ts";
 import { type LintContext, member } from "./context.ts";
+import { iteratorOf } from "./task-sites.ts";
 
 /** Schemas of data and durations: what is written in them must be usable. */
 export function checkData(context: LintContext): void {
@@ -18,7 +19,8 @@ export function checkData(context: LintContext): void {
   for (const [name, policy] of Object.entries(member(use, "retries"))) checkRetry(context, policy, joinPointer("/use/retries", name));
   for (const { task, pointer } of context.sites) {
     checkSchemas(context, task, pointer);
-    checkSchemas(context, member(task, "foreach"), joinPointer(pointer, "foreach"));
+    const iterator = iteratorOf(task);
+    checkSchemas(context, iterator.clause, joinPointer(pointer, ...iterator.at));
     checkDuration(context, member(task, "timeout")["after"], joinPointer(pointer, "timeout", "after"));
     checkDuration(context, ownProperty(task, "wait"), joinPointer(pointer, "wait"));
     checkRetry(context, ownProperty(member(task, "catch"), "retry"), joinPointer(pointer, "catch", "retry"));

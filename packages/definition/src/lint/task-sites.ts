@@ -138,6 +138,13 @@ export function caughtVariable(site: TaskSite): string {
   return nameAt(objectAt(site.task, "catch"), "as", "error");
 }
 
+/** What is done with each event of a listen task, or each message of a subscription, and where it stands below the task. */
+export function iteratorOf(task: JsonObject): { readonly clause: JsonObject; readonly at: readonly string[] } {
+  if (ownProperty(task, "call") !== "asyncapi") return { clause: objectAt(task, "foreach"), at: ["foreach"] };
+  const subscription = objectAt(objectAt(task, "with"), "subscription");
+  return { clause: objectAt(subscription, "foreach"), at: ["with", "subscription", "foreach"] };
+}
+
 /** The variables of the `foreach` of `owner`: a listen task, or a subscription. */
 export function iteratorVariables(owner: JsonObject): readonly string[] {
   const iterator = objectAt(owner, "foreach");

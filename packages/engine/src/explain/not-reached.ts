@@ -79,9 +79,11 @@ function whyOver(around: Story, path: string, standing: Standing, node: TaskNode
     const text =
       node?.kind === "listen"
         ? `${path} had no event to go through.`
-        : condition?.holds === false
-          ? `The loop ${path} ended before its first iteration: ${conditionText(condition)}`
-          : `The loop ${path} had no items.`;
+        : node?.kind === "call"
+          ? `${path} had no message to go through.`
+          : condition?.holds === false
+            ? `The loop ${path} ended before its first iteration: ${conditionText(condition)}`
+            : `The loop ${path} had no items.`;
     return [reason("passed-by", text, { from: place, condition: condition?.holds === false ? condition : undefined, atMs: end?.atMs })];
   }
   return [];
