@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ERROR_CATALOGUE, type ErrorSpecies } from "@tutti/model";
 import { examplesPage } from "../tests/conformance/examples/page.ts";
+import { METRICS, type MetricDefinition } from "@tutti/host";
 import { readLedger } from "./proof/ledger.ts";
 import { withSums } from "./proof/page.ts";
 
@@ -11,6 +12,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const PAGES: readonly { readonly file: string; readonly render: (present: string) => string }[] = [
   { file: "docs/reference/errors.md", render: errorsPage },
   { file: "docs/reference/examples.md", render: examplesPage },
+  { file: "docs/reference/metrics.md", render: metricsPage },
   { file: "docs/proof.md", render: (page) => withSums(page, readLedger(join(root, "docs/proof.json"))) },
 ];
 
@@ -59,6 +61,29 @@ function errorsPage(): string {
     "| kind | meaning |",
     "| --- | --- |",
     ...species,
+    "",
+  ].join("\n");
+}
+
+function metricsPage(): string {
+  const rows = (Object.entries(METRICS) as [string, MetricDefinition][]).map(
+    ([name, { kind, labels, help }]) => `| \`${name}\` | ${kind} | ${labels.map((label) => `\`${label}\``).join(", ")} | ${help} |`,
+  );
+  return [
+    "# Metrics",
+    "",
+    "Generated from `packages/host/src/metrics/metric-catalogue.ts` by `npm run generate`; change it there.",
+    "",
+    "`tutti up --metrics 127.0.0.1:9464`, or `metrics: { listen: '127.0.0.1:9464' }` in `settings.yaml`, serves Prometheus' text format (0.0.4) at",
+    "`GET /metrics`. Without either nothing is served. There is no password: whoever reaches the address reads the metrics, so name another address",
+    "than loopback only on a network that is yours. Counters begin at 0 with each process.",
+    "",
+    "Metrics hold numbers, statuses and names of workflows: no ids, no inputs, no outputs, no texts of errors. The first 100 workflows that a",
+    "process meets are counted by name, all others as `other`. How many runs there are is counted at most every 10 seconds.",
+    "",
+    "| name | kind | labels | what |",
+    "| --- | --- | --- | --- |",
+    ...rows,
     "",
   ].join("\n");
 }

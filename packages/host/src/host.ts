@@ -1,11 +1,14 @@
 import { rmSync } from "node:fs";
-import { createRuntime, type Runtime } from "@tutti/runtime";
+import { createRuntime, type Runtime, RuntimeMetrics } from "@tutti/runtime";
 import type { Store } from "@tutti/store";
 import { openSqliteStore } from "@tutti/store-sqlite";
 import { loadConnectors } from "./connectors.ts";
 import { writeBackup } from "./backup.ts";
 import { type DataDirectory, prepareDataDirectory } from "./data-directory.ts";
 import { installationId } from "./installation-id.ts";
+import { HostCounts } from "./metrics/host-counts.ts";
+import type { ListenAddress } from "./metrics/listen-address.ts";
+import type { ServedMetrics } from "./metrics/serve-metrics.ts";
 import { createNodeEnv } from "./node-env.ts";
 import { pausedError, pausedService, readRestoreMark } from "./restore-mark.ts";
 import { type RunChange, RunChanges } from "./run-changes.ts";
@@ -23,6 +26,8 @@ export interface HostOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** How long finished runs and their logs stay when their document says nothing; the runtime's defaults when it is left out. */
   readonly retention?: { readonly runsMs?: number; readonly logsMs?: number };
+  /** Where metrics are served, in place of what `settings.yaml` says; only by a process that drives all runs. */
+  readonly metrics?: ListenAddress;
   /** Failures that no run can be blamed for. */
   readonly report: (message: string, cause: unknown) => void;
 }
@@ -40,6 +45,7 @@ export class Host {
   readonly #flushLogs: () => Promise<void>;
   readonly #askedByOthers: Set<string>;
   readonly #changes: RunChanges;
+  readonly #served: ServedMetrics | undefined;
   #stopping: Promise<void> | undefined;
 
   private constructor(parts: {
@@ -52,6 +58,7 @@ export class Host {
     readonly askedByOthers: Set<string>;
     readonly changes: RunChanges;
     readonly owner: OwnerInfo;
+    readonly served: ServedMetrics | undefined;
   }) {
     this.#runtime = parts.runtime;
     this.#store = parts.store;
@@ -60,6 +67,7 @@ export class Host {
     this.#flushLogs = parts.flushLogs;
     this.#askedByOthers = parts.askedByOthers;
     this.#changes = parts.changes;
+    this.#served = parts.served;
     this.service = { ...parts.service, owner: parts.owner, close: () => this.stop() };
   }
 
@@ -74,15 +82,23 @@ export class Host {
     if (mark !== undefined && options.drive === "all") throw pausedError(mark);
     const settings = await readSettings(options.directory, options.environment);
     const { network, directories } = settings;
-    const env = createNodeEnv({ directory: options.directory, environment: options.environment, report: options.report });
+    const counts = new HostCounts();
+    const report: HostOptions["report"] = (message, cause) => {
+      counts.reports += 1;
+      options.report(message, cause);
+    };
+    const env = createNodeEnv({ directory: options.directory, environment: options.environment, report });
     const store = openSqliteStore({ directory: options.directory.path });
     await store.start();
     const changes = new RunChanges();
     changes.observe(store);
+    const metricsAddress = options.drive === "all" ? (options.metrics ?? settings.metrics) : undefined;
+    const metrics = new RuntimeMetrics();
     try {
       const connectors = await loadConnectors(options.environment, settings);
       const runtime = createRuntime({
         store,
+        metrics,
         connectors,
         env,
         drive: options.drive,
@@ -105,21 +121,42 @@ export class Host {
         report: options.report,
         onRunAsked: (runId) => askedByOthers.add(runId),
       });
+      const served =
+        metricsAddress === undefined
+          ? undefined
+          : await (await import("./metrics/serve-metrics.ts")).serveMetrics(metricsAddress, { runtime, metrics, store, counts, report });
       // The socket last: whoever connects finds a runtime that has loaded what was outstanding.
       try {
         await runtime.start();
         await socket.start();
       } catch (error) {
+        await served?.stop();
         await runtime.stop();
         throw error;
       }
       const owner: OwnerInfo = { where: "here", pid: process.pid, version: TUTTI_VERSION, drive: options.drive };
-      return new Host({ runtime, service, store, socket, socketPath, flushLogs: () => env.logs.flush(), askedByOthers, changes, owner });
+      return new Host({
+        runtime,
+        service,
+        store,
+        socket,
+        socketPath,
+        flushLogs: () => env.logs.flush(),
+        askedByOthers,
+        changes,
+        owner,
+        served,
+      });
     } catch (error) {
       // Nobody has tried the runs that a crash before this start may be blamed on.
       await store.stop({ leavesSuspects: !store.stoppedCleanly });
       throw error;
     }
+  }
+
+  /** Where metrics are served, if they are. */
+  get metricsAddress(): ListenAddress | undefined {
+    return this.#served?.address;
   }
 
   /** Tells of every committed change of how a run stands. @returns ends the telling. */
@@ -158,6 +195,7 @@ export class Host {
 
   async #stop(): Promise<void> {
     await this.#socket.stop();
+    await this.#served?.stop();
     await this.#runtime.stop();
     await this.#flushLogs();
     rmSync(this.#socketPath, { force: true });

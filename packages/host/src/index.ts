@@ -5,6 +5,8 @@ export { type DataDirectory, DATA_DIRECTORY_DEFAULT, prepareDataDirectory, resol
 export type { Host, HostOptions } from "./host.ts";
 export { lint, type LintReport, parseData } from "./lint.ts";
 export { LinkedService } from "./linked-service.ts";
+export { type ListenAddress, parseListenAddress } from "./metrics/listen-address.ts";
+export { METRICS, type MetricDefinition } from "./metrics/metric-catalogue.ts";
 export { readRestoreMark, removeRestoreMark, type RestoreMark } from "./restore-mark.ts";
 export type { RunChange } from "./run-changes.ts";
 export type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";

@@ -5,6 +5,7 @@ import { Network, NETWORK_MODES, z } from "@tutti/connector-kit";
 import { AppError, type Json } from "@tutti/model";
 import { type DataDirectory, messageOf } from "./data-directory.ts";
 import { parseData } from "./lint.ts";
+import { type ListenAddress, parseListenAddress } from "./metrics/listen-address.ts";
 
 /** In the data directory: whichever process owns it works by the same rules, whatever its environment. */
 const FILE = "settings.yaml";
@@ -24,6 +25,14 @@ const Settings = z.strictObject({
   files: z.strictObject({ allow: z.array(z.string().min(1)).default([]) }).prefault({}),
   tls: z.strictObject({ authorities: z.array(z.string().min(1)).default([]) }).prefault({}),
   containers: z.strictObject({ engine: z.string().min(1).optional() }).prefault({}),
+  metrics: z
+    .strictObject({
+      listen: z
+        .string()
+        .refine((text) => parseListenAddress(text) !== undefined, "an address and a port are needed, such as 127.0.0.1:9464")
+        .optional(),
+    })
+    .prefault({}),
 });
 
 /** What the operator of an installation has set, read once by the process that owns the data directory. */
@@ -33,6 +42,8 @@ export interface HostSettings {
   readonly directories: readonly string[];
   /** The socket of the container engine; undefined: DOCKER_HOST, or the usual places. */
   readonly containerEngine: string | undefined;
+  /** Where a `tutti up` serves its metrics; undefined: nowhere. */
+  readonly metrics: ListenAddress | undefined;
 }
 
 /**
@@ -50,13 +61,14 @@ export async function readSettings(
     const [issue] = parsed.error.issues;
     throw invalid(path, `${issue?.path.map(String).join(".") || "the whole"}: ${issue?.message ?? "invalid"}`);
   }
-  const { files: allowed, network, tls, containers } = parsed.data;
+  const { files: allowed, network, tls, containers, metrics } = parsed.data;
   const files = tls.authorities.map((file) => resolve(directory.path, file));
   for (const file of (environment[CA_VARIABLE] ?? "").split(delimiter)) if (file !== "") files.push(resolve(file));
   const certificateAuthorities = (await Promise.all(files.map(readAuthorities))).flat();
   return {
     network: new Network({ rules: network, certificateAuthorities }),
     containerEngine: containers.engine,
+    metrics: metrics.listen === undefined ? undefined : parseListenAddress(metrics.listen),
     directories: allowed.allow.map((one) => resolve(directory.path, one)),
   };
 }

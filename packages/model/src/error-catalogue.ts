@@ -47,6 +47,7 @@ export const ERROR_CATALOGUE = {
     kind: "usage",
     hint: "Correct the settings file of the data directory; docs/reference/settings.md lists what it may hold.",
   },
+  "address-unusable": { kind: "usage", hint: "Name an address of this machine and a port that nobody uses." },
   "store-in-use": { kind: "conflict", hint: "Another process owns the data directory; stop it or use its socket." },
   "store-full": { kind: "exhausted", hint: "Free disk space; the run goes on by itself afterwards." },
   "store-newer": { kind: "refused", hint: "The data directory was written by a newer version: use that version." },

@@ -1,4 +1,5 @@
 import type { Env, TimerHandle } from "./env.ts";
+import type { Histogram } from "./metrics/histogram.ts";
 
 /** A wall clock that is further ahead than this has jumped (suspended machine, corrected time); less is drift and is not worth a step. */
 const JUMP_MS = 1000;
@@ -68,10 +69,13 @@ export class TimerQueue {
   #cleared = 0;
   #armed: { readonly dueAtMs: number; readonly handle: TimerHandle } | undefined;
   #isStopped = false;
+  readonly #late: Histogram | undefined;
 
-  constructor(env: Env, clock: Clock) {
+  /** `lateSeconds` is told how late each timer fires. */
+  constructor(env: Env, clock: Clock, lateSeconds?: Histogram) {
     this.#env = env;
     this.#clock = clock;
+    this.#late = lateSeconds;
   }
 
   get size(): number {
@@ -131,6 +135,7 @@ export class TimerQueue {
       }
       // Out of the heap: a later `clear` must not count it.
       first.isCleared = true;
+      this.#late?.observe((nowMs - first.dueAtMs) / 1000);
       first.fire();
     }
     this.#arm();

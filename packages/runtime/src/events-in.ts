@@ -5,6 +5,7 @@ import type { Clock, TimerEntry, TimerQueue } from "./clock.ts";
 import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { RunDriver } from "./run-driver.ts";
+import type { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import type { RunRegistry } from "./run-registry.ts";
 import { isPermanent } from "./store-trouble.ts";
 
@@ -19,6 +20,7 @@ interface Offer {
 }
 
 export interface EventsInDeps {
+  readonly metrics: RuntimeMetrics;
   readonly store: Store;
   readonly env: Env;
   readonly clock: Clock;
@@ -173,6 +175,7 @@ export class EventsIn {
   /** Resolves when everything the page led to is stored. A run that was lost on the way is offered its events again. */
   async #handOutPage(page: readonly StoredEvent[]): Promise<void> {
     let open: Offer[] = [];
+    const taken = new Set<number>();
     for (const event of page) {
       const subscribers = await this.#deps.store.findSubscribers(event.tenant, event.type, event.position);
       for (const subscriber of subscribers) if (this.#deps.isDriven(subscriber.runId)) open.push({ subscriber, event });
@@ -183,12 +186,16 @@ export class EventsIn {
       for (const offer of open) {
         const run = await this.#deliver(offer);
         if (run === "failed") failed.push(offer);
-        else if (run !== undefined) given.push({ offer, run });
+        else if (run !== undefined) {
+          given.push({ offer, run });
+          taken.add(offer.event.position);
+        }
       }
       await Promise.all([...new Set(given.map(({ run }) => run))].map((run) => run.stored()));
       open = [...failed, ...given.filter(({ run }) => run.isLost).map(({ offer }) => offer)];
       if (failed.length > 0) await new Promise<void>((resolve) => void this.#deps.env.setTimer(RETRY_MS, resolve));
     }
+    this.#deps.metrics.eventsUnmatched += page.length - taken.size;
   }
 
   /** The run that the event was given to; undefined when it did not want it, and `failed` when the store would not say. */

@@ -3,6 +3,7 @@ import type { CommitResult, RunCommit, RunVerdict, Store } from "@tutti/store";
 import { crashDetail } from "./crash-detail.ts";
 import type { Env } from "./env.ts";
 import type { LoadedRun, PendingCommit } from "./loaded-run.ts";
+import type { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import { toRunCommit } from "./run-commit.ts";
 
 /** Runs in one batch: a bound on the time of one commit, and far above where more would save syncs. */
@@ -34,6 +35,7 @@ export class GroupCommit {
   readonly #store: Store;
   readonly #env: Env;
   readonly #listener: CommitListener;
+  readonly #metrics: RuntimeMetrics;
   readonly #snapshotAfterRecords: number | undefined;
   #dirty: LoadedRun[] = [];
   #isInFlight = false;
@@ -49,17 +51,24 @@ export class GroupCommit {
     readonly store: Store;
     readonly env: Env;
     readonly listener: CommitListener;
+    readonly metrics: RuntimeMetrics;
     readonly snapshotAfterRecords: number | undefined;
   }) {
     this.#store = deps.store;
     this.#env = deps.env;
     this.#listener = deps.listener;
+    this.#metrics = deps.metrics;
     this.#snapshotAfterRecords = deps.snapshotAfterRecords;
   }
 
   /** The disk is full: what runs have done is kept and tried again; whoever asks for more is refused meanwhile. */
   get isFull(): boolean {
     return this.#fullTries > 0;
+  }
+
+  /** Runs that moved and wait for their commit. */
+  get waiting(): number {
+    return this.#dirty.length;
   }
 
   /** The run has something to store. */
@@ -132,8 +141,13 @@ export class GroupCommit {
 
   #send(runs: readonly LoadedRun[], commits: readonly RunCommit[]): void {
     this.#env.crashPoint("commit.before", crashDetail.batch(commits.length));
+    const sentAtMs = this.#env.monotonicMs();
     this.#store.commit({ runs: commits }).then(
-      (result) => this.#succeeded(runs, result),
+      (result) => {
+        this.#metrics.commitSeconds.observe((this.#env.monotonicMs() - sentAtMs) / 1000);
+        this.#metrics.commitRuns.observe(commits.length);
+        this.#succeeded(runs, result);
+      },
       (error: unknown) => this.#failed(runs, commits, error),
     );
   }
@@ -177,6 +191,7 @@ export class GroupCommit {
       this.#lose(run, new AppError("commit-outcome-unknown", `The run ${run.runId} was changed by somebody else meanwhile.`, { details }));
       return;
     }
+    this.#metrics.committed(run, stored);
     run.flying = undefined;
     run.seq += stored.records.length;
     run.isRowStored = true;
@@ -196,6 +211,7 @@ export class GroupCommit {
   #failed(runs: readonly LoadedRun[], commits: readonly RunCommit[], error: unknown): void {
     if (this.#isStopped) return this.#next();
     if (error instanceof AppError && error.code === "store-full") return this.#keepTrying(runs, commits, error);
+    this.#metrics.commitsFailed += 1;
     this.#env.report("A commit failed; its runs are loaded again from the store.", error);
     const pauseMs = FAILURE_BACKOFF_MS[Math.min(this.#failures, FAILURE_BACKOFF_MS.length - 1)] ?? 0;
     this.#failures += 1;
@@ -208,6 +224,7 @@ export class GroupCommit {
   #keepTrying(runs: readonly LoadedRun[], commits: readonly RunCommit[], error: AppError): void {
     if (this.#fullTries === 0) this.#env.report("The store is full; runs wait until there is space.", error);
     this.#fullTries += 1;
+    this.#metrics.commitsRefused += 1;
     const isKept = runs.map((run) => !run.isDropped && run.flying?.acknowledgements === undefined);
     runs.forEach((run, index) => {
       if (isKept[index] !== true) this.#lose(run, error);

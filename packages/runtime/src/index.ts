@@ -1,5 +1,15 @@
 export { CRASH_POINTS, type CrashPointName, type Env, type LogStore, type TimerHandle } from "./env.ts";
 export { FunctionTable } from "./function-table.ts";
+export { Histogram } from "./metrics/histogram.ts";
+export {
+  ATTEMPT_OUTCOMES,
+  EFFECT_CLASSES,
+  LOOK_UP_OUTCOMES,
+  RuntimeMetrics,
+  SECONDS_BOUNDS,
+  type RuntimeGauges,
+  WORKFLOWS_NAMED_MAX,
+} from "./metrics/runtime-metrics.ts";
 export type { ReferenceReader, ReferenceRequest } from "./reference-reader.ts";
 export type {
   DocumentSource,

@@ -21,6 +21,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { Env } from "./env.ts";
 import type { CommitListener, GroupCommit } from "./group-commit.ts";
 import type { LoadedRun, PendingCommit } from "./loaded-run.ts";
+import type { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 
 /** Ending what a dead process left running must not hold a run up for ever; after this its outcome is unknown all the same. */
 const QUIESCE_TIMEOUT_MS = 30_000;
@@ -53,6 +54,7 @@ export interface DriverDeps {
   readonly clock: Clock;
   readonly timers: TimerQueue;
   readonly ports: DriverPorts;
+  readonly metrics: RuntimeMetrics;
 }
 
 /** How much is still begun: everything, only what must not be left open (see `stop`), or nothing. */
@@ -134,7 +136,7 @@ export class RunDriver implements CommitListener {
     }
     const commands = outstandingCommands(run.state, run.context);
     const adopted: AttemptHandle[] = [];
-    const abandoned: { readonly task: number; readonly attempt: number; readonly token: string; readonly function: string }[] = [];
+    const abandoned: ReturnType<typeof lostAttempts>[number][] = [];
     for (const lost of lostAttempts(run.state, run.context)) {
       const handle = this.dispatcher.adopt(run, lost);
       const unsent = handle === undefined && this.mode !== "closed" ? this.dispatcher.takeUnsent(run.runId, lost) : undefined;
@@ -386,11 +388,9 @@ export class RunDriver implements CommitListener {
   }
 
   /** An attempt of a process that is gone: ends what may be left of it, then lets the effect class decide. */
-  #endAbandoned(
-    run: LoadedRun,
-    lost: { readonly task: number; readonly attempt: number; readonly token: string; readonly function: string },
-  ): void {
+  #endAbandoned(run: LoadedRun, lost: ReturnType<typeof lostAttempts>[number]): void {
     const feed = (): void => {
+      this.#deps.metrics.abandoned(lost.effect);
       const error = taskError("runtime", "The process ended while the attempt was under way.");
       this.feed(run, {
         type: "attempt-ended",

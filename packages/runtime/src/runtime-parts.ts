@@ -8,6 +8,7 @@ import { FunctionTable } from "./function-table.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { LoadedRun, PendingCommit } from "./loaded-run.ts";
 import { Mailbox } from "./mailbox.ts";
+import { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import { PoisonWatch } from "./poison-watch.ts";
 import { ProgramCache } from "./program-cache.ts";
 import { Redactor } from "./redactor.ts";
@@ -29,6 +30,7 @@ const BREAKS_MAX = 3;
 
 /** The parts of a started runtime, wired. */
 export interface RuntimeParts {
+  readonly metrics: RuntimeMetrics;
   readonly clock: Clock;
   readonly timers: TimerQueue;
   readonly functions: FunctionTable;
@@ -58,6 +60,7 @@ export function assemble(deps: RuntimeDeps): RuntimeParts {
 
 /** Wires the parts and answers for what falls between them: lost runs, broken runs, log lines that wait for a commit. */
 class Assembly implements RuntimeParts {
+  readonly metrics: RuntimeMetrics;
   readonly clock: Clock;
   readonly timers: TimerQueue;
   readonly functions: FunctionTable;
@@ -83,7 +86,9 @@ class Assembly implements RuntimeParts {
     this.#deps = deps;
     const { store, env } = deps;
     this.clock = new Clock(env);
-    this.timers = new TimerQueue(env, this.clock);
+    const metrics = deps.metrics ?? new RuntimeMetrics();
+    this.metrics = metrics;
+    this.timers = new TimerQueue(env, this.clock, metrics.timersLateSeconds);
     this.functions = new FunctionTable(deps.connectors);
     this.programs = new ProgramCache({
       store,
@@ -103,6 +108,7 @@ class Assembly implements RuntimeParts {
       env,
       clock,
       timers,
+      metrics,
       ports: {
         readBacklog: (run, command, isResumed) => this.events.readBacklog(run, command, isResumed),
         eventsAccepted: () => this.events.accepted(),
@@ -117,7 +123,7 @@ class Assembly implements RuntimeParts {
         guard: (run, step, kind) => this.poison.guard(run, step, kind),
       },
     });
-    this.commits = new GroupCommit({ store, env, listener: this.driver, snapshotAfterRecords: deps.limits?.snapshotAfterRecords });
+    this.commits = new GroupCommit({ store, env, listener: this.driver, metrics, snapshotAfterRecords: deps.limits?.snapshotAfterRecords });
     this.dispatcher = new Dispatcher({
       env,
       functions: this.functions,
@@ -160,7 +166,7 @@ class Assembly implements RuntimeParts {
       logsKeptMs: deps.retention?.logsMs ?? LOGS_KEPT_MS,
       isLoaded: (runId) => registry.peek(runId) !== undefined,
     });
-    this.events = new EventsIn({ store, env, clock, timers, driver, registry, isDriven, drivesAll });
+    this.events = new EventsIn({ metrics, store, env, clock, timers, driver, registry, isDriven, drivesAll });
   }
 
   readonly isBusy = (runId: string): boolean => {

@@ -7,6 +7,7 @@ import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } fro
 import { crashDetail } from "./crash-detail.ts";
 import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import type { RuntimeGauges, RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import { toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
 import type { ReferenceReader } from "./reference-reader.ts";
@@ -59,6 +60,8 @@ export interface RuntimeDeps {
   /** How documents reach what they refer to when they are published; without it nothing outside can be referred to. */
   readonly references?: ReferenceReader;
   readonly limits?: RuntimeLimits;
+  /** Where it counts what it does; its own place by default. */
+  readonly metrics?: RuntimeMetrics;
   /** How long finished runs and their logs stay when their document says nothing; `FOREVER_MS` for ever. */
   readonly retention?: { readonly runsMs?: number; readonly logsMs?: number };
 }
@@ -240,6 +243,8 @@ class RuntimeService implements Runtime {
       body: JSON.stringify(value.value),
     });
     parts.events.accepted();
+    if (accepted.duplicate) parts.metrics.eventsDuplicate += 1;
+    else parts.metrics.eventsAccepted += 1;
     this.#acknowledge("event", id);
     return accepted;
   }
@@ -344,7 +349,14 @@ class RuntimeService implements Runtime {
     };
   }
 
-  #makeScheduler({ clock, timers, programs, changes }: RuntimeParts): Scheduler {
+  gauges(): RuntimeGauges | undefined {
+    const parts = this.#parts;
+    if (parts === undefined || this.#phase === "stopped") return undefined;
+    const { registry, dispatcher, commits, timers } = parts;
+    return { loadedRuns: registry.size, attemptsInFlight: dispatcher.inFlight, runsToCommit: commits.waiting, timers: timers.size };
+  }
+
+  #makeScheduler({ clock, timers, programs, changes, metrics }: RuntimeParts): Scheduler {
     const { store, env, installationId = "" } = this.#deps;
     return new Scheduler({
       store,
@@ -353,6 +365,7 @@ class RuntimeService implements Runtime {
       timers,
       programs,
       changes,
+      metrics,
       start: (request) => this.startRun(request),
       runIdOf: (startKey) => runIdOfKey(startKey, installationId),
       cancel: async (runId, actor, reason) => {

@@ -1,6 +1,7 @@
 import type { CloudEvent, Json, JsonObject } from "@tutti/model";
 import type { Finding } from "@tutti/definition";
 import type { EventExplanation, RunView, TaskExplanation } from "@tutti/engine";
+import type { RuntimeGauges } from "./metrics/runtime-metrics.ts";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, StoredEvent, StoreReport } from "@tutti/store";
 
 /**
@@ -43,6 +44,9 @@ export interface Runtime {
   nextInstants(namespace: string, name: string, count: number): Promise<readonly number[]>;
   /** The earliest instant at which this process will start a run of a schedule. */
   nextTickAt(): number | undefined;
+
+  /** How much of everything there is now; undefined when it is not started or has stopped. */
+  gauges(): RuntimeGauges | undefined;
 
   acceptEvent(event: CloudEvent): Promise<{ readonly position: number; readonly duplicate: boolean }>;
   listEvents(limit: number): Promise<readonly StoredEvent[]>;

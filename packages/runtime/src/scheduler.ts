@@ -5,6 +5,7 @@ import type { RunRow, ScheduleRow, Store, StoredEvent } from "@tutti/store";
 import type { Clock, TimerEntry, TimerQueue } from "./clock.ts";
 import type { Env } from "./env.ts";
 import type { LoadedProgram, ProgramCache } from "./program-cache.ts";
+import type { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import type { RunChanges } from "./run-watching.ts";
 import type { StartRunRequest } from "./runtime.ts";
 import { beginState, followPlan, nextLookMs, type ScheduledStart, type ScheduleState, takeDue } from "./schedule-state.ts";
@@ -26,6 +27,7 @@ export interface SchedulerDeps {
   readonly clock: Clock;
   readonly timers: TimerQueue;
   readonly programs: ProgramCache;
+  readonly metrics: RuntimeMetrics;
   readonly changes: RunChanges;
   readonly start: (request: StartRunRequest) => Promise<{ readonly runId: string }>;
   /** The id of the run that a start key belongs to. */
@@ -224,6 +226,7 @@ export class Scheduler {
 
   #reportMissed({ namespace, name }: ScheduleName, due: ReturnType<typeof takeDue>): void {
     if (due.missed === undefined) return;
+    this.#deps.metrics.scheduleMisfires += 1;
     const { fromMs, toMs } = due.missed;
     const count = due.starts.filter(({ atMs }) => atMs <= toMs).length;
     const runs = count === 0 ? "no run makes up for it" : count === 1 ? "one run makes up for it" : `${count} runs make up for it`;

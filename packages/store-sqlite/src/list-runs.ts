@@ -1,5 +1,15 @@
 import { AppError } from "@tutti/model";
-import { compareNewestFirst, decodeCursor, pageOf, RUN_STATUSES, type RunPage, type RunPlace, type RunQuery } from "@tutti/store";
+import {
+  compareNewestFirst,
+  decodeCursor,
+  pageOf,
+  RUN_STATUSES,
+  type RunCounts,
+  type RunPage,
+  type RunStatus,
+  type RunPlace,
+  type RunQuery,
+} from "@tutti/store";
 import type { Connection } from "./connection.ts";
 import { RUN_COLUMNS, runRowOf } from "./run-row.ts";
 
@@ -20,6 +30,16 @@ export function listRuns(connection: Connection, query: RunQuery): RunPage {
   // Only the rows of this page are read whole; one more tells whether there is a next page.
   const rows = places.slice(0, query.limit + 1).map(({ runKey }) => runRowOf(readRow(connection, runKey)));
   return pageOf(rows, query.limit);
+}
+
+/** Reads the whole index of statuses, a tenth of a second for a million runs: for a thread of its own. */
+export function countRuns(connection: Connection, tenant: string): RunCounts {
+  const byStatus = Object.fromEntries(RUN_STATUSES.map((status) => [status, 0])) as Record<RunStatus, number>;
+  for (const row of connection.sql("select status, count(*) as runs from run where tenant = ? group by status").all(tenant))
+    // Only statuses of this list are ever written.
+    byStatus[String(row["status"]) as RunStatus] = Number(row["runs"]);
+  const doubts = connection.sql("select coalesce(sum(in_doubt), 0) as doubts from run where tenant = ? and in_doubt > 0").get(tenant);
+  return { byStatus, inDoubt: Number(doubts?.["doubts"] ?? 0) };
 }
 
 function readRow(connection: Connection, runKey: number): Record<string, unknown> {

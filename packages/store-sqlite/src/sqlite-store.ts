@@ -18,6 +18,7 @@ import type {
   StoredEvent,
   StoredRecord,
   StoreReport,
+  RunCounts,
   SlotEntry,
   Subscriber,
 } from "@tutti/store";
@@ -179,6 +180,10 @@ export class SqliteStore implements Store {
     return this.#read((connection) => listRuns(connection, query));
   }
 
+  async countRuns(tenant: string): Promise<RunCounts> {
+    return this.#readAside({ kind: "count", tenant });
+  }
+
   async findRunIds(prefix: string, limit: number): Promise<readonly string[]> {
     return this.#read((connection) => findRunIds(connection, prefix, limit));
   }
@@ -338,7 +343,7 @@ export class SqliteStore implements Store {
   }
 
   /** In the reading thread, so that the event loop goes on. */
-  async #readAside<K extends "list" | "finished" | "check" | "backup">(
+  async #readAside<K extends "list" | "count" | "finished" | "check" | "backup">(
     request: WorkerRequest & { readonly kind: K },
   ): Promise<WorkerAnswers[K]> {
     const reply = await this.#opened().reader.request<K>(request);

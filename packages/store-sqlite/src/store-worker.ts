@@ -7,7 +7,7 @@ import { Connection } from "./connection.ts";
 import { failureOf } from "./errors.ts";
 import { executeJobs } from "./execute-jobs.ts";
 import { unpackJobs } from "./pack-jobs.ts";
-import { listRuns } from "./list-runs.ts";
+import { countRuns, listRuns } from "./list-runs.ts";
 import { listFinished } from "./retention.ts";
 import { WORKER_READY, type WorkerReply, type WorkerRequest } from "./worker-client.ts";
 
@@ -50,6 +50,8 @@ function carryOut(request: Exclude<WorkerRequest, { kind: "close" }>): unknown {
       return checkStore(connection);
     case "list":
       return listRuns(connection, request.query);
+    case "count":
+      return countRuns(connection, request.tenant);
     case "backup":
       return backupTo(connection, request.file);
     case "finished":

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { FinishedPage, FinishedQuery, RunPage, RunQuery, StoreReport } from "@tutti/store";
+import type { FinishedPage, FinishedQuery, RunCounts, RunPage, RunQuery, StoreReport } from "@tutti/store";
 import type { LogState } from "./checkpoint.ts";
 import type { StoreFailure } from "./errors.ts";
 import type { PackedJob } from "./pack-jobs.ts";
@@ -12,6 +12,7 @@ export type WorkerRequest =
   | { readonly kind: "check" }
   | { readonly kind: "finished"; readonly query: FinishedQuery }
   | { readonly kind: "list"; readonly query: RunQuery }
+  | { readonly kind: "count"; readonly tenant: string }
   | { readonly kind: "backup"; readonly file: string }
   | { readonly kind: "close" };
 
@@ -28,6 +29,7 @@ export interface WorkerAnswers {
   readonly check: StoreReport;
   readonly finished: FinishedPage;
   readonly list: RunPage;
+  readonly count: RunCounts;
   readonly backup: StoreReport;
 }
 

@@ -54,6 +54,7 @@ export function interceptStore(store: Store, call: StoreInterceptor): Store {
     listDefinitions: () => call("listDefinitions", () => store.listDefinitions()),
     acceptEvent: (event) => call("acceptEvent", () => store.acceptEvent(event)),
     readEvents: (tenant, query) => call("readEvents", () => store.readEvents(tenant, query)),
+    countRuns: (tenant) => call("countRuns", () => store.countRuns(tenant)),
     listSlots: (key, limit) => call("listSlots", () => store.listSlots(key, limit)),
     listEvents: (tenant, limit) => call("listEvents", () => store.listEvents(tenant, limit)),
     findSubscribers: (tenant, type, position) => call("findSubscribers", () => store.findSubscribers(tenant, type, position)),

@@ -41,6 +41,7 @@ export {
   type StoredEvent,
   type StoredRecord,
   type StoreReport,
+  type RunCounts,
   type SlotEntry,
   type Subscriber,
   type SubscriptionRow,

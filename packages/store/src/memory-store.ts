@@ -6,6 +6,7 @@ import { condemn, finishedDigests, finishedRuns, sweep } from "./memory-retentio
 import { payloadHash, restoreText } from "./record-body.ts";
 import { compareNewestFirst, decodeCursor, pageOf } from "./run-cursor.ts";
 import { compareVersions, highestVersion } from "./semver.ts";
+import { RUN_STATUSES } from "./store.ts";
 import type {
   CommitBatch,
   CommitResult,
@@ -14,6 +15,7 @@ import type {
   FinishedPage,
   FinishedQuery,
   IncomingEvent,
+  RunCounts,
   RunHistory,
   RunMessage,
   RunPage,
@@ -172,6 +174,17 @@ class MemoryStore implements Store {
       .events.filter((event) => event.tenant === tenant)
       .toReversed()
       .slice(0, limit);
+  }
+
+  async countRuns(tenant: string): Promise<RunCounts> {
+    const byStatus = Object.fromEntries(RUN_STATUSES.map((status) => [status, 0])) as Record<RunRow["status"], number>;
+    let inDoubt = 0;
+    for (const { row } of this.#open().runs.values()) {
+      if (row.tenant !== tenant) continue;
+      byStatus[row.status] += 1;
+      inDoubt += row.inDoubt;
+    }
+    return { byStatus, inDoubt };
   }
 
   async listSlots(key: string, limit: number): Promise<readonly SlotEntry[]> {

@@ -28,6 +28,8 @@ export interface Store {
   readRecords(runId: string, fromSeq: number, limit: number): Promise<readonly StoredRecord[]>;
 
   listRuns(query: RunQuery): Promise<RunPage>;
+  /** How many runs there are by status, and how many tasks of all runs are in doubt. */
+  countRuns(tenant: string): Promise<RunCounts>;
   /** Ids that begin with `prefix`, at most `limit`. */
   findRunIds(prefix: string, limit: number): Promise<readonly string[]>;
   /** Runs that a restarted owner has to load: status `running`, or marked as having work outstanding. Paged by run id. */
@@ -202,6 +204,10 @@ export interface RunRow {
   readonly reason: string | undefined;
   /** Events after this position count for correlated listeners: the inbox's end when the run started. */
   readonly startPosition: number;
+}
+export interface RunCounts {
+  readonly byStatus: Readonly<Record<RunStatus, number>>;
+  readonly inDoubt: number;
 }
 /** Tenant, namespace, name, parent and start are fixed at creation: a later change of them is ignored. */
 export type RunRowChange = Omit<RunRow, "runId" | "seq" | "startPosition">;

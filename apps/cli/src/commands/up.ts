@@ -1,4 +1,4 @@
-import { openHost, type Host, type RunChange, TUTTI_VERSION } from "@tutti/host";
+import { openHost, type Host, type ListenAddress, parseListenAddress, type RunChange, TUTTI_VERSION } from "@tutti/host";
 import { AppError } from "@tutti/model";
 import { type Cli, newCommand } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
@@ -19,6 +19,7 @@ interface UpOptions extends CommonOptions {
   readonly untilIdle?: boolean;
   readonly keepRuns?: string;
   readonly keepLogs?: string;
+  readonly metrics?: string;
 }
 
 /** `tutti up`: owns the data directory and drives all runs and timers until it is stopped. */
@@ -26,6 +27,7 @@ export function up(cli: Cli): ReturnType<typeof newCommand> {
   const command = newCommand("up", "drive all runs and timers until stopped")
     .option("--until-idle", "end when no run can move by itself any more")
     .option("--keep-runs <duration>", "how long finished runs stay: 90d, 12h, forever (default: TUTTI_KEEP_RUNS, else 90d)")
+    .option("--metrics <host:port>", "serve Prometheus metrics there (default: metrics.listen of settings.yaml, else nowhere)")
     .option("--keep-logs <duration>", "how long their logs stay (default: TUTTI_KEEP_LOGS, else 30d)");
   return withCommonOptions(command).action((options: UpOptions) => cli.act(() => driveAll(cli.io, options)));
 }
@@ -43,6 +45,8 @@ async function driveAll(io: Io, options: UpOptions): Promise<number> {
     );
     try {
       if (!isJson) io.error(`Tutti ${TUTTI_VERSION} drives all runs of ${directory.path} (process ${process.pid}). Ctrl-C stops.\n`);
+      const { metricsAddress: at } = host;
+      if (!isJson && at !== undefined) io.error(`Metrics: http://${at.host.includes(":") ? `[${at.host}]` : at.host}:${at.port}/metrics\n`);
       await (options.untilIdle ? untilIdle(host, interrupts.signal) : aborted(interrupts.signal));
     } finally {
       await host.stop();
@@ -71,6 +75,7 @@ async function openWhenFree(io: Io, options: UpOptions, signal: AbortSignal): Pr
           ...keptOf("runsMs", options.keepRuns ?? io.environment["TUTTI_KEEP_RUNS"], "--keep-runs"),
           ...keptOf("logsMs", options.keepLogs ?? io.environment["TUTTI_KEEP_LOGS"], "--keep-logs"),
         },
+        ...(options.metrics === undefined ? {} : { metrics: listenAddressOf(options.metrics) }),
         environment: io.environment,
         report: (message, cause) => io.error(`${message}: ${cause instanceof Error ? cause.message : String(cause)}\n`),
       });
@@ -92,6 +97,14 @@ async function openWhenFree(io: Io, options: UpOptions, signal: AbortSignal): Pr
     }
   }
   return undefined;
+}
+
+/** @throws AppError `usage`. */
+function listenAddressOf(text: string): ListenAddress {
+  const address = parseListenAddress(text);
+  if (address === undefined)
+    throw new AppError("usage", `--metrics takes an address and a port such as 127.0.0.1:9464, and got \`${text}\`.`);
+  return address;
 }
 
 /** The setting under its name; nothing when nobody has said it. */

@@ -32,6 +32,16 @@ export function describeLists(test: StoreTest): void {
     }
   });
 
+  test("runs are counted by status, and their doubts", async ({ store }) => {
+    const rows = await fill(store);
+    const mine = rows.filter(({ change }) => change.tenant === TENANT);
+    const count = (status: string): number => mine.filter(({ change }) => change.status === status).length;
+    const { byStatus, inDoubt } = await store.countRuns(TENANT);
+    expect(byStatus).toEqual(Object.fromEntries(RUN_STATUSES.map((status) => [status, count(status)])));
+    expect(inDoubt).toBe(mine.reduce((sum, { change }) => sum + change.inDoubt, 0));
+    expect((await store.countRuns("nobody")).byStatus).toMatchObject({ running: 0 });
+  });
+
   test("pages continue exactly after the previous one, while rows are added", async ({ store }) => {
     const rows = await fill(store);
     for (const filter of [{}, { status: ["running", "faulted"] }, { label: { key: "team", value: "a" } }] satisfies Filters[]) {

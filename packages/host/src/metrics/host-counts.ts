@@ -1,0 +1,5 @@
+/** What the host itself counts: plain numbers, read by whoever shows them. */
+export class HostCounts {
+  /** Failures that no run can be blamed for. */
+  reports = 0;
+}
