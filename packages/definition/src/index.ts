@@ -5,12 +5,16 @@ export type { FunctionInterface, LintOptions } from "./lint/context.ts";
 export { decodeDocument, parseDocument, type ParsedDocument, type ParseOptions } from "./parse-document.ts";
 export { compileSchemaCheck } from "./schema-check.ts";
 export { Workflow, type WorkflowDocument, workflowJsonSchema } from "./schema/workflow.ts";
+export { type Cron, type CronProblem, parseCron } from "./schedule/cron.ts";
+export { nextCronInstant } from "./schedule/cron-instants.ts";
+export { timeZone } from "./schedule/time-zone.ts";
+export { isDateTime, isUriTemplate } from "./schema/text.ts";
 export { nextInstant, type SchedulePlan, type ScheduleTrigger } from "./schedule/schedule-plan.ts";
 export type { MisfirePolicy, Overlap } from "./schedule/schedule-profile.ts";
 export { compileWorkflow } from "./compile.ts";
 export { type ExternalReference, externalReferences, type PinnedReference, referenceKey } from "./external/external-reference.ts";
 export { absoluteFunction, readFunction } from "./external/function-document.ts";
-export { templateNeeds } from "./compile-template.ts";
+export { compileUri, templateNeeds } from "./compile-template.ts";
 export {
   type CallNode,
   type CatchClause,

@@ -231,4 +231,13 @@ describe("names and places", () => {
     });
     expect(run.summary.output).toBe("https://x.test///a%20b");
   });
+
+  it("encodes in a URI template all that RFC 6570 reserves, and half a surrogate pair too", () => {
+    const run = new TestRun({
+      document: `do: [ { get: { call: http, with: { method: get, endpoint: "https://x.test/{a}/{b}" } } } ]`,
+      input: { a: "Hello World! (it's *)", b: "x\ud800" },
+      functions: { http: (input) => input["endpoint"] ?? null },
+    });
+    expect(run.summary.output).toBe("https://x.test/Hello%20World%21%20%28it%27s%20%2A%29/x%EF%BF%BD");
+  });
 });

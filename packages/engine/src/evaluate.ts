@@ -176,7 +176,7 @@ function describeTime(atMs: number): JsonObject {
  * Expands `{name}` by top-level scalars of the task's input, percent-encoded (RFC 6570, simple expansion). What is missing or null is empty, as the
  * specification has it.
  */
-function expandUri(literals: readonly string[], names: readonly string[], input: Json): string {
+export function expandUri(literals: readonly string[], names: readonly string[], input: Json): string {
   let uri = literals[0] as string;
   names.forEach((name, index) => {
     const value = (isJsonObject(input) ? ownProperty(input, name) : undefined) ?? "";
@@ -186,9 +186,17 @@ function expandUri(literals: readonly string[], names: readonly string[], input:
           detail: "A URI template reads top-level scalars of the task's input; use an expression ${ … } for anything else.",
         }),
       );
-    uri += encodeURIComponent(String(value)) + (literals[index + 1] as string);
+    uri += encodeUnreserved(String(value)) + (literals[index + 1] as string);
   });
   return uri;
+}
+
+/** RFC 6570 leaves letters, digits and `-._~` as they are; half a surrogate pair, which has no UTF-8, becomes the replacement character. */
+function encodeUnreserved(text: string): string {
+  return encodeURIComponent(text.toWellFormed()).replaceAll(
+    /[!'()*]/g,
+    (reserved) => `%${reserved.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function expressionFailure(cause: unknown, source: string): TaskFailure {

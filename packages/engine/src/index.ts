@@ -36,6 +36,7 @@ export type {
 } from "./record.ts";
 export type { DoubtView, RunView, TaskStatus, TaskView, WaitView } from "./view.ts";
 export { advance, createRun, type Fact } from "./advance.ts";
+export { expandUri } from "./evaluate.ts";
 export { collectEvent, type EventGroup, eventTypesOf, inputOfEvents } from "./event-groups.ts";
 export { LifecycleDeriver } from "./lifecycle.ts";
 export { wantsEvent } from "./listen.ts";

@@ -10,8 +10,7 @@ export function index(run: Run, target: Json, key: Json): Json {
     if (isArray(target)) return element(target, key);
     if (target === null) return null;
   } else if (isObject(key)) {
-    if (target === null || isArray(target) || typeof target === "string")
-      return slice(run, target, member(key, "start"), member(key, "end"));
+    if (target === null || isArray(target) || typeof target === "string") return slice(run, target, ...edgesOf(run, key));
   } else if (key === null) {
     if (target === null) return null;
   } else if (isArray(key) && isArray(target)) {
@@ -24,6 +23,12 @@ export function field(run: Run, target: Json, key: string): Json {
   if (isObject(target)) return member(target, key);
   if (target === null) return null;
   throw cannotIndex(run, target, key);
+}
+
+/** A slice as a key of a path names both of its edges; an object without them is none. */
+function edgesOf(run: Run, key: ReadonlyObject): [from: Json, to: Json] {
+  if (Object.hasOwn(key, "start") && Object.hasOwn(key, "end")) return [member(key, "start"), member(key, "end")];
+  throw run.raise("Start and end indices of an array slice must be numbers");
 }
 
 function element(target: readonly Json[], key: number): Json {
@@ -105,7 +110,8 @@ function setElement(run: Run, target: readonly Json[], key: number, value: Json)
 }
 
 function setSlice(run: Run, target: readonly Json[], key: ReadonlyObject, value: Json): Json {
-  const [start, end] = sliceBounds(run, { length: target.length, from: member(key, "start"), to: member(key, "end") });
+  const [from, to] = edgesOf(run, key);
+  const [start, end] = sliceBounds(run, { length: target.length, from, to });
   if (!isArray(value)) throw run.raise("A slice of an array can only be assigned another array");
   run.array(target.length - (end - start) + value.length);
   return [...target.slice(0, start), ...value, ...target.slice(end)];
@@ -131,7 +137,8 @@ function deleteElements(run: Run, target: readonly Json[], keys: readonly Json[]
       const whole = Math.floor(key);
       doomed.add(whole < 0 ? whole + target.length : whole);
     } else if (isObject(key)) {
-      const [start, end] = sliceBounds(run, { length: target.length, from: member(key, "start"), to: member(key, "end") });
+      const [from, to] = edgesOf(run, key);
+      const [start, end] = sliceBounds(run, { length: target.length, from, to });
       run.array(end - start);
       for (let position = start; position < end; position++) doomed.add(position);
     } else {

@@ -21,7 +21,7 @@ export const BINARY: Readonly<Record<BinaryOperator, BinaryFunction>> = {
 };
 
 export function add(run: Run, left: Json, right: Json): Json {
-  if (typeof left === "number" && typeof right === "number") return left + right;
+  if (typeof left === "number" && typeof right === "number") return run.number(left + right);
   if (left === null) return right;
   if (right === null) return left;
   if (typeof left === "string" && typeof right === "string") {
@@ -41,7 +41,7 @@ export function add(run: Run, left: Json, right: Json): Json {
 }
 
 function subtract(run: Run, left: Json, right: Json): Json {
-  if (typeof left === "number" && typeof right === "number") return left - right;
+  if (typeof left === "number" && typeof right === "number") return run.number(left - right);
   if (!isArray(left) || !isArray(right)) throw mismatch(run, left, right, "subtracted");
   return left.filter((item) => {
     run.spend(1);
@@ -53,7 +53,7 @@ function subtract(run: Run, left: Json, right: Json): Json {
 }
 
 function multiply(run: Run, left: Json, right: Json): Json {
-  if (typeof left === "number" && typeof right === "number") return left * right;
+  if (typeof left === "number" && typeof right === "number") return run.number(left * right);
   if (typeof left === "string" && typeof right === "number") return repeat(run, left, right);
   if (typeof left === "number" && typeof right === "string") return repeat(run, right, left);
   if (isObject(left) && isObject(right)) return merge(run, left, right, 1);
@@ -84,7 +84,7 @@ function merge(run: Run, left: ReadonlyObject, right: ReadonlyObject, depth: num
 function divide(run: Run, left: Json, right: Json): Json {
   if (typeof left === "number" && typeof right === "number") {
     if (right === 0) throw mismatch(run, left, right, "divided because the divisor is zero");
-    return left / right;
+    return run.number(left / right);
   }
   if (typeof left === "string" && typeof right === "string") return splitString(run, left, right);
   throw mismatch(run, left, right, "divided");

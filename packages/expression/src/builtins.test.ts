@@ -127,6 +127,31 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
   ['strptime("%d %b %Y %I:%M %p") | mktime | todate', "05 Mar 2015 11:51 PM", ["2015-03-05T23:51:00Z"]],
   ['try strptime("%H") catch .', "10:15", ['date "10:15" does not match format "%H"']],
   ["fromdate", "1969-12-31T23:59:59Z", [-1]],
+  // Slices as keys, and lists from objects.
+  [
+    '[.[{"start": 1, "end": 2}], (try .[{"a": 1}] catch "refused"), (try (.[{"start": 1}] = []) catch "refused")]',
+    [1, 2],
+    [[[2], "refused", "refused"]],
+  ],
+  [
+    "[combinations(2)]",
+    { a: 1, b: 2 },
+    [
+      [
+        [1, 1],
+        [1, 2],
+        [2, 1],
+        [2, 2],
+      ],
+    ],
+  ],
+  // What leaves an expression is JSON: as jq prints it.
+  [
+    "nan, [infinite, -infinite], {a: nan}, (1e308 * 10), (-1 | sqrt)",
+    null,
+    [null, [Number.MAX_VALUE, -Number.MAX_VALUE], { a: null }, Number.MAX_VALUE, null],
+  ],
+  ['("nan" | tonumber), ("[nan]" | fromjson), ("nan" | tonumber | isnan)', null, [null, [null], true]],
   // Numbers.
   ["[1, -1, 5, -5] | map(. % 3)", null, [[1, -1, 2, -2]]],
   ["[2.5, 3.5, -2.5] | map(round, nearbyint)", null, [[3, 2, 4, 4, -3, -2]]],

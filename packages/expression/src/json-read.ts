@@ -47,7 +47,7 @@ class JsonReader {
     if (word !== undefined) return word === "null" ? null : word === "true";
     const number = this.#take(NUMBER);
     if (number === undefined) throw this.#invalid(first === undefined ? "Expected JSON value" : "Invalid literal");
-    return parseNumber(number);
+    return this.#run.number(parseNumber(number));
   }
 
   #string(): string {

@@ -7,7 +7,7 @@ import { ExpressionError, ExpressionSyntaxError, positionOf } from "./errors.ts"
 import { DEFAULT_LIMITS, type Limits, PROGRAM_CACHE_SIZE } from "./limits.ts";
 import { LruCache } from "./lru-cache.ts";
 import { parse } from "./parser.ts";
-import { checkResult } from "./result-check.ts";
+import { checkResult, withFiniteNumbers } from "./result-check.ts";
 import { LimitReached, Raised, Run } from "./run.ts";
 import { Scope } from "./scope.ts";
 import { excerpt } from "./values.ts";
@@ -30,7 +30,7 @@ export interface Program {
   readonly isIdentity: boolean;
   /**
    * The first output, undefined when there is none. `slots` are the values of the variables in the order given to `compile`; one
-   * that is undefined reads as null. The result may share structure with input and slots, and must not be changed.
+   * that is undefined reads as null. The result may share structure with input and slots, and must not be changed. Its numbers are finite.
    *
    * @throws ExpressionError the expression raised an error or reached a limit.
    */
@@ -65,6 +65,8 @@ class CompiledProgram implements Program {
   readonly variables: readonly string[];
   readonly #code: Code;
   readonly #mustCheck: boolean;
+  /** Its text has a constant that is no finite number; any other such number is noted when it is computed. */
+  readonly #namesNonFinite: boolean;
 
   constructor(source: string, variables: readonly string[]) {
     this.source = source;
@@ -72,6 +74,7 @@ class CompiledProgram implements Program {
     const tree = parse(source);
     this.#code = compileTree(source, tree, variables);
     this.#mustCheck = !(this.#code.growth <= UNCHECKED_GROWTH_MAX);
+    this.#namesNonFinite = /\b(?:nan|infinite)\b/.test(source);
     this.isIdentity = tree.kind === "identity";
     this.freeVariables = [...new Set(analyseNode(source, tree).freeVariables.map(({ name }) => name))];
   }
@@ -80,8 +83,7 @@ class CompiledProgram implements Program {
     const run = newRun(slots, options);
     try {
       const value = firstOf(run, this.#code, input, undefined);
-      if (this.#mustCheck && value !== undefined) checkResult(run, value);
-      return value;
+      return value === undefined ? undefined : this.#result(run, value);
     } catch (error) {
       throw this.#publicError(run, error);
     }
@@ -94,8 +96,7 @@ class CompiledProgram implements Program {
       this.#code.each(run, input, undefined, (value) => {
         run.spend(1);
         if (outputs.length >= run.limits.outputs) throw run.limit(`the expression has more than ${run.limits.outputs} outputs`);
-        if (this.#mustCheck) checkResult(run, value);
-        outputs.push(value);
+        outputs.push(this.#result(run, value));
         return false;
       });
       return outputs;
@@ -104,12 +105,17 @@ class CompiledProgram implements Program {
     }
   }
 
+  #result(run: Run, value: Json): Json {
+    if (this.#mustCheck) checkResult(run, value);
+    return run.hasNonFinite || this.#namesNonFinite ? withFiniteNumbers(run, value) : value;
+  }
+
   #publicError(run: Run, error: unknown): unknown {
     if (error instanceof Raised) {
-      const { value } = error;
       try {
         // An error's value travels as far as a result does.
-        checkResult(run, value);
+        checkResult(run, error.value);
+        const value = run.hasNonFinite || this.#namesNonFinite ? withFiniteNumbers(run, error.value) : error.value;
         const message = typeof value === "string" ? value : `${excerpt(run, value, ERROR_EXCERPT_LENGTH)} (not a string)`;
         return new ExpressionError(message, { kind: "error", value, position: positionOf(this.source, error.offset) });
       } catch (limit) {

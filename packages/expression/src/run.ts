@@ -38,6 +38,8 @@ export class Run {
   regexes: Map<string, Regex> | undefined;
   /** Calls in progress. */
   depth = 0;
+  /** A number without counterpart in JSON has come up, and may be part of the result. */
+  hasNonFinite = false;
   #fuel: number;
 
   constructor(limits: Limits, slots: readonly (Json | undefined)[], nowMs: number | undefined) {
@@ -62,6 +64,13 @@ export class Run {
     if (++this.depth > this.limits.depth) {
       throw new LimitReached(`calls are nested more than ${this.limits.depth} deep`, this.at);
     }
+  }
+
+  /** Notes a number that has been computed. */
+  number(value: number): number {
+    // The difference of nan and of the infinities to themselves is nan.
+    if (value - value !== 0) this.hasNonFinite = true;
+    return value;
   }
 
   /** Checks and pays for a new string of `length` units. */

@@ -3,7 +3,9 @@ export { type BackupReport, type BackupRequest, restoreBackup, type RestoreRepor
 export { connectOnly, connectOrOpen, openHost } from "./connect.ts";
 export { type DataDirectory, DATA_DIRECTORY_DEFAULT, prepareDataDirectory, resolveDataDirectory } from "./data-directory.ts";
 export type { Host, HostOptions } from "./host.ts";
+export { LineSplitter } from "./line-splitter.ts";
 export { lint, type LintReport, parseData } from "./lint.ts";
+export { parseClientFrame } from "./protocol.ts";
 export { LinkedService } from "./linked-service.ts";
 export { type ListenAddress, parseListenAddress } from "./metrics/listen-address.ts";
 export { METRICS, type MetricDefinition } from "./metrics/metric-catalogue.ts";

@@ -6,6 +6,9 @@ test.each([
   ["PT0.5S", 500],
   ["P1DT2H3M4.5S", 93_784_500],
   ["P1W", 604_800_000],
+  ["PT1.001S", 1001],
+  ["P6.379M", 16_534_368_000],
+  ["PT0.0009S", 0],
   ["P1M", 2_592_000_000],
   ["P1Y", 31_536_000_000],
   ["P", undefined],
@@ -26,6 +29,7 @@ test.each([
   [{ seconds: 1.5 }, undefined],
   [{ seconds: -1 }, undefined],
   [{ weeks: 1 }, undefined],
+  [{ seconds: null }, undefined],
   [30, undefined],
   [null, undefined],
 ])("%j is %s ms", (value, ms) => {

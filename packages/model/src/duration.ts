@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, ownProperty } from "./json.ts";
+import { isJsonObject, type Json } from "./json.ts";
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -43,7 +43,7 @@ export function durationMs(value: Json | undefined): number | undefined {
   if (Object.keys(value).some((key) => !Object.hasOwn(FIELD_UNITS, key))) return undefined;
   let ms = 0;
   for (const [field, unitMs] of Object.entries(FIELD_UNITS)) {
-    const amount = ownProperty(value, field) ?? 0;
+    const amount = Object.hasOwn(value, field) ? value[field] : 0;
     if (typeof amount !== "number" || !Number.isInteger(amount)) return undefined;
     ms += amount * unitMs;
   }
@@ -55,8 +55,25 @@ export function parseDuration(text: string): number | undefined {
   const match = text.length <= TEXT_LENGTH_MAX ? ISO_DURATION.exec(text) : null;
   if (match === null) return undefined;
   let ms = 0;
-  for (const [group, unitMs] of GROUP_UNITS) ms += Number.parseFloat(match[group] ?? "0") * unitMs;
-  return bounded(Math.floor(ms));
+  let hasFraction = false;
+  for (const [group, unitMs] of GROUP_UNITS) {
+    const part = match[group] ?? "0";
+    hasFraction ||= part.includes(".");
+    ms += Number.parseFloat(part) * unitMs;
+  }
+  // Too long by far, as a sum of floats too.
+  return hasFraction && ms < 2 * DURATION_MS_MAX ? bounded(exactSum(match)) : bounded(Math.floor(ms));
+}
+
+/** In whole numbers: 1.001 seconds are 1000.9999999999999 ms in floats, which would be 1000. */
+function exactSum(match: RegExpExecArray): number {
+  const scale = 10n ** BigInt(TEXT_LENGTH_MAX);
+  let sum = 0n;
+  for (const [group, unitMs] of GROUP_UNITS) {
+    const [whole = "0", fraction = ""] = (match[group] ?? "0").replace(/[A-Z]$/, "").split(".");
+    sum += (BigInt(whole) * scale + BigInt(fraction.padEnd(TEXT_LENGTH_MAX, "0"))) * BigInt(unitMs);
+  }
+  return Number(sum / scale);
 }
 
 function bounded(ms: number): number | undefined {

@@ -15,7 +15,12 @@ export function loadHistory(connection: Connection, runId: string, withSnapshot:
   const runKey = Number(row["run_key"]);
   const snapshot = withSnapshot ? readSnapshot(connection, runKey) : undefined;
   const rows = connection.sql(`${SELECT_RECORDS} where run_key = ? and seq_first > ? order by seq_first`).all(runKey, snapshot?.seq ?? 0);
-  return { row: runRowOf(row), snapshot, records: recordsOf(connection, { runId, runKey, seqBefore: snapshot?.seq ?? 0 }, rows) };
+  const run = runRowOf(row);
+  const records = recordsOf(connection, { runId, runKey, seqBefore: snapshot?.seq ?? 0 }, rows);
+  // A row whose place was changed to one before the beginning is not among those that were asked for.
+  const seq = records.at(-1)?.seq ?? snapshot?.seq ?? 0;
+  if (seq !== run.seq) throw damaged(runId, `records end at ${seq} instead of ${run.seq}`);
+  return { row: run, snapshot, records };
 }
 
 export function readRecords(connection: Connection, runId: string, fromSeq: number, limit: number): readonly StoredRecord[] {
@@ -51,7 +56,8 @@ export function recordsOf(
   let seq = run.seqBefore;
   for (const row of rows) {
     const body = String(row["body"]);
-    const places = typeof row["payload_places"] === "string" ? row["payload_places"] : null;
+    // An empty text has the checksum of none, and means the same.
+    const places = typeof row["payload_places"] === "string" && row["payload_places"] !== "" ? row["payload_places"] : null;
     const seqFirst = Number(row["seq_first"]);
     if (seqFirst !== seq + 1) throw damaged(run.runId, `records ${seq + 1} to ${seqFirst - 1} are missing`);
     if (recordChecksum(run.runKey, seqFirst, body, places) !== row["crc"])

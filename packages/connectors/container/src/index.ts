@@ -1,1 +1,2 @@
 export { type ContainerConnectorOptions, containerConnector } from "./container-connector.ts";
+export { LogStream } from "./log-stream.ts";

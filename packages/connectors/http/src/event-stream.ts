@@ -98,34 +98,61 @@ export async function* bytesOf(response: Response): AsyncGenerator<Uint8Array, v
  */
 export async function* readEvents(chunks: AsyncIterable<Uint8Array>, eventBytesMax: number): AsyncGenerator<StreamEvent, void, undefined> {
   const decoder = new TextDecoder();
-  let pending = "";
+  const cutter = new LineCutter();
   let fields: { type: string; data: string[] } = { type: "", data: [] };
   let id: string | undefined;
-  let size = 0;
+  let heldBytes = 0;
   for await (const chunk of chunks) {
-    pending += decoder.decode(chunk, { stream: true });
-    // A carriage return at the very end may be the first half of a line break.
-    const lines = (pending.endsWith("\r") ? pending.slice(0, -1) : pending).split(/\r\n|\n|\r/);
-    pending = (lines.pop() ?? "") + (pending.endsWith("\r") ? "\r" : "");
-    size += chunk.length;
-    for (const line of lines) {
+    for (const line of cutter.push(decoder.decode(chunk, { stream: true }))) {
       if (line === "") {
         if (fields.data.length > 0) yield { type: fields.type || "message", data: fields.data.join("\n"), id };
         fields = { type: "", data: [] };
-        size = pending.length;
+        heldBytes = 0;
         continue;
       }
       const colon = line.indexOf(":");
       const name = colon < 0 ? line : line.slice(0, colon);
       const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
       if (name === "event") fields.type = value;
-      else if (name === "data") fields.data.push(value);
-      else if (name === "id" && !value.includes("\0")) id = value;
+      else if (name === "data") {
+        fields.data.push(value);
+        // A line of its own costs something even when it is empty.
+        heldBytes += Buffer.byteLength(value) + 1;
+      } else if (name === "id" && !value.includes("\0")) id = value;
     }
-    if (size > eventBytesMax)
+    if (heldBytes + cutter.pendingLength > eventBytesMax)
       throw new ConnectorError(`An event of the stream is larger than ${eventBytesMax} bytes.`, {
         kind: "communication",
         outcome: "unknown",
       });
+  }
+}
+
+/** Cuts text that comes in pieces into lines; each character is looked at once, however long a line grows. */
+class LineCutter {
+  #pieces: string[] = [];
+  #length = 0;
+  /** The last line ended with a carriage return: a line feed that follows belongs to it. */
+  #isAfterReturn = false;
+
+  /** Characters of the line that has not ended. */
+  get pendingLength(): number {
+    return this.#length;
+  }
+
+  push(given: string): string[] {
+    if (given === "") return [];
+    const text = this.#isAfterReturn && given.startsWith("\n") ? given.slice(1) : given;
+    this.#isAfterReturn = given.endsWith("\r");
+    const lines = text.split(/\r\n|\n|\r/);
+    const rest = lines.pop() ?? "";
+    if (lines.length > 0) {
+      lines[0] = this.#pieces.join("") + (lines[0] ?? "");
+      this.#pieces = [];
+      this.#length = 0;
+    }
+    if (rest !== "") this.#pieces.push(rest);
+    this.#length += rest.length;
+    return lines;
   }
 }

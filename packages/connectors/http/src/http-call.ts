@@ -116,10 +116,19 @@ function refuseImpossible(request: PreparedRequest): void {
 function withUrlCredentials(request: PreparedRequest): PreparedRequest {
   if (request.url.username === "" && request.url.password === "") return request;
   const url = new URL(request.url);
-  const basic = { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
+  const basic = { username: decodedPart(url.username), password: decodedPart(url.password) };
   url.username = "";
   url.password = "";
   return { ...request, url, authentication: request.authentication ?? { basic } };
+}
+
+/** What is no percent-encoded UTF-8 stands for itself, as in the rest of a URL. */
+function decodedPart(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function invalid(message: string): ConnectorError {

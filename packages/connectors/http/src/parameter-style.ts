@@ -68,7 +68,7 @@ function membersOf(value: JsonObject): readonly (readonly [string, string])[] {
   return Object.entries(value).map(([key, item]) => [key, scalarText(item)] as const);
 }
 
-/** Dots alone would be taken for a step up when the URL is put together. */
+/** Dots alone would be taken for a step up when the URL is put together; half a surrogate pair has no UTF-8. */
 function encodePart(text: string): string {
-  return /^\.{1,2}$/.test(text) ? text.replaceAll(".", "%2E") : encodeURIComponent(text);
+  return /^\.{1,2}$/.test(text) ? text.replaceAll(".", "%2E") : encodeURIComponent(text.toWellFormed());
 }

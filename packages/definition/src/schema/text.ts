@@ -90,7 +90,7 @@ const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[t\s](\d\d):(\d\d):(\d\d(?:\.\d+)?)(z|(
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /** RFC 3339, with a space in place of `T` and offsets without colon, and with the leap second where it can be: at 23:59 UTC. */
-function isDateTime(text: string): boolean {
+export function isDateTime(text: string): boolean {
   const match = DATE_TIME.exec(text);
   if (match === null) return false;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [number, number, number, number, number, number];
@@ -101,7 +101,8 @@ function isDateTime(text: string): boolean {
   const offsetHours = Number(match[9] ?? 0);
   const offsetMinutes = Number(match[10] ?? 0);
   if (offsetHours > 23 || offsetMinutes > 59) return false;
-  if (hour <= 23 && minute <= 59 && second < 60) return true;
+  if (hour > 23 || minute > 59) return false;
+  if (second < 60) return true;
   const utcMinute = minute - offsetMinutes * sign;
   const utcHour = hour - offsetHours * sign - (utcMinute < 0 ? 1 : 0);
   return (utcHour === 23 || utcHour === -1) && (utcMinute === 59 || utcMinute === -1) && second < 61;

@@ -254,8 +254,9 @@ function combine(run: Run, lists: readonly Json[], emit: (value: Json) => boolea
       return emit(chosen.slice());
     }
     const list = lists[position] as Json;
-    if (!isArray(list)) throw run.raise(`Cannot iterate over ${describe(run, list)}`);
-    return list.some((item) => {
+    if (!isArray(list) && !isObject(list)) throw run.raise(`Cannot iterate over ${describe(run, list)}`);
+    const items: readonly Json[] = isArray(list) ? list : Object.values(list);
+    return items.some((item) => {
       run.spend(1);
       chosen[position] = item;
       return loop(position + 1);

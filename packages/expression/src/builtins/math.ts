@@ -73,7 +73,7 @@ export const MATH: BuiltinTable = {
   }),
   "frexp/0": ofInput((run, input) => frexp(numberFor(run, input)), 3),
   "modf/0": ofInput((run, input) => modf(numberFor(run, input)), 3),
-  "lgamma_r/0": ofInput((run, input) => [logGamma(numberFor(run, input)), Math.sign(gamma(numberFor(run, input))) || 1], 3),
+  "lgamma_r/0": ofInput((run, input) => [run.number(logGamma(numberFor(run, input))), Math.sign(gamma(numberFor(run, input))) || 1], 3),
   "isinfinite/0": ofInput((run, input) => Math.abs(numberFor(run, input)) === Number.POSITIVE_INFINITY, 0),
   "isnan/0": ofInput((run, input) => Number.isNaN(numberFor(run, input)), 0),
   "isnormal/0": ofInput((run, input) => isNormal(numberFor(run, input)), 0),
@@ -82,11 +82,11 @@ export const MATH: BuiltinTable = {
 };
 
 function numeric(apply: (x: number) => number): Builtin {
-  return ofInput((run, input) => apply(numberFor(run, input)), 0);
+  return ofInput((run, input) => run.number(apply(numberFor(run, input))), 0);
 }
 
 function numericWithArguments(apply: (...values: number[]) => number): Builtin {
-  return ofValues((run, _input, values) => apply(...values.map((value) => numberFor(run, value))));
+  return ofValues((run, _input, values) => run.number(apply(...values.map((value) => numberFor(run, value)))));
 }
 
 function numberFor(run: Run, value: Json): number {

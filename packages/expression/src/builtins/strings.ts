@@ -65,7 +65,7 @@ function toNumber(run: Run, input: Json): Json {
   if (typeof input !== "string") throw run.raise(`${describe(run, input)} cannot be parsed as a number`);
   const number = stringToNumber(input);
   if (number === undefined) throw run.raise(`${describe(run, input)} cannot be parsed as a number`);
-  return number;
+  return run.number(number);
 }
 
 function utf8Length(run: Run, input: Json): Json {
