@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ERROR_CATALOGUE, type ErrorSpecies } from "@tutti/model";
 import { examplesPage } from "../tests/conformance/examples/page.ts";
-import { METRICS, type MetricDefinition } from "@tutti/host";
+import { LOG_EVENTS, LOG_FIELDS, METRICS, type MetricDefinition } from "@tutti/host";
 import { readLedger } from "./proof/ledger.ts";
 import { withSums } from "./proof/page.ts";
 
@@ -12,6 +12,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const PAGES: readonly { readonly file: string; readonly render: (present: string) => string }[] = [
   { file: "docs/reference/errors.md", render: errorsPage },
   { file: "docs/reference/examples.md", render: examplesPage },
+  { file: "docs/reference/logs.md", render: logsPage },
   { file: "docs/reference/metrics.md", render: metricsPage },
   { file: "docs/proof.md", render: (page) => withSums(page, readLedger(join(root, "docs/proof.json"))) },
 ];
@@ -84,6 +85,29 @@ function metricsPage(): string {
     "| name | kind | labels | what |",
     "| --- | --- | --- | --- |",
     ...rows,
+    "",
+  ].join("\n");
+}
+
+function logsPage(): string {
+  return [
+    "# The log of `tutti up`",
+    "",
+    "Generated from `packages/host/src/log/log-catalogue.ts` by `npm run generate`; change it there.",
+    "",
+    "`tutti up --log-format json` (or `TUTTI_LOG_FORMAT=json`) writes one JSON object a line to standard error for everything that was committed,",
+    "`text` the same for people; `--log-level` (`TUTTI_LOG_LEVEL`) is `error`, `warn`, `info` (default) or `debug`. Nothing is told before it is",
+    "stored. Lines hold names, numbers and codes: no inputs, outputs or texts of workflows. What the attempts of a run print is not here: `tutti run logs`.",
+    "",
+    "Every line has `at` (ISO 8601, UTC), `level` and `event`; of the members below those that say something. A member is at most 500 characters long.",
+    "",
+    "| event | level | what |",
+    "| --- | --- | --- |",
+    ...Object.entries(LOG_EVENTS).map(([name, { level, what }]) => `| \`${name}\` | ${level} | ${what} |`),
+    "",
+    "| member | what |",
+    "| --- | --- |",
+    ...Object.entries(LOG_FIELDS).map(([name, what]) => `| \`${name}\` | ${what} |`),
     "",
   ].join("\n");
 }

@@ -360,3 +360,23 @@ test("explain says why a task did not run and what another waits for; show --at 
     /There is no task "nothing"; there are: \/do\/pick/,
   );
 });
+
+test("up writes a log of JSON lines alone on standard error, and refuses a format that it does not have", async () => {
+  const directory = workDirectory({ "flag.yaml": FLAG });
+  expect((await tutti(directory, ["run", "start", "flag.yaml"])).code).toBe(1);
+  const up = start(directory, ["up", "--log-format", "json", "--log-level", "debug", "--metrics", "127.0.0.1:0"]);
+  await up.says('"event":"process.started"');
+  writeFileSync(join(directory, "flag"), "");
+  const runId = runIdIn((await tutti(directory, ["run", "list", "--json"])).out);
+  expect((await tutti(directory, ["run", "retry", runId, "check", "--reason", "the flag is there", "--wait"])).code).toBe(0);
+  up.child.kill("SIGTERM");
+  const { error } = await up.ended;
+  const lines = error.trim().split("\n").map(json);
+  const told = lines.filter((line) => line["runId"] === runId).map((line) => line["event"]);
+  expect(told).toEqual(expect.arrayContaining(["run.operated", "attempt.intended", "attempt.completed", "run.changed"]));
+  expect(lines.at(-1)).toMatchObject({ event: "process.stopped", level: "info" });
+  expect(error).not.toContain("the flag is there");
+  const refused = await tutti(directory, ["up", "--log-format", "xml"]);
+  expect(refused).toMatchObject({ code: 2 });
+  expect(refused.error).toMatch(/--log-format takes json or text/);
+});

@@ -1,11 +1,15 @@
+import { AppError } from "@tutti/model";
 import { rmSync } from "node:fs";
 import { createRuntime, type Runtime, RuntimeMetrics } from "@tutti/runtime";
 import type { Store } from "@tutti/store";
 import { openSqliteStore } from "@tutti/store-sqlite";
 import { loadConnectors } from "./connectors.ts";
 import { writeBackup } from "./backup.ts";
-import { type DataDirectory, prepareDataDirectory } from "./data-directory.ts";
+import { type DataDirectory, messageOf, prepareDataDirectory } from "./data-directory.ts";
 import { installationId } from "./installation-id.ts";
+import { CommitLog } from "./log/commit-log.ts";
+import type { EventLog } from "./log/event-log.ts";
+import type { LogFields } from "./log/log-catalogue.ts";
 import { HostCounts } from "./metrics/host-counts.ts";
 import type { ListenAddress } from "./metrics/listen-address.ts";
 import type { ServedMetrics } from "./metrics/serve-metrics.ts";
@@ -28,6 +32,8 @@ export interface HostOptions {
   readonly retention?: { readonly runsMs?: number; readonly logsMs?: number };
   /** Where metrics are served, in place of what `settings.yaml` says; only by a process that drives all runs. */
   readonly metrics?: ListenAddress;
+  /** Where what is committed, and failures, are told as lines; nowhere by default. */
+  readonly log?: EventLog;
   /** Failures that no run can be blamed for. */
   readonly report: (message: string, cause: unknown) => void;
 }
@@ -85,6 +91,7 @@ export class Host {
     const counts = new HostCounts();
     const report: HostOptions["report"] = (message, cause) => {
       counts.reports += 1;
+      options.log?.log("report", { message, ...causeFields(cause) });
       options.report(message, cause);
     };
     const env = createNodeEnv({ directory: options.directory, environment: options.environment, report });
@@ -92,6 +99,7 @@ export class Host {
     await store.start();
     const changes = new RunChanges();
     changes.observe(store);
+    if (options.log !== undefined) new CommitLog(options.log).observe(store);
     const metricsAddress = options.drive === "all" ? (options.metrics ?? settings.metrics) : undefined;
     const metrics = new RuntimeMetrics();
     try {
@@ -234,4 +242,10 @@ function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiServ
     prune: (request) => runtime.prune(request),
     diagnose: () => runtime.diagnose(),
   };
+}
+
+/** What a report says of why: the code of an error of ours, and its message. */
+function causeFields(cause: unknown): LogFields {
+  if (cause === undefined) return {};
+  return { code: cause instanceof AppError ? cause.code : undefined, cause: messageOf(cause) };
 }

@@ -8,6 +8,8 @@ export { lint, type LintReport, parseData } from "./lint.ts";
 export { parseClientFrame } from "./protocol.ts";
 export { LinkedService } from "./linked-service.ts";
 export { type ListenAddress, parseListenAddress } from "./metrics/listen-address.ts";
+export { EventLog, type LogFormat } from "./log/event-log.ts";
+export { LOG_EVENTS, LOG_FIELDS, LOG_LEVELS, type LogLevel } from "./log/log-catalogue.ts";
 export { METRICS, type MetricDefinition } from "./metrics/metric-catalogue.ts";
 export { readRestoreMark, removeRestoreMark, type RestoreMark } from "./restore-mark.ts";
 export type { RunChange } from "./run-changes.ts";

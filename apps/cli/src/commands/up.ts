@@ -1,4 +1,13 @@
-import { openHost, type Host, type ListenAddress, parseListenAddress, type RunChange, TUTTI_VERSION } from "@tutti/host";
+import {
+  EventLog,
+  LOG_LEVELS,
+  openHost,
+  type Host,
+  type ListenAddress,
+  parseListenAddress,
+  type RunChange,
+  TUTTI_VERSION,
+} from "@tutti/host";
 import { AppError } from "@tutti/model";
 import { type Cli, newCommand } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
@@ -20,6 +29,8 @@ interface UpOptions extends CommonOptions {
   readonly keepRuns?: string;
   readonly keepLogs?: string;
   readonly metrics?: string;
+  readonly logFormat?: string;
+  readonly logLevel?: string;
 }
 
 /** `tutti up`: owns the data directory and drives all runs and timers until it is stopped. */
@@ -28,6 +39,8 @@ export function up(cli: Cli): ReturnType<typeof newCommand> {
     .option("--until-idle", "end when no run can move by itself any more")
     .option("--keep-runs <duration>", "how long finished runs stay: 90d, 12h, forever (default: TUTTI_KEEP_RUNS, else 90d)")
     .option("--metrics <host:port>", "serve Prometheus metrics there (default: metrics.listen of settings.yaml, else nowhere)")
+    .option("--log-format <format>", "log lines on standard error: json or text (default: TUTTI_LOG_FORMAT, else none but failures)")
+    .option("--log-level <level>", "error, warn, info or debug (default: TUTTI_LOG_LEVEL, else info)")
     .option("--keep-logs <duration>", "how long their logs stay (default: TUTTI_KEEP_LOGS, else 30d)");
   return withCommonOptions(command).action((options: UpOptions) => cli.act(() => driveAll(cli.io, options)));
 }
@@ -36,23 +49,32 @@ async function driveAll(io: Io, options: UpOptions): Promise<number> {
   const directory = dataDirectoryOf(io, options);
   const isJson = options.json === true;
   const style = styleFor(io, options);
-  const interrupts = new Interrupts(() => io.error("Stopping: attempts in flight may end first. Ctrl-C again ends at once.\n"));
+  const log = eventLogOf(io, options);
+  // Standard error is either for people or a log.
+  const isTalkative = !isJson && log === undefined;
+  const interrupts = new Interrupts(() => {
+    if (log === undefined) io.error("Stopping: attempts in flight may end first. Ctrl-C again ends at once.\n");
+    else log.log("process.stopping", { pid: process.pid });
+  });
   try {
-    const host = await openWhenFree(io, options, interrupts.signal);
+    const host = await openWhenFree(io, { ...options, log }, interrupts.signal);
     if (host === undefined) return EXIT.interrupted;
     const unsubscribe = host.onRunChange((change) =>
       io.out(`${isJson ? JSON.stringify(changeJson(change)) : renderChange(change, style)}\n`),
     );
     try {
-      if (!isJson) io.error(`Tutti ${TUTTI_VERSION} drives all runs of ${directory.path} (process ${process.pid}). Ctrl-C stops.\n`);
+      log?.log("process.started", { directory: directory.path, version: TUTTI_VERSION, pid: process.pid });
+      if (isTalkative) io.error(`Tutti ${TUTTI_VERSION} drives all runs of ${directory.path} (process ${process.pid}). Ctrl-C stops.\n`);
       const { metricsAddress: at } = host;
-      if (!isJson && at !== undefined) io.error(`Metrics: http://${at.host.includes(":") ? `[${at.host}]` : at.host}:${at.port}/metrics\n`);
+      if (isTalkative && at !== undefined)
+        io.error(`Metrics: http://${at.host.includes(":") ? `[${at.host}]` : at.host}:${at.port}/metrics\n`);
       await (options.untilIdle ? untilIdle(host, interrupts.signal) : aborted(interrupts.signal));
     } finally {
       await host.stop();
+      log?.log("process.stopped", { pid: process.pid });
       unsubscribe();
     }
-    if (!isJson)
+    if (isTalkative)
       io.error(interrupts.signal.aborted ? "Stopped; runs go on with the next `tutti up`.\n" : "Nothing moves by itself any more.\n");
     // Being stopped is the normal end of a server.
     return EXIT.ok;
@@ -62,7 +84,11 @@ async function driveAll(io: Io, options: UpOptions): Promise<number> {
 }
 
 /** Waits while a command drives a run of its own; refuses when another `tutti up` is there. */
-async function openWhenFree(io: Io, options: UpOptions, signal: AbortSignal): Promise<Host | undefined> {
+async function openWhenFree(
+  io: Io,
+  options: UpOptions & { readonly log: EventLog | undefined },
+  signal: AbortSignal,
+): Promise<Host | undefined> {
   const directory = dataDirectoryOf(io, options);
   const { connectOnly } = await import("@tutti/host");
   let isTold = false;
@@ -77,7 +103,11 @@ async function openWhenFree(io: Io, options: UpOptions, signal: AbortSignal): Pr
         },
         ...(options.metrics === undefined ? {} : { metrics: listenAddressOf(options.metrics) }),
         environment: io.environment,
-        report: (message, cause) => io.error(`${message}: ${cause instanceof Error ? cause.message : String(cause)}\n`),
+        ...(options.log === undefined ? {} : { log: options.log }),
+        report: (message, cause) => {
+          // With a log the failure is a line of it.
+          if (options.log === undefined) io.error(`${message}: ${cause instanceof Error ? cause.message : String(cause)}\n`);
+        },
       });
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== "store-in-use") throw error;
@@ -97,6 +127,17 @@ async function openWhenFree(io: Io, options: UpOptions, signal: AbortSignal): Pr
     }
   }
   return undefined;
+}
+
+/** The log that was asked for. @throws AppError `usage`. */
+function eventLogOf(io: Io, options: UpOptions): EventLog | undefined {
+  const format = options.logFormat ?? io.environment["TUTTI_LOG_FORMAT"] ?? "";
+  const wanted = options.logLevel ?? io.environment["TUTTI_LOG_LEVEL"] ?? "";
+  const level = wanted === "" ? "info" : LOG_LEVELS.find((known) => known === wanted);
+  if (level === undefined) throw new AppError("usage", `--log-level takes ${LOG_LEVELS.join(", ")}, and got \`${wanted}\`.`);
+  if (format === "") return undefined;
+  if (format !== "json" && format !== "text") throw new AppError("usage", `--log-format takes json or text, and got \`${format}\`.`);
+  return new EventLog({ format, level, write: (line) => io.error(line), nowMs: () => io.now() });
 }
 
 /** @throws AppError `usage`. */
