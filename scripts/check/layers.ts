@@ -21,6 +21,12 @@ export const LAYERS: readonly Layer[] = [
   { name: "unit", command: vitest("unit"), needs: ["vitest.config.ts"], minutesMax: 10 },
   { name: "integration", command: vitest("integration"), needs: ["vitest.config.ts"], minutesMax: 20 },
   { name: "restart", command: vitest("exhaustive", "tests/restart"), needs: ["tests/restart"], minutesMax: 15 },
+  {
+    name: "restart-random",
+    command: ["tests/restart/main.ts", "--workflows", "15"],
+    needs: ["tests/restart/main.ts", "tests/restart/worker.ts"],
+    minutesMax: 5,
+  },
   { name: "container", command: vitest("exhaustive", "tests/container"), needs: ["tests/container", "lab/docker.sh"], minutesMax: 8 },
   { name: "deploy-faults", command: vitest("exhaustive", "tests/deploy-server"), needs: ["tests/deploy-server"], minutesMax: 20 },
   { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 10 },

@@ -25,6 +25,7 @@ const figure =
 /** Below it lie the seeds of CI and of the controls. */
 const FIRST_SEED = 1001;
 const SEEDS_PER_SIM = 300;
+const WORKFLOWS_PER_RESTART = 50;
 
 /** As large as a piece in CI, so that both mean the same; all of them together take a night. */
 export const GOALS: readonly Goal[] = [
@@ -67,5 +68,15 @@ export const GOALS: readonly Goal[] = [
     seedsPerPiece: 1,
     command: (seed) => ["tests/disk/main.ts", "--operations", "50000", "--seed", String(seed)],
     minutesMax: 10,
+  },
+  {
+    name: "restart",
+    unit: "random workflows × 5",
+    target: 1_000,
+    reached: figure("workflows"),
+    firstSeed: FIRST_SEED,
+    seedsPerPiece: WORKFLOWS_PER_RESTART,
+    command: (seed) => ["tests/restart/main.ts", "--workflows", String(WORKFLOWS_PER_RESTART), "--seed", String(seed)],
+    minutesMax: 20,
   },
 ];

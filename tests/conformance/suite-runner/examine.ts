@@ -4,7 +4,8 @@ import type { SuiteCase } from "./case-file.ts";
 import type { Expect } from "./case-format.ts";
 import { checkDocuments } from "./documents.ts";
 import { compare, judge } from "./judge.ts";
-import { type Observed, play, type StoreKind } from "./play.ts";
+import type { StoreKind } from "./ground.ts";
+import { type Observed, play } from "./play.ts";
 
 /** A difference is told in full up to here; more of it is in the case. */
 const PROBLEM_LENGTH_MAX = 1200;

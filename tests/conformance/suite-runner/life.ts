@@ -27,6 +27,7 @@ export interface LifeDeps {
   /** Makes run ids and tokens: processes of one token in two plays would end each other. */
   readonly installationId: string;
   readonly surroundings: Surroundings | undefined;
+  readonly limits: { readonly snapshotAfterRecords: number } | undefined;
   readonly report: (message: string, cause: unknown) => void;
 }
 
@@ -57,6 +58,7 @@ export class Life implements Caller {
       drive: "all",
       version: "suite",
       installationId: deps.installationId,
+      ...(deps.limits !== undefined && { limits: deps.limits }),
       ...(surroundings !== undefined && { references: surroundings.references }),
     });
   }

@@ -1,21 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { lintDocument } from "@tutti/definition";
 import type { RunRecord, RunView, TaskView } from "@tutti/engine";
 import { AppError, type CloudEvent, errorKindOf, isJsonObject, type Json } from "@tutti/model";
 import type { OperateRequest } from "@tutti/runtime";
-import { createMemoryStore, MemoryDisk, type RunRow, type Store } from "@tutti/store";
-import { openSqliteStore, type SqliteStore } from "@tutti/store-sqlite";
+import type { RunRow } from "@tutti/store";
 import { VirtualClock } from "@tutti/testkit";
 import type { CrashPlan } from "../../restart/positions.ts";
 import type { Step, When, Word } from "./case-format.ts";
 import type { SuiteCase } from "./case-file.ts";
+import { type Ground, groundOf, type StoreKind } from "./ground.ts";
 import { Life } from "./life.ts";
 import { type Delivery, StandIns } from "./stand-ins.ts";
 import type { Surroundings } from "./surroundings.ts";
-
-export type StoreKind = "memory" | "sqlite";
 
 /** What could be seen of a case from outside. */
 export interface Observed {
@@ -49,13 +44,18 @@ const PLAY_MS_MAX = 30_000;
 /** Virtual time that a case may take: days of waiting are part of some, going round for ever is not. */
 const CASE_MS_MAX = 400 * 24 * 60 * 60 * 1000;
 
-/** Plays a case to its end on a store of the kind, with as many deaths of the process as the plan asks for. */
-export async function play(one: SuiteCase, kind: StoreKind, plan: CrashPlan): Promise<Observed> {
+export interface PlayOptions {
+  /** In place of the usual ones. */
+  readonly limits?: { readonly snapshotAfterRecords: number };
+}
+
+/** Plays a case to its end on a store of the kind, or on this one, with as many deaths of the process as the plan asks for. */
+export async function play(one: SuiteCase, on: StoreKind | Ground, plan: CrashPlan, options: PlayOptions = {}): Promise<Observed> {
   const refusedBy = [...one.documents.keys()].flatMap((name) =>
     lintDocument(textOf(one, name)).flatMap((finding) => (finding.severity === "error" ? [finding.rule] : [])),
   );
   if (refusedBy.length > 0) return { ...NOTHING, refusedBy };
-  return new Game(one, kind, plan).play();
+  return new Game(one, typeof on === "string" ? groundOf(on) : on, plan, options).play();
 }
 
 function textOf(one: SuiteCase, name: string): string {
@@ -76,22 +76,22 @@ const NOTHING: Observed = {
 
 class Game {
   readonly #case: SuiteCase;
-  readonly #kind: StoreKind;
+  readonly #ground: Ground;
+  readonly #options: PlayOptions;
   readonly #plan: CrashPlan;
   readonly #clock = new VirtualClock();
   readonly #standIns: StandIns;
-  readonly #disk = new MemoryDisk();
   readonly #problems: string[] = [];
   readonly #started = new Map<string, string>();
-  #directory: string | undefined;
   #surroundings: Surroundings | undefined;
   readonly #untilMs = performance.now() + PLAY_MS_MAX;
   #nextStep = 0;
   #deaths = 0;
 
-  constructor(one: SuiteCase, kind: StoreKind, plan: CrashPlan) {
+  constructor(one: SuiteCase, ground: Ground, plan: CrashPlan, options: PlayOptions) {
     this.#case = one;
-    this.#kind = kind;
+    this.#ground = ground;
+    this.#options = options;
     this.#plan = plan;
     this.#standIns = new StandIns(one, this.#clock);
   }
@@ -100,7 +100,7 @@ class Game {
     try {
       this.#surroundings = await this.#case.surround?.();
       for (let lives = 0; lives < LIVES_MAX; lives += 1) {
-        const store = this.#openStore();
+        const store = this.#ground.open();
         const life = new Life({
           store,
           clock: this.#clock,
@@ -110,6 +110,7 @@ class Game {
           // The same for all plays of a case, so that they can be compared.
           installationId: `${process.pid} ${this.#case.id}`,
           surroundings: this.#surroundings,
+          limits: this.#options.limits,
           report: (message, cause) => void this.#problems.push(`${message} ${cause instanceof Error ? cause.message : ""}`),
         });
         try {
@@ -118,22 +119,15 @@ class Game {
         } finally {
           life.die();
           this.#standIns.cut();
-          if (this.#kind === "memory") this.#disk.crash();
-          else await (store as SqliteStore).abandon();
+          await this.#ground.died(store);
         }
         this.#deaths += 1;
       }
       throw new Error(`the case did not end in ${LIVES_MAX} lives`);
     } finally {
       await this.#surroundings?.close();
-      if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
+      this.#ground.remove();
     }
-  }
-
-  #openStore(): Store {
-    if (this.#kind === "memory") return createMemoryStore(this.#disk);
-    this.#directory ??= mkdtempSync(join(tmpdir(), "tutti-suite-"));
-    return openSqliteStore({ directory: this.#directory });
   }
 
   /** One life of the process. Undefined when it died. */

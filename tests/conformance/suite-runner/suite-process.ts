@@ -3,7 +3,7 @@
 // Plays the cases of one shard and writes what became of them as JSON. A process of its own, so that two processors work at the same time.
 import { readSuite } from "./case-file.ts";
 import { examine, tell } from "./examine.ts";
-import type { StoreKind } from "./play.ts";
+import type { StoreKind } from "./ground.ts";
 import type { ConformanceResult } from "../result.ts";
 
 const [shard = "0", shards = "1", storeList = "", ...wanted] = process.argv.slice(2);
