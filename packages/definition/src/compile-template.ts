@@ -49,7 +49,10 @@ export function compileFlowTemplate(value: Json, locals: Locals): Template {
 export function objectTemplate(value: JsonObject, compileMember: (member: Json, key: string) => Template): Template {
   const keys = Object.keys(value);
   const values = keys.map((key) => compileMember(value[key] as Json, key));
-  if (values.every((member) => member.kind === "literal")) return { kind: "literal", value };
+  // The members as they were compiled: one may stand for something else than what was written.
+  const literals = values.flatMap((member) => (member.kind === "literal" ? [member.value] : []));
+  if (literals.length === values.length)
+    return { kind: "literal", value: Object.fromEntries(keys.map((key, index) => [key, literals[index] as Json])) };
   return { kind: "object", keys, values, needs: needsOfAll(values) };
 }
 

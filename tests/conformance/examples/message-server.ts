@@ -9,13 +9,15 @@ const HANDSHAKE = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const WHOLE_TEXT = 0x81;
 const SHORT_MAX = 125;
 const TWO_BYTES = 126;
+/** Section 5.5.1: the end, with code 1000: nothing went wrong. */
+const CLOSE = Buffer.from([0x88, 2, 0x03, 0xe8]);
 
-/** A WebSocket server that sends the same messages to everybody who connects, and then is silent. */
+/** A WebSocket server that sends the same messages to everybody who connects, and then is silent, or ends the connection. */
 export class MessageServer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  constructor(messages: readonly Json[]) {
+  constructor(messages: readonly Json[], { hangsUp }: { readonly hangsUp: boolean }) {
     this.#server = createServer();
     this.#server.on("upgrade", (request: IncomingMessage, socket: Socket) => {
       const key = request.headers["sec-websocket-key"] ?? "";
@@ -28,6 +30,7 @@ export class MessageServer {
         `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
       );
       for (const message of messages) socket.write(frameOf(JSON.stringify(message)));
+      if (hangsUp) socket.end(CLOSE);
     });
   }
 

@@ -21,7 +21,7 @@ const MESSAGE_PORT = "«port»";
 /** The systems that a row of the table asks for, for one play. */
 export async function surroundingsOf(row: ExampleRow): Promise<Surroundings> {
   const engine = row.engine === undefined ? undefined : new StandInEngine(row.engine.images);
-  const messages = row.messages === undefined ? undefined : new MessageServer(row.messages);
+  const messages = row.messages === undefined ? undefined : new MessageServer(row.messages, { hangsUp: row.hangsUp === true });
   const tools = row.tools === undefined ? undefined : new ToolProgram(row.tools.program);
   const grpc = row.grpc === undefined ? undefined : new GrpcServer(row.grpc);
   const baseDirectory = row.files === undefined ? undefined : directoryOf(row.files);

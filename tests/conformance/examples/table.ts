@@ -41,6 +41,8 @@ const ExampleRow = z.strictObject({
     .optional(),
   /** What a WebSocket server sends to everybody who connects; «port» in `outside` is its port. */
   messages: z.array(Data).optional(),
+  /** It ends the connection after them; else it is silent. */
+  hangsUp: z.literal(true).optional(),
   /** Files of the directory that the workflow comes from, by name. */
   files: z.record(z.string().regex(/^(?:\w[\w.-]*\/)*\w[\w.-]*$/), z.string()).optional(),
   /** A gRPC server with one method; it answers its prefix and the text that came. `calls`: the texts that must have come. */
@@ -81,7 +83,17 @@ export function readTable(): readonly PlacedRow[] {
 /** The row with the example's text, as the suite's runner plays it. */
 export function caseOf({ row, place }: PlacedRow, text: string): SuiteCase {
   const { example, when, remark, others = {}, output, error, expect, ...scene } = row;
-  const { outside: _, engine: __, messages: ___, tools: ____, put: _____, files: ______, grpc: _______, ...rest } = scene;
+  const {
+    outside: _,
+    engine: __,
+    messages: ___,
+    hangsUp: ________,
+    tools: ____,
+    put: _____,
+    files: ______,
+    grpc: _______,
+    ...rest
+  } = scene;
   return {
     id: when === undefined ? example : `${example} (${when})`,
     shows: remark ?? when ?? "as its text says",
