@@ -110,6 +110,16 @@ export const LINTER_CORPUS: readonly LinterCase[] = [
   error("unavailable-variable", "the task's input in if", "do:\n- a:\n    if: ▸$input.x\n    set: { x: 1 }\n"),
   error("unavailable-variable", "context in the workflow's input", "input:\n  from: ▸$context.x\ndo:\n- a: { set: { x: 1 } }\n"),
   error("unavailable-variable", "the task in the workflow's output", "output:\n  as: '${ ▸$task.name }'\ndo:\n- a: { set: { x: 1 } }\n"),
+  error(
+    "unavailable-variable",
+    "secrets in data that is called authentication",
+    "use: { secrets: [key] }\ndo:\n- a:\n    set: { authentication: '${ ▸$secrets.key }' }\n",
+  ),
+  error(
+    "unavailable-variable",
+    "secrets in the arguments of a program",
+    "use: { secrets: [key] }\ndo:\n- a:\n    call: mcp\n    with: { method: tools/list, transport: { stdio: { command: x, arguments: ['${ ▸$secrets.key }'] } } }\n",
+  ),
   error("unavailable-variable", "secrets become data", "use: { secrets: [key] }\ndo:\n- a:\n    set: { x: '${ ▸$secrets.key }' }\n"),
   error(
     "unavailable-variable",

@@ -8,14 +8,14 @@ export interface RecordingAttempt extends Attempt {
   readonly lines: readonly { readonly stream: "stdout" | "stderr" | "info"; readonly text: string }[];
   readonly heartbeats: () => number;
   /** Values given to `mask`. */
-  readonly masked: readonly Json[];
+  readonly maskedValues: readonly Json[];
   /** Does what the runtime does when the output is stored. */
   readonly store: () => Promise<void>;
 }
 
 /** An attempt for a connector's own tests: everything can be overridden, logs and heartbeats are kept. */
 export function attemptForTests(
-  given: Partial<Omit<Attempt, "secret" | "mask" | "log" | "heartbeat" | "ask" | "afterStored">> & {
+  given: Partial<Omit<Attempt, "secret" | "mask" | "masked" | "log" | "heartbeat" | "ask" | "afterStored">> & {
     readonly secrets?: Readonly<Record<string, Json>>;
     readonly questions?: Readonly<Record<string, (value: Json) => boolean>>;
   } = {},
@@ -23,7 +23,7 @@ export function attemptForTests(
   const { secrets = {}, questions = {}, ...overrides } = given;
   const listeners: (() => Promise<void>)[] = [];
   const lines: { stream: "stdout" | "stderr" | "info"; text: string }[] = [];
-  const masked: Json[] = [];
+  const maskedValues: Json[] = [];
   let beats = 0;
   return {
     token: Token.parse(`tok_${"0".repeat(32)}`),
@@ -35,10 +35,15 @@ export function attemptForTests(
     signal: new AbortController().signal,
     ...overrides,
     lines,
-    masked,
+    maskedValues,
     mask: (value) => {
-      masked.push(value);
+      maskedValues.push(value);
     },
+    // Texts as they are: what is masked of them is the runtime's.
+    masked: (text) =>
+      [...Object.values(secrets), ...maskedValues]
+        .filter((it) => typeof it === "string")
+        .reduce((left, it) => left.replaceAll(it, "***"), text),
     heartbeats: () => beats,
     ask: async (question, value) => {
       const holds = questions[question];

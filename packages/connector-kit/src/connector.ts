@@ -76,6 +76,11 @@ export interface Attempt {
   /** Registers a value for masking that was derived from a secret, such as an access token fetched with it. */
   mask(value: Json): void;
   /**
+   * The text with its secrets masked. Needed before a text is cut to an excerpt: half a secret is not recognised any more. What a function returns,
+   * throws or logs is masked anyway.
+   */
+  masked(text: string): string;
+  /**
    * Asks one of the call's own expressions, such as the filter of a subscription, whether it holds for `value`. Which there are says the
    * language: a connector asks only for what stands in its input.
    *

@@ -4,7 +4,7 @@ import { crashPointFrom } from "./crash-point.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { FileLogStore } from "./file-log-store.ts";
 import { createRandomIds } from "./random-ids.ts";
-import { readSecret } from "./secrets.ts";
+import { readAllSecrets, readSecret } from "./secrets.ts";
 
 /** The longest delay Node's timers take; longer waits are made of several. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -22,6 +22,7 @@ export function createNodeEnv(options: {
     defer: (callback) => void setImmediate(callback),
     randomId: createRandomIds(),
     secret: (name) => readSecret(name, { directory: options.directory.secrets, environment: options.environment }),
+    allSecrets: () => readAllSecrets({ directory: options.directory.secrets, environment: options.environment }),
     logs: new FileLogStore(options.directory.logs, options.report),
     crashPoint: crashPointFrom(options.environment),
     report: options.report,

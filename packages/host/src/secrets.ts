@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, type Json } from "@tutti/model";
 
@@ -25,6 +25,23 @@ export async function readSecret(
   if (fromEnvironment !== undefined) return parseSecret(fromEnvironment);
   const text = await readSecretFile(join(from.directory, name));
   return text === undefined ? undefined : parseSecret(text);
+}
+
+/** All secrets that `readSecret` would find, without names. One that can't be read is left out: it is refused when a workflow asks for it. */
+export async function readAllSecrets(from: {
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}): Promise<readonly Json[]> {
+  const values: Json[] = [];
+  for (const [name, text] of Object.entries(from.environment)) {
+    if (name.startsWith(ENVIRONMENT_PREFIX) && text !== undefined) values.push(parseSecret(text));
+  }
+  for (const name of await readdir(from.directory).catch(() => [])) {
+    if (!SECRET_NAME.test(name)) continue;
+    const text = await readSecretFile(join(from.directory, name)).catch(() => undefined);
+    if (text !== undefined) values.push(parseSecret(text));
+  }
+  return values;
 }
 
 /** A JSON object, array or quoted string is taken as JSON; any other text as it is, so that a password of digits stays a string. */

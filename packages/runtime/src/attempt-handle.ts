@@ -138,6 +138,10 @@ export class AttemptHandle implements Attempt {
     this.#services.secrets.mask(value);
   }
 
+  masked(text: string): string {
+    return this.#services.secrets.masked(text);
+  }
+
   async secret(name: string): Promise<Json> {
     if (!this.secretNames.includes(name)) {
       throw new ConnectorError(`The workflow may not use the secret "${name}": name it in use.secrets.`, {

@@ -13,7 +13,8 @@ export function outcomeOfOutput(handle: AttemptHandle, output: unknown, redactor
   const { entry } = handle;
   const checked = checkValue(output);
   if (checked.kind === "too-large") return answeredWrongly("runtime", `The output of ${entry.name} is too large: ${checked.why}.`);
-  if (checked.kind === "not-plain") return answeredWrongly("runtime", `The output of ${entry.name} is not plain JSON: ${checked.why}.`);
+  if (checked.kind === "not-plain")
+    return answeredWrongly("runtime", redactor.maskText(`The output of ${entry.name} is not plain JSON: ${checked.why}.`));
   const problem = checkOutput(entry.declared, checked.value);
   if (problem !== undefined)
     return answeredWrongly("validation", redactor.maskText(`The output of ${entry.name} does not fit its schema: ${problem}`));
@@ -44,8 +45,15 @@ export function endingOfSilence(handle: AttemptHandle): Ending {
 }
 
 /** Nothing was sent: the arguments could not be made, do not fit, or need a secret that is not there. */
-export function outcomeOfNotBeginning(thrown: unknown, redactor: Redactor): AttemptOutcome {
-  return { kind: "failed", error: errorOf(thrown, redactor), began: false, retryable: false };
+export function outcomeOfNotBeginning(handle: AttemptHandle, thrown: unknown, redactor: Redactor): AttemptOutcome {
+  const error = errorOf(thrown, redactor);
+  const told = handle.command.needsSecrets && isTaskErrorHolder(thrown) ? { ...error, title: withoutQuotes(error.title) } : error;
+  return { kind: "failed", error: told, began: false, retryable: false };
+}
+
+/** jq's messages quote the beginnings of values, `string ("hunter2hun...)`, and nobody recognises half a secret. */
+function withoutQuotes(title: string): string {
+  return title.replace(/["'(][^]*$/, "… (what follows is withheld: the expression reads secrets, and messages quote)");
 }
 
 export function lookUpOutcomeOf(handle: AttemptHandle, output: unknown, redactor: Redactor): LookUpEnded["outcome"] {

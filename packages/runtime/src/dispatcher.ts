@@ -327,7 +327,7 @@ export class Dispatcher {
   #endingOfNotBeginning(handle: AttemptHandle, error: unknown): Ending {
     const { redactor } = this.#deps;
     if (handle.command.type === "look-up") return { of: "look-up", outcome: lookUpOutcomeOfError(error, redactor) };
-    return { of: "attempt", outcome: outcomeOfNotBeginning(error, redactor) };
+    return { of: "attempt", outcome: outcomeOfNotBeginning(handle, error, redactor) };
   }
 
   #settle(handle: AttemptHandle, ending: Ending): void {

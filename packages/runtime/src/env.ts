@@ -17,11 +17,13 @@ export interface Env {
   randomId(): string;
   /** The value of a secret, or undefined. */
   secret(name: string): Promise<Json | undefined>;
+  /** The values of all secrets there are, to be masked from the start; what fails to be read is left out. */
+  allSecrets?(): Promise<readonly Json[]>;
   /** Lines are masked before they come here. Never awaited by a run. */
   readonly logs: LogStore;
   /** Ends the process at a named point when a test asked for it; does nothing in production. `commit.after` has the run and its seq. */
   crashPoint(name: CrashPointName, detail: Readonly<Record<string, Json>>): void;
-  /** Something failed that no run can be blamed for; written to the process's own log. */
+  /** Something failed that no run can be blamed for; masked, then written to the process's own log. */
   report(message: string, cause: unknown): void;
 }
 

@@ -22,10 +22,24 @@ describe("a registered secret is masked", () => {
     ["in JSON", JSON.stringify(SECRET).slice(1, -1)],
     ["in JSON in JSON", JSON.stringify(JSON.stringify(SECRET)).slice(3, -3)],
     ["quoted for a shell", SECRET.replaceAll("'", String.raw`'\''`)],
+    ["with backslashes for a shell", SECRET.replaceAll(/[^\w]/g, String.raw`\$&`)],
+    ["in a URL's path", new URL(`http://a/${SECRET}`).pathname.slice(1)],
+    ["in a URL's user info", encodeURIComponent(SECRET).replaceAll("%2B", "+").toLowerCase()],
+    ["in JSON of a careful encoder", SECRET.replaceAll(/[^\w]/g, (it) => String.raw`\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`)],
+    ["in HTML, by names", SECRET.replaceAll('"', "&quot;").replaceAll("'", "&apos;")],
+    ["in HTML, by numbers", SECRET.replaceAll(/[^\w]/g, (it) => `&#${it.charCodeAt(0)};`)],
+    ["in HTML, by hexadecimal numbers", SECRET.replaceAll(/[^\w]/g, (it) => `&#x${it.charCodeAt(0).toString(16)};`)],
+    ["in CSV", SECRET.replaceAll('"', '""')],
+    ["base64 of JSON", Buffer.from(JSON.stringify(SECRET).slice(1, -1)).toString("base64")],
+    ["base64 of JSON in JSON", Buffer.from(JSON.stringify(JSON.stringify({ dump: `x ${SECRET}` }))).toString("base64")],
+    ["octal bytes in a shell's own quotes", SECRET.replaceAll(/[^\w]/g, (it) => `\\${it.charCodeAt(0).toString(8).padStart(3, "0")}`)],
+    ["base64 in a URL", encodeURIComponent(bytes.toString("base64"))],
+    ["in JSON in a URL", encodeURIComponent(JSON.stringify(SECRET).slice(1, -1))],
   ])("%s", (_, text) => {
     const masked = redactorOf(SECRET).maskText(`before ${text} after`);
     expect(masked).toContain(MASK);
-    expect(masked).not.toContain(text.slice(0, 8));
+    expect(masked.length).toBeLessThan("before  after".length + 45);
+    expect(masked).not.toContain(text.slice(0, -2).slice(-12));
     expect(masked.startsWith("before ")).toBe(true);
     expect(masked.endsWith(" after")).toBe(true);
   });
@@ -52,6 +66,37 @@ describe("a registered secret is masked", () => {
   });
 });
 
+test("base64 that is broken into lines is masked, and so is the same in JSON", () => {
+  const secret = "a-key-that-is-longer-than-one-line-of-base64-".repeat(3);
+  const broken = (
+    Buffer.from(`user:${secret}`)
+      .toString("base64")
+      .match(/.{1,76}/g) ?? []
+  ).join("\n");
+  expect(redactorOf(secret).maskText(`${broken}\nnext`)).toMatch(/^.{7}\*\*\*.{0,4}\nnext$/);
+  expect(redactorOf(secret).maskText(JSON.stringify({ broken }))).toMatch(/^\{"broken":".{7}\*\*\*.{0,4}"\}$/);
+});
+
+test("secrets that overlap are masked to the end of the last", () => {
+  expect(redactorOf("abcdefgh", "efghijkl").maskText("x abcdefghijkl y")).toBe(`x ${MASK} y`);
+});
+
+test("a short line of a secret of many lines is masked where the lines follow each other", () => {
+  const stream = new StreamRedactor(redactorOf("first\nsecond\nthird"));
+  expect([...stream.push("first"), ...stream.push("second"), ...stream.push("third"), ...stream.push("."), ...stream.end()].join("|")).toBe(
+    `${MASK}|||.`,
+  );
+});
+
+test("ten thousand secrets are looked for about as fast as one, and a secret of a megabyte as well", () => {
+  const redactor = new Redactor();
+  for (let index = 0; index < 10_000; index += 1) redactor.register(`secret-${index}-${(index * 7919).toString(36)}`);
+  redactor.register("0123456789abcdef".repeat(64 * 1024));
+  const text = "an ordinary line of a log with nothing in it\n".repeat(2000);
+  expect(redactor.maskText(text)).toBe(text);
+  expect(redactor.maskText(`${text}secret-77-gy3x`.replace("gy3x", (77 * 7919).toString(36)))).toBe(text + MASK);
+});
+
 test("members of a secret that is an object are registered", () => {
   const redactor = new Redactor();
   redactor.register({ user: "administrator", pin: 123456 });
@@ -67,6 +112,29 @@ test("a secret that is cut in pieces anywhere is masked, and nothing else is los
       expect([...pieces, ...stream.end()].join("")).toBe(`some words ${MASK} and p@ss/ more`);
     }
   }
+});
+
+test.each([
+  ["JSON", JSON.stringify(SECRET).slice(1, -1)],
+  ["JSON in JSON", JSON.stringify(JSON.stringify(SECRET)).slice(3, -3)],
+  ["a URL", encodeURIComponent(SECRET)],
+  ["HTML", SECRET.replaceAll('"', "&quot;").replaceAll("'", "&#39;")],
+  ["base64", Buffer.from(SECRET).toString("base64")],
+])("%s of a secret that is cut in pieces anywhere is masked", (_, form) => {
+  const text = `so ${form} and p@ss/ more`;
+  for (let first = 0; first < text.length; first += 1) {
+    for (let second = first; second < text.length; second += 5) {
+      const stream = new StreamRedactor(redactorOf(SECRET));
+      const pieces = [text.slice(0, first), text.slice(first, second), text.slice(second)].flatMap((piece) => stream.push(piece));
+      expect([...pieces, ...stream.end()].join("")).toBe(`so ${MASK} and p@ss/ more`);
+    }
+  }
+});
+
+test("a line of nothing but escapes is not held back for ever", () => {
+  const stream = new StreamRedactor(redactorOf(SECRET));
+  const text = `${"\\".repeat(20_000)}x`;
+  expect([...stream.push(text), ...stream.push("y")].join("")).toBe(`${text}y`);
 });
 
 test("lines stay the lines they were, also when one ends as a secret begins", () => {

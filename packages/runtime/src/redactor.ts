@@ -1,25 +1,20 @@
 import { isJsonObject, type Json } from "@tutti/model";
+import { formsOf, SECRET_LENGTH_MIN, textsOf } from "./secret-forms.ts";
+import { type Range, TextIndex } from "./text-index.ts";
+import { unescapedViews } from "./unescaped-views.ts";
 
 /** What stands where a secret was. */
 export const MASK = "***";
-/** Shorter texts occur by chance everywhere: masking them would garble logs and hide nothing. */
-const SECRET_LENGTH_MIN = 6;
-/** Lines of a secret of many lines (a key file) are looked for one by one, since logs come by lines; short lines are left alone. */
-const SECRET_LINE_LENGTH_MIN = 16;
-
-interface Pattern {
-  readonly text: string;
-  /** Longest proper prefix of `text` that is a suffix of its first i+1 characters (Knuth, Morris, Pratt). */
-  readonly fallback: readonly number[];
-}
+/** An end that was cut off is uncovered one layer of escapes after the other; there are no more than this. */
+const OPEN_LAYERS_MAX = 3;
 
 /**
- * Knows the values of all secrets that were resolved in this process and masks them wherever they turn up, raw or encoded as base64,
- * base64url, hex, for URLs, JSON or the shell. What is recorded or logged goes through it first.
+ * Knows the values of all secrets of this process and masks them wherever they turn up, raw, encoded (`formsOf`) or escaped (`unescapedViews`).
+ * What is recorded or logged goes through it first.
  */
 export class Redactor {
-  readonly #patterns = new Map<string, Pattern>();
-  #matcher: RegExp | undefined;
+  readonly #registered = new Set<string>();
+  readonly #index = new TextIndex();
 
   /** Registers every text inside `value`; numbers count as their digits. */
   register(value: Json): void {
@@ -27,13 +22,20 @@ export class Redactor {
   }
 
   get isEmpty(): boolean {
-    return this.#patterns.size === 0;
+    return this.#index.isEmpty;
   }
 
   maskText(text: string): string {
-    if (this.isEmpty || text.length < SECRET_LENGTH_MIN) return text;
-    this.#matcher ??= this.#compile();
-    return text.replace(this.#matcher, MASK);
+    const secrets = this.find(text);
+    if (secrets.length === 0) return text;
+    const parts: string[] = [];
+    let from = 0;
+    for (const { start, end } of secrets) {
+      parts.push(text.slice(from, start), MASK);
+      from = end;
+    }
+    parts.push(text.slice(from));
+    return parts.join("");
   }
 
   /** The same value when nothing in it is secret, so that untouched data is shared and not copied. */
@@ -55,18 +57,34 @@ export class Redactor {
     return changed ? Object.fromEntries(entries) : value;
   }
 
-  /** Where secrets stand in `text`. */
-  find(text: string): readonly { readonly start: number; readonly end: number }[] {
-    if (this.isEmpty) return [];
-    this.#matcher ??= this.#compile();
-    return [...text.matchAll(this.#matcher)].map((match) => ({ start: match.index, end: match.index + match[0].length }));
+  /** Where secrets stand in `text`, from the first to the last; those that overlap are one. */
+  find(text: string): readonly Range[] {
+    if (this.isEmpty || text.length < SECRET_LENGTH_MIN) return [];
+    const found: Range[] = [...this.#index.find(text)];
+    for (const view of unescapedViews(text)) {
+      for (const { start, end } of this.#index.find(view.text)) found.push({ start: view.startOf(start), end: view.endOf(end - 1) });
+    }
+    return merged(found);
   }
 
   /** Length of the longest end of `text` that may be the beginning of a secret: a stream holds it back until more has come. */
   openEnd(text: string): number {
-    let longest = 0;
-    for (const pattern of this.#patterns.values()) longest = Math.max(longest, matchedPrefix(pattern, text));
-    return longest;
+    if (this.isEmpty) return 0;
+    let from = this.#index.openFrom(text);
+    let head = text;
+    for (let layer = 0; layer < OPEN_LAYERS_MAX; layer += 1) {
+      let cut = head.length;
+      for (const view of unescapedViews(head)) {
+        cut = Math.min(cut, view.openFrom);
+        const open = this.#index.openFrom(view.text);
+        if (open < view.text.length) from = Math.min(from, view.startOf(open));
+      }
+      // An escape that is not whole yet says nothing: what stands before it may be the beginning, and the escape itself.
+      from = Math.min(from, this.#index.openFrom(head), cut);
+      if (cut === head.length) break;
+      head = head.slice(0, cut);
+    }
+    return text.length - from;
   }
 
   #maskArray(items: readonly Json[]): Json {
@@ -76,22 +94,25 @@ export class Redactor {
 
   #isSecretNumber(value: number): boolean {
     const text = String(value);
-    return text.length >= SECRET_LENGTH_MIN && this.#patterns.has(text);
+    return text.length >= SECRET_LENGTH_MIN && this.#index.has(text);
   }
 
   #registerText(text: string): void {
-    if (text.length < SECRET_LENGTH_MIN || this.#patterns.has(text)) return;
-    for (const variant of variantsOf(text)) {
-      if (variant.length >= SECRET_LENGTH_MIN) this.#patterns.set(variant, { text: variant, fallback: fallbackOf(variant) });
-    }
-    this.#matcher = undefined;
+    if (text.length < SECRET_LENGTH_MIN || this.#registered.has(text)) return;
+    this.#registered.add(text);
+    for (const form of formsOf(text)) if (form.length >= SECRET_LENGTH_MIN) this.#index.add(form);
   }
+}
 
-  #compile(): RegExp {
-    // The longest first: an encoded form may contain a shorter one.
-    const texts = [...this.#patterns.keys()].toSorted((a, b) => b.length - a.length);
-    return new RegExp(texts.map((text) => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)).join("|"), "g");
+function merged(ranges: Range[]): readonly Range[] {
+  if (ranges.length < 2) return ranges;
+  const result: { start: number; end: number }[] = [];
+  for (const { start, end } of ranges.toSorted((a, b) => a.start - b.start)) {
+    const last = result.at(-1);
+    if (last !== undefined && start < last.end) last.end = Math.max(last.end, end);
+    else result.push({ start, end });
   }
+  return result;
 }
 
 /**
@@ -140,78 +161,4 @@ export class StreamRedactor {
     this.#held = this.#held.slice(from);
     return pieces;
   }
-}
-
-function* textsOf(value: Json): Generator<string> {
-  if (typeof value === "string") {
-    yield value;
-    const trimmed = value.trim();
-    if (trimmed !== value) yield trimmed;
-    if (trimmed.includes("\n")) yield* trimmed.split(/\r?\n/).filter((line) => line.length >= SECRET_LINE_LENGTH_MIN);
-  } else if (typeof value === "number") yield String(value);
-  else if (Array.isArray(value)) for (const item of value as readonly Json[]) yield* textsOf(item);
-  else if (isJsonObject(value)) for (const key of Object.keys(value)) yield* textsOf(value[key] as Json);
-}
-
-function variantsOf(text: string): ReadonlySet<string> {
-  const variants = new Set<string>([text]);
-  const bytes = Buffer.from(text, "utf8");
-  for (let offset = 0; offset < 3; offset += 1) {
-    const inner = base64At(bytes, offset);
-    variants.add(inner);
-    variants.add(inner.replaceAll("+", "-").replaceAll("/", "_"));
-  }
-  const hex = bytes.toString("hex");
-  variants.add(hex).add(hex.toUpperCase());
-  const url = encodeUrl(text);
-  variants.add(url).add(lowerEscapes(url)).add(url.replaceAll("%20", "+"));
-  const strict = url.replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
-  variants.add(strict).add(lowerEscapes(strict));
-  const form = new URLSearchParams([["", text]]).toString().slice(1);
-  variants.add(form).add(lowerEscapes(form));
-  const json = JSON.stringify(text).slice(1, -1);
-  variants.add(json).add(JSON.stringify(json).slice(1, -1));
-  variants.add(text.replaceAll("'", String.raw`'\''`)).add(text.replaceAll("'", `'"'"'`));
-  variants.add(text.replaceAll(/[^A-Za-z0-9_./:=@%+,-]/g, String.raw`\$&`));
-  variants.add(text.replaceAll(/["$`\\]/g, String.raw`\$&`));
-  return variants;
-}
-
-/** The characters of base64 that depend on nothing but the secret when it begins `offset` bytes into a group (as in `user:password`). */
-function base64At(bytes: Buffer, offset: number): string {
-  const encoded = Buffer.concat([Buffer.alloc(offset), bytes])
-    .toString("base64")
-    .replaceAll("=", "");
-  const from = offset === 0 ? 0 : offset + 1;
-  const isWhole = (offset + bytes.length) % 3 === 0;
-  return encoded.slice(from, isWhole ? undefined : encoded.length - 1);
-}
-
-function encodeUrl(text: string): string {
-  // A lone surrogate has no UTF-8 and so no URL form.
-  return text.isWellFormed() ? encodeURIComponent(text) : text;
-}
-
-function lowerEscapes(text: string): string {
-  return text.replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase());
-}
-
-function fallbackOf(text: string): readonly number[] {
-  const fallback = [0];
-  let matched = 0;
-  for (let index = 1; index < text.length; index += 1) {
-    while (matched > 0 && text[index] !== text[matched]) matched = fallback[matched - 1] ?? 0;
-    if (text[index] === text[matched]) matched += 1;
-    fallback.push(matched);
-  }
-  return fallback;
-}
-
-function matchedPrefix(pattern: Pattern, text: string): number {
-  let matched = 0;
-  for (let index = Math.max(0, text.length - pattern.text.length + 1); index < text.length; index += 1) {
-    while (matched > 0 && text[index] !== pattern.text[matched]) matched = pattern.fallback[matched - 1] ?? 0;
-    if (text[index] === pattern.text[matched]) matched += 1;
-  }
-  return matched;
 }

@@ -185,6 +185,7 @@ export class World {
       },
       randomId: () => (this.#ids += 1).toString(36).padStart(16, "0"),
       secret: async (name) => this.options.secrets?.[name],
+      allSecrets: async () => Object.values(this.options.secrets ?? {}),
       logs: {
         append: (line) => {
           if (!process.isAlive) return;

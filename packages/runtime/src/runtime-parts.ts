@@ -11,7 +11,7 @@ import { Mailbox } from "./mailbox.ts";
 import { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import { PoisonWatch } from "./poison-watch.ts";
 import { ProgramCache } from "./program-cache.ts";
-import { Redactor } from "./redactor.ts";
+import type { Redactor } from "./redactor.ts";
 import { NO_REFERENCES } from "./reference-reader.ts";
 import { RunDriver } from "./run-driver.ts";
 import { LOGS_KEPT_MS, Retention, RUNS_KEPT_MS } from "./retention.ts";
@@ -54,8 +54,8 @@ export interface RuntimeParts {
   readonly takeUp: (runId: string) => Promise<void>;
 }
 
-export function assemble(deps: RuntimeDeps): RuntimeParts {
-  return new Assembly(deps);
+export function assemble(deps: RuntimeDeps, redactor: Redactor): RuntimeParts {
+  return new Assembly(deps, redactor);
 }
 
 /** Wires the parts and answers for what falls between them: lost runs, broken runs, log lines that wait for a commit. */
@@ -82,7 +82,7 @@ class Assembly implements RuntimeParts {
   /** How often in a row a run's facts could not be taken. */
   readonly #breaks = new Map<string, number>();
 
-  constructor(deps: RuntimeDeps) {
+  constructor(deps: RuntimeDeps, redactor: Redactor) {
     this.#deps = deps;
     const { store, env } = deps;
     this.clock = new Clock(env);
@@ -97,7 +97,6 @@ class Assembly implements RuntimeParts {
       references: deps.references ?? NO_REFERENCES,
     });
     this.history = new RunHistoryReader(store, this.programs);
-    const redactor = new Redactor();
     const { clock, timers } = this;
     const drivesAll = deps.drive === "all";
     const isDriven = (runId: string): boolean => drivesAll || this.driven.has(runId);

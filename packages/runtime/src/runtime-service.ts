@@ -8,8 +8,10 @@ import { crashDetail } from "./crash-detail.ts";
 import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { RuntimeGauges, RuntimeMetrics } from "./metrics/runtime-metrics.ts";
+import { withMaskedReports } from "./masked-reports.ts";
 import { toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
+import { Redactor } from "./redactor.ts";
 import type { ReferenceReader } from "./reference-reader.ts";
 import { explainRun } from "./run-explaining.ts";
 import { readLogs } from "./run-logs.ts";
@@ -77,6 +79,7 @@ export function createRuntime(deps: RuntimeDeps): Runtime {
 
 class RuntimeService implements Runtime {
   readonly #deps: RuntimeDeps;
+  readonly #redactor = new Redactor();
   #parts: RuntimeParts | undefined;
   #phase: "new" | "started" | "stopping" | "stopped" = "new";
   #stopping: Promise<void> | undefined;
@@ -85,14 +88,16 @@ class RuntimeService implements Runtime {
   #scheduler: Scheduler | undefined;
 
   constructor(deps: RuntimeDeps) {
-    this.#deps = deps;
+    this.#deps = { ...deps, env: withMaskedReports(deps.env, this.#redactor) };
   }
 
   async start(): Promise<void> {
     if (this.#phase !== "new") return;
     const { store, drive } = this.#deps;
     await store.start();
-    const parts = assemble(this.#deps);
+    // What an earlier life sent to others may come back before this one has used the secret.
+    for (const secret of (await this.#deps.env.allSecrets?.()) ?? []) this.#redactor.register(secret);
+    const parts = assemble(this.#deps, this.#redactor);
     this.#parts = parts;
     this.#phase = "started";
     const scheduler = this.#makeScheduler(parts);
@@ -234,13 +239,15 @@ class RuntimeService implements Runtime {
     if (value.kind !== "plain")
       throw new AppError(value.kind === "too-large" ? "payload-too-large" : "event-invalid", `The event is refused: ${value.why}.`);
     const { id, source, type } = checked.data;
+    // What names the event stays: by it the event is accepted once.
+    const body = { ...(this.#redactor.maskJson(value.value) as CloudEvent), specversion: checked.data.specversion, id, source, type };
     const accepted = await this.#deps.store.acceptEvent({
       tenant: DEFAULT_TENANT,
       source,
       id,
       type,
       acceptedAtMs: parts.clock.nowMs(),
-      body: JSON.stringify(value.value),
+      body: JSON.stringify(body),
     });
     parts.events.accepted();
     if (accepted.duplicate) parts.metrics.eventsDuplicate += 1;

@@ -31,6 +31,11 @@ export class SecretBook {
     this.#redactor.register(value);
   }
 
+  /** The text with everything masked that is known to be secret. */
+  masked(text: string): string {
+    return this.#redactor.maskText(text);
+  }
+
   async resolve(name: string): Promise<Json> {
     const value = await this.#env.secret(name);
     if (value === undefined) throw new AppError("secret-not-found", `There is no secret "${name}".`, { details: { secret: name } });

@@ -86,7 +86,7 @@ async function carryOut(input: ContainerInput, attempt: Attempt, tools: Tools): 
     return attempt.taskInput;
   }
   try {
-    return shape(await awaitContainer(id, { ...tools, attempt }), input.return);
+    return shape(await awaitContainer(id, { ...tools, attempt }), input.return, attempt);
   } catch (error) {
     if (error instanceof Stopped) throw await ended(id, error, { attempt, tools });
     throw error;
@@ -182,7 +182,7 @@ async function ended(id: string, stopped: Stopped, { attempt, tools }: Context):
 const EXCERPT_CHARACTERS_MAX = 2048;
 
 /** The output asked for. A code other than 0 is an error, unless the code itself was asked for. */
-function shape(end: ContainerEnd, wanted: ContainerInput["return"]): Json {
+function shape(end: ContainerEnd, wanted: ContainerInput["return"], attempt: Attempt): Json {
   if (wanted === "code") return end.code;
   if (wanted === "all") return { code: end.code, stdout: end.stdout, stderr: end.stderr };
   if (end.code !== 0) {
@@ -191,7 +191,7 @@ function shape(end: ContainerEnd, wanted: ContainerInput["return"]): Json {
       kind: "runtime",
       outcome: "answered",
       status: 500,
-      detail: { code: end.code, stderr: end.stderr.slice(-EXCERPT_CHARACTERS_MAX) },
+      detail: { code: end.code, stderr: attempt.masked(end.stderr).slice(-EXCERPT_CHARACTERS_MAX) },
     });
   }
   return wanted === "none" ? null : end[wanted];

@@ -106,7 +106,7 @@ export class Containers {
 /** The engine has answered, so nothing is unknown; whether trying again helps depends on whose fault it was. */
 export function refused({ status, body }: EngineAnswer, what: string): ConnectorError {
   const message = text(isJsonObject(body) ? body["message"] : body);
-  return new ConnectorError(`${what}: ${message.slice(0, 1000) || `status ${status}`}`, {
+  return new ConnectorError(`${what}: ${message || `status ${status}`}`, {
     kind: status === 400 || status === 404 ? "configuration" : "runtime",
     outcome: "answered",
     retryable: status >= 500,

@@ -57,7 +57,7 @@ async function pull(image: string, engine: EngineClient, attempt: Attempt): Prom
 
 function failure(image: string, why: string): ConnectorError {
   const isFinal = /not found|denied|unauthorized|invalid reference|does not exist/i.test(why);
-  return new ConnectorError(`The image ${image} could not be pulled: ${why.slice(0, 1000)}`, {
+  return new ConnectorError(`The image ${image} could not be pulled: ${why}`, {
     kind: isFinal ? "configuration" : "communication",
     outcome: "never-began",
     retryable: !isFinal,

@@ -24,8 +24,6 @@ export interface GrpcRequest {
 
 /** A flag and the length, before each message. */
 const PREFIX_BYTES = 5;
-/** Of a server's words; the whole of them belongs into its log. */
-const MESSAGE_CHARACTERS_MAX = 2048;
 
 /**
  * Sends one request over a session of its own and takes the answer to its end. Source: grpc.github.io/grpc/core/md_doc__p_r_o_t_o_c_o_l-_h_t_t_p2.html.
@@ -110,7 +108,8 @@ function answerOf(head: IncomingHttpHeaders, tail: IncomingHttpHeaders, frames: 
     return {
       messages: frames.messages,
       code: /^\d{1,2}$/.test(String(text)) ? Number(text) : 2,
-      message: decoded(String(found["grpc-message"] ?? "")).slice(0, MESSAGE_CHARACTERS_MAX),
+      // As long as a head may be: the runtime cuts it, after it has masked what is secret.
+      message: decoded(String(found["grpc-message"] ?? "")),
       details: typeof details === "string" ? Buffer.from(details, "base64") : undefined,
     };
   }

@@ -80,7 +80,7 @@ describe("oauth2", () => {
   test("a fetched token is registered for masking", async () => {
     const attempt = attemptForTests();
     await http.run({ method: "get", endpoint: { uri: `${server.origin}/x`, authentication: { oauth2: settings({}) } } }, attempt);
-    expect(attempt.masked).toEqual(["access-1"]);
+    expect(attempt.maskedValues).toEqual(["access-1"]);
   });
 
   test("client credentials go to the token endpoint under the authority, as a form by default", async () => {

@@ -66,7 +66,7 @@ export class Authenticator {
 
   async #byToken(settings: Oauth2Settings, attempt: Attempt): Promise<Credentials> {
     const fetchToken = async (how: { readonly renew: boolean }): Promise<string> => {
-      const token = await this.#tokens.token(settings, attempt.signal, how);
+      const token = await this.#tokens.token(settings, attempt, how);
       // Whoever holds it is the client: a target that echoes its headers must not put it into a record.
       attempt.mask(token.value);
       return `${token.type} ${token.value}`;

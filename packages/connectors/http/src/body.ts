@@ -51,12 +51,16 @@ export function decodeContent(body: Buffer, headers: Headers): Json {
   return isTextType(type) ? decodeText(body, headers) : body.toString("base64");
 }
 
-/** What an error's body says, cut to `charactersMax`; undefined when it is no text. */
-export function excerpt(body: Buffer, headers: Headers, charactersMax: number): string | undefined {
+/** What an error's body says, without its secrets and cut to `charactersMax`; undefined when it is no text. */
+export function excerpt(
+  { body, headers }: { readonly body: Buffer; readonly headers: Headers },
+  charactersMax: number,
+  masked: (text: string) => string,
+): string | undefined {
   const type = mediaType(headers);
   const isText = isJsonType(type) || isTextType(type) || (type === "" && isUtf8(body));
   if (!isText || body.length === 0) return undefined;
-  const text = decodeText(body, headers).trim();
+  const text = masked(decodeText(body, headers).trim());
   return text.length <= charactersMax ? text : `${text.slice(0, charactersMax)}…`;
 }
 

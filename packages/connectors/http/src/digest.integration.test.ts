@@ -112,7 +112,7 @@ describe("digest", () => {
     const call = caller();
     const output = await call(`${server.origin}/`, { output: "response" });
     const response = /response="(\w+)"/.exec(server.seen[1]?.headers.authorization ?? "")?.[1];
-    expect(call.attempt.masked).toContain(response);
+    expect(call.attempt.maskedValues).toContain(response);
     expect(output).toMatchObject({ request: { headers: { authorization: "***" } } });
   });
 

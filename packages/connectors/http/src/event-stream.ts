@@ -1,4 +1,4 @@
-import { ConnectorError } from "@tutti/connector-kit";
+import { type Attempt, ConnectorError } from "@tutti/connector-kit";
 
 import type { ExchangeRequest, Fetch } from "./exchange.ts";
 import { describeNetworkFailure } from "./failure.ts";
@@ -24,7 +24,7 @@ const REFUSAL_BYTES_MAX = 64 * 1024;
 export async function openStream(
   send: Fetch,
   request: Omit<ExchangeRequest, "followRedirects">,
-  options: { readonly headTimeoutMs: number; readonly signal: AbortSignal },
+  options: { readonly headTimeoutMs: number; readonly signal: AbortSignal; readonly attempt: Pick<Attempt, "masked"> },
 ): Promise<Response> {
   const head = new AbortController();
   const timer = setTimeout(() => head.abort(), options.headTimeoutMs);
@@ -45,7 +45,7 @@ export async function openStream(
     clearTimeout(timer);
   }
   if (response.status < 300) return response;
-  throw await refused(response, request);
+  throw await refused(response, request, options.attempt);
 }
 
 function gaveUp(target: string, headTimeoutMs: number | undefined): ConnectorError {
@@ -58,7 +58,11 @@ function gaveUp(target: string, headTimeoutMs: number | undefined): ConnectorErr
   });
 }
 
-async function refused(response: Response, request: Omit<ExchangeRequest, "followRedirects">): Promise<ConnectorError> {
+async function refused(
+  response: Response,
+  request: Omit<ExchangeRequest, "followRedirects">,
+  attempt: Pick<Attempt, "masked">,
+): Promise<ConnectorError> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
@@ -71,7 +75,7 @@ async function refused(response: Response, request: Omit<ExchangeRequest, "follo
     // The status has said it; the rest of its explanation is lost.
   }
   const { status, statusText, headers } = response;
-  return statusError({ status, statusText, headers, body: Buffer.concat(chunks), request });
+  return statusError({ status, statusText, headers, body: Buffer.concat(chunks), request }, attempt);
 }
 
 /** The bytes of a body as they come; the connection is closed when the reader stops early. */

@@ -88,7 +88,7 @@ async function follow(send: Fetch, first: ExchangeRequest, limits: ExchangeLimit
         kind: "communication",
         outcome: "answered",
         status: answer.status,
-        detail: `The last redirect led to ${next.origin}${next.pathname}.`,
+        detail: `The last redirect led to ${next.origin}.`,
       });
     }
     request = redirected(request, answer.status, next);

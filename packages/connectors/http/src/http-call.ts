@@ -78,9 +78,9 @@ export async function carryOut(request: PreparedRequest, attempt: Attempt, deps:
     ...deps,
     attempt,
   });
-  attempt.log("info", `${answer.request.method} ${publicUrl(answer.request.url)} → ${answer.status}`);
+  attempt.log("info", `${answer.request.method} ${publicUrl(answer.request.url, attempt)} → ${answer.status}`);
   const isSuccess = answer.status >= 200 && answer.status < (prepared.redirect ? 400 : 300);
-  if (!isSuccess) throw statusError(answer);
+  if (!isSuccess) throw statusError(answer, attempt);
   return shape(answer, prepared.output);
 }
 
@@ -136,12 +136,12 @@ function invalid(message: string): ConnectorError {
 }
 
 /** The error of a complete answer whose status is no success. */
-export function statusError(answer: Answer): ConnectorError {
+export function statusError(answer: Answer, attempt: Pick<Attempt, "masked">): ConnectorError {
   const { status, request } = answer;
   const title = answer.statusText === "" ? `HTTP status ${status}` : `${status} ${answer.statusText}`;
   const redirect = status >= 300 && status < 400 ? " Redirects are errors unless `redirect: true` is set." : "";
-  const detail = excerpt(answer.body, answer.headers, ERROR_EXCERPT_CHARACTERS_MAX);
-  return new ConnectorError(`${request.method} ${publicUrl(request.url)} answered ${title}.${redirect}`, {
+  const detail = excerpt(answer, ERROR_EXCERPT_CHARACTERS_MAX, (text) => attempt.masked(text));
+  return new ConnectorError(`${request.method} ${publicUrl(request.url, attempt)} answered ${title}.${redirect}`, {
     kind: "communication",
     outcome: "answered",
     status,
@@ -150,9 +150,9 @@ export function statusError(answer: Answer): ConnectorError {
   });
 }
 
-/** For messages and logs: a query may hold credentials. */
-export function publicUrl(url: URL): string {
-  return `${url.origin}${url.pathname}`;
+/** For messages and logs: a query may hold credentials. Masked before it is cut, since a secret may hold a `?` or `#` itself. */
+export function publicUrl(url: URL, attempt: Pick<Attempt, "masked">): string {
+  return attempt.masked(url.href).replace(/[?#][^]*$/, "");
 }
 
 function shape(answer: Answer, output: OutputForm): Json {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { ConnectorError } from "@tutti/connector-kit";
+import { type Attempt, ConnectorError } from "@tutti/connector-kit";
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { encodeForm, excerpt } from "./body.ts";
 import { type Answer, exchange, type ExchangeLimits, type Fetch } from "./exchange.ts";
@@ -10,6 +10,15 @@ export interface AccessToken {
   /** As the authority spells it; `Bearer` unless it says otherwise. */
   readonly type: string;
   readonly value: string;
+}
+
+/** What is done with secrets in texts of others. */
+type Redaction = Pick<Attempt, "mask" | "masked">;
+
+/** Attempts that wait for one token share the request of the first. */
+interface TokenOrder {
+  readonly settings: Oauth2Settings;
+  readonly redaction: Redaction;
 }
 
 interface KeptToken extends AccessToken {
@@ -48,17 +57,21 @@ export class TokenSource {
    *
    * @throws ConnectorError never-began.
    */
-  async token(settings: Oauth2Settings, signal: AbortSignal, how: { readonly renew: boolean }): Promise<AccessToken> {
+  async token(
+    settings: Oauth2Settings,
+    attempt: Redaction & Pick<Attempt, "signal">,
+    how: { readonly renew: boolean },
+  ): Promise<AccessToken> {
     const key = createHash("sha256").update(JSON.stringify(settings)).digest("base64");
     const kept = this.#kept.get(key);
     if (kept !== undefined && !how.renew && kept.expiresAtMs > this.#nowMs()) return kept;
     this.#kept.delete(key);
-    const pending = this.#underWay.get(key) ?? this.#fetchShared(key, settings, kept?.refreshToken);
-    return unlessAborted(pending, signal);
+    const pending = this.#underWay.get(key) ?? this.#fetchShared(key, { settings, redaction: attempt }, kept?.refreshToken);
+    return unlessAborted(pending, attempt.signal);
   }
 
-  #fetchShared(key: string, settings: Oauth2Settings, refreshToken: string | undefined): Promise<KeptToken> {
-    const pending = this.#renew(settings, refreshToken)
+  #fetchShared(key: string, order: TokenOrder, refreshToken: string | undefined): Promise<KeptToken> {
+    const pending = this.#renew(order, refreshToken)
       .then((token) => {
         if (this.#kept.size >= TOKENS_MAX) this.#kept.delete(this.#kept.keys().next().value ?? "");
         this.#kept.set(key, token);
@@ -69,19 +82,19 @@ export class TokenSource {
     return pending;
   }
 
-  async #renew(settings: Oauth2Settings, refreshToken: string | undefined): Promise<KeptToken> {
+  async #renew(order: TokenOrder, refreshToken: string | undefined): Promise<KeptToken> {
     if (refreshToken !== undefined) {
       try {
-        return await this.#request(settings, { grant_type: "refresh_token", refresh_token: refreshToken });
+        return await this.#request(order, { grant_type: "refresh_token", refresh_token: refreshToken });
       } catch (error) {
         // A refresh token may end as well: then the grant itself is used again.
         if (!(error instanceof ConnectorError) || error.errorKind !== "authentication") throw error;
       }
     }
-    return this.#request(settings, grantFields(settings));
+    return this.#request(order, grantFields(order.settings));
   }
 
-  async #request(settings: Oauth2Settings, grant: Record<string, Json>): Promise<KeptToken> {
+  async #request({ settings, redaction }: TokenOrder, grant: Record<string, Json>): Promise<KeptToken> {
     const url = tokenUrl(settings);
     const { fields, authorization } = clientFields(settings);
     const all: JsonObject = { ...grant, ...scopeFields(settings), ...fields };
@@ -93,7 +106,11 @@ export class TokenSource {
     const answer = await exchange(this.#send, sent, { ...this.#limits, signal: NEVER_ABORTED }).catch((error: unknown) => {
       throw asNeverBegan(error, url);
     });
-    return readToken(answer, url, settings, this.#nowMs());
+    if (answer.status !== 200 && answer.status !== 201) throw refusal(answer, url, redaction);
+    const token = readToken(answer, url, settings, this.#nowMs());
+    // Whoever holds it is the client: an authority that echoes its requests must not put it into a record.
+    if (token.refreshToken !== undefined) redaction.mask(token.refreshToken);
+    return token;
   }
 }
 
@@ -112,7 +129,6 @@ function asNeverBegan(error: unknown, url: URL): ConnectorError {
 }
 
 function readToken(answer: Answer, url: URL, settings: Oauth2Settings, nowMs: number): KeptToken {
-  if (answer.status !== 200 && answer.status !== 201) throw refusal(answer, url);
   const content = parseObject(answer.body);
   const value = content?.["access_token"];
   if (content === undefined || typeof value !== "string" || value === "") {
@@ -130,8 +146,8 @@ function readToken(answer: Answer, url: URL, settings: Oauth2Settings, nowMs: nu
   };
 }
 
-function refusal(answer: Answer, url: URL): ConnectorError {
-  const detail = excerpt(answer.body, answer.headers, EXCERPT_CHARACTERS_MAX);
+function refusal(answer: Answer, url: URL, redaction: Redaction): ConnectorError {
+  const detail = excerpt(answer, EXCERPT_CHARACTERS_MAX, (text) => redaction.masked(text));
   const isBroken = answer.status >= 500 || answer.status === 429;
   return new ConnectorError(`${url.host} answered ${answer.status} to the request for a token.`, {
     kind: isBroken ? "communication" : "authentication",

@@ -102,7 +102,7 @@ describe("against oidc-provider", () => {
         client_id: "tutti",
         scope: "orders:read",
       });
-      expect(attempt.masked).toEqual([first.authorization.replace("Bearer ", "")]);
+      expect(attempt.maskedValues).toEqual([first.authorization.replace("Bearer ", "")]);
       expect(await call(settings)).toEqual(first);
       nowMs = 80_000;
       expect((await call(settings)).authorization).not.toBe(first.authorization);

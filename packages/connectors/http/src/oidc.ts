@@ -119,7 +119,7 @@ function httpUrl(text: Json | undefined): URL | undefined {
   return url?.protocol === "https:" || url?.protocol === "http:" ? url : undefined;
 }
 
-/** What another side says about itself may be of any length. */
+/** What another side says about itself; the runtime cuts messages, after it has masked them. */
 function shown(value: Json | undefined): string {
-  return JSON.stringify(value ?? null).slice(0, 200);
+  return JSON.stringify(value ?? null);
 }

@@ -3,7 +3,7 @@ import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Attempt, ConnectorError, fileWithin, OutsideDirectoryError } from "@tutti/connector-kit";
 import { exchangeAuthenticated } from "./authenticated-exchange.ts";
-import { type HttpDeps, publicUrl } from "./http-call.ts";
+import type { HttpDeps } from "./http-call.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Endpoint } from "./http-input.ts";
 
@@ -119,7 +119,7 @@ export function resourceFailure(
   reason: string,
   more: { readonly kind: ResourceKind; readonly retryable: boolean; readonly status?: number; readonly cause?: unknown },
 ): ConnectorError {
-  const where = url.protocol === "file:" ? url.pathname : publicUrl(url);
+  const where = url.protocol === "file:" ? url.pathname : `${url.origin}${url.pathname}`;
   const { kind, ...rest } = more;
   return new ConnectorError(`The ${kind.name} ${where} can't be used: ${reason}.`, {
     kind: more.retryable || more.status !== undefined ? "communication" : "configuration",

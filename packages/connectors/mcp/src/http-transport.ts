@@ -15,12 +15,12 @@ export async function openHttp(given: HttpTransport, client: HttpClient, attempt
   headers.set("accept", "application/json, text/event-stream");
   if (authentication !== undefined)
     headers.set("authorization", await client.authenticator.bearerHeader(authentication, url.origin, attempt));
-  const target = publicUrl(url);
+  const target = publicUrl(url, attempt);
 
   const post = async (message: Message): Promise<Response> => {
     const request = { method: "POST", url, headers: new Headers(headers), body: JSON.stringify(message) };
     if (message["method"] === "tools/call") request.headers.set("idempotency-key", attempt.token);
-    const response = await openStream(client.send, request, { headTimeoutMs: client.limits.headTimeoutMs, signal });
+    const response = await openStream(client.send, request, { headTimeoutMs: client.limits.headTimeoutMs, signal, attempt });
     const session = response.headers.get("mcp-session-id");
     if (session !== null) {
       attempt.mask(session);
@@ -50,7 +50,7 @@ export async function openHttp(given: HttpTransport, client: HttpClient, attempt
       if (!headers.has("mcp-session-id")) return;
       // The server may not allow it (405), and the session ends by itself then.
       const request = { method: "DELETE", url, headers, body: undefined };
-      const options = { headTimeoutMs: CLOSE_MS, signal: AbortSignal.timeout(CLOSE_MS) };
+      const options = { headTimeoutMs: CLOSE_MS, signal: AbortSignal.timeout(CLOSE_MS), attempt };
       await openStream(client.send, request, options).then(
         (response) => response.body?.cancel(),
         () => {},

@@ -88,7 +88,7 @@ async function carryOut(task: ProcessTask, own: Readonly<Record<string, string |
       isOver = false;
       return attempt.taskInput;
     }
-    return shape(await runProcess(plan, workspace, attempt), task.return);
+    return shape(await runProcess(plan, workspace, attempt), task.return, attempt);
   } finally {
     if (isOver) await workspace.remove();
   }
@@ -145,7 +145,7 @@ function configurationError(message: string): ConnectorError {
 }
 
 /** The output asked for. A code other than 0 is an error, unless the code itself was asked for. */
-function shape(end: ProcessEnd, wanted: ProcessReturn): Json {
+function shape(end: ProcessEnd, wanted: ProcessReturn, attempt: Attempt): Json {
   if (wanted === "code") return end.code;
   if (wanted === "all") return { code: end.code, stdout: end.stdout, stderr: end.stderr };
   if (end.code !== 0) {
@@ -154,7 +154,7 @@ function shape(end: ProcessEnd, wanted: ProcessReturn): Json {
       kind: "runtime",
       outcome: "answered",
       status: 500,
-      detail: { code: end.code, stderr: excerptOf(end.stderr) },
+      detail: { code: end.code, stderr: excerptOf(attempt.masked(end.stderr)) },
     });
   }
   return wanted === "none" ? null : end[wanted];

@@ -137,7 +137,7 @@ async function supervise(
     const end = await Promise.race([exited, stopped]);
     if (end === "stopped") {
       await endGroup(child, exited, attempt);
-      throw stoppedError(String(stop.signal.reason), captures.stderr);
+      throw stoppedError(String(stop.signal.reason), attempt.masked(captures.stderr.text));
     }
     await Promise.race([drained, sleep(DRAIN_MS, undefined, { ref: false })]);
     captures.stdout.end();
@@ -145,7 +145,7 @@ async function supervise(
     // Flooding may be noticed only after the process itself has ended.
     if (stop.signal.aborted) {
       await endGroup(child, exited, attempt);
-      throw stoppedError(String(stop.signal.reason), captures.stderr);
+      throw stoppedError(String(stop.signal.reason), attempt.masked(captures.stderr.text));
     }
     return { ...end, stdout: captures.stdout.text, stderr: captures.stderr.text };
   } finally {
@@ -207,15 +207,15 @@ function isGroupAlive(pid: number): boolean {
   return signalGroup(pid, 0);
 }
 
-function stoppedError(why: string, stderr: OutputCapture): ConnectorError {
+function stoppedError(why: string, stderr: string): ConnectorError {
   return new ConnectorError(`The process was ended: ${why}.`, {
     kind: why.startsWith("the attempt") ? "timeout" : "runtime",
     outcome: "unknown",
-    detail: { stderr: excerptOf(stderr.text) },
+    detail: { stderr: excerptOf(stderr) },
   });
 }
 
-/** The end of what a process complained about: that is where the reason stands. */
+/** The end of what a process complained about: that is where the reason stands. Secrets are masked in it before: half of one is not recognised. */
 const EXCERPT_CHARACTERS_MAX = 2048;
 
 export function excerptOf(text: string): string {

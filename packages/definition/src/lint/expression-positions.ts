@@ -209,14 +209,21 @@ function* literals(value: Json | undefined, pointer: string, scope: Scope, style
       yield* literals(
         item,
         joinPointer(pointer, key),
-        { ...scope, availability: sentAvailability(key, isProcess, scope.availability) },
+        { ...scope, availability: availabilityAt(joinPointer(pointer, key), scope.availability) },
         inner,
       );
     }
   }
 }
 
-function sentAvailability(key: string, isProcess: boolean, outer: Availability): Availability {
-  if (key !== "authentication" && !(isProcess && key === "environment")) return outer;
+/** Where secrets may be read although what lies around it is data of the run. */
+const SENT_WITHIN_DATA =
+  /^\/use\/catalogs\/[^/]+\/endpoint\/authentication$|\/run\/script\/source\/endpoint\/authentication$|\/run\/(?:container|script|shell)\/environment$/;
+/** The arguments of a program can be read by everybody on its machine: secrets go into its environment. */
+const SEEN_BY_ALL = /\/with\/transport\/stdio\/(?:command|arguments)$/;
+
+function availabilityAt(pointer: string, outer: Availability): Availability {
+  if (outer === "sent" && SEEN_BY_ALL.test(pointer)) return "definition";
+  if (!SENT_WITHIN_DATA.test(pointer)) return outer;
   return outer === "workflow" ? "workflowSent" : outer === "definition" ? "sent" : outer;
 }

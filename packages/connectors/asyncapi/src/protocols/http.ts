@@ -25,7 +25,7 @@ export const httpProtocol: Protocol = {
     if (method === "GET" || method === "HEAD") throw misfit(`The operation's HTTP method is ${method}, which carries no message.`);
     const request = { method, url: urlOf(exchange), headers, body: message.body, followRedirects: false };
     const answer = await exchangeAuthenticated(request, exchange.authentication, { ...http, attempt });
-    if (answer.status >= 300) throw statusError(answer);
+    if (answer.status >= 300) throw statusError(answer, attempt);
     return { statusCode: answer.status, content: decodeContent(answer.body, answer.headers) };
   },
 
@@ -38,6 +38,7 @@ export const httpProtocol: Protocol = {
     const response = await openStream(http.send, request, {
       headTimeoutMs: http.limits.headTimeoutMs,
       signal: AbortSignal.any([attempt.signal, ending.signal]),
+      attempt,
     });
     const type = response.headers.get("content-type") ?? "none";
     if (!type.startsWith("text/event-stream")) {
