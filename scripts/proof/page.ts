@@ -5,7 +5,7 @@ import { grouped, isCounted, type Standing, standingOf } from "./sums.ts";
 const BEGIN = "<!-- sums: from docs/proof.json by `npm run generate`; change nothing between here -->";
 const END = "<!-- and here -->";
 /** Figures that are no sums over pieces. */
-const NO_SUM = /Ms$|^violations$/;
+const NO_SUM = /Ms$|-ms$|^violations$/;
 
 /** The page with its block renewed. @throws Error when the page has no place for it. */
 export function withSums(page: string, ledger: Ledger): string {

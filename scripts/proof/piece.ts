@@ -11,7 +11,7 @@ const CUT_CODES: readonly number[] = [129, 130, 137, 143];
 /** Enough of a log to see what was found; all of it stays in the log until the next piece. */
 const FINDING_LENGTH_MAX = 2000;
 const TAIL_LINES = 15;
-const TELLING = /^\s*(?:FAILED|FAIL|REPRODUCE)\b|NOT caught/;
+const TELLING = /^\s*(?:FAILED|FAIL|REPRODUCE)\b|^--- |NOT caught/;
 
 export type PieceResult =
   | { readonly kind: "counted"; readonly verdict: Piece["verdict"]; readonly counts: Piece["counts"]; readonly finding: string | undefined }

@@ -58,6 +58,14 @@ test("a finding is open until it is mended or explained, also when it is of earl
   expect(all).toHaveLength(3);
 });
 
+test("of pieces that are to pass in a row, those before a failure that nobody has explained do not count", () => {
+  const inARow: Goal = { ...GOAL, isInARow: true };
+  const failed = piece(1011, { verdict: "failed" });
+  expect(standingOf(inARow, ledger(piece(1001), failed, piece(1021), piece(1031)))).toMatchObject({ reached: 200, pieces: 2 });
+  const explained = { ...failed, explanation: "the machine had no network" };
+  expect(standingOf(inARow, ledger(piece(1001), explained, piece(1021)))).toMatchObject({ reached: 200, pieces: 2 });
+});
+
 test("seeds go on after every piece there is, whatever became of it, in any order", () => {
   expect(nextSeed(GOAL, ledger())).toBe(1001);
   expect(nextSeed(GOAL, ledger(piece(1021, { verdict: "failed", base: "c0" }), piece(1001)))).toBe(1031);

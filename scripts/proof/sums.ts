@@ -24,7 +24,9 @@ export function isCounted(ledger: Ledger, piece: Piece): boolean {
 
 export function standingOf(goal: Goal, ledger: Ledger): Standing {
   const mine = ledger.pieces.filter((piece) => piece.proof === goal.name);
-  const counted = mine.filter((piece) => isCounted(ledger, piece));
+  const isOpen = (piece: Piece): boolean => piece.verdict !== "passed" && piece.mendedBy === undefined && piece.explanation === undefined;
+  const begin = goal.isInARow === true ? mine.findLastIndex(isOpen) + 1 : 0;
+  const counted = mine.slice(begin).filter((piece) => isCounted(ledger, piece));
   const sums: Record<string, number> = {};
   for (const piece of counted) for (const [name, count] of Object.entries(piece.counts)) sums[name] = (sums[name] ?? 0) + count;
   const reached = goal.reached(sums);
@@ -36,7 +38,7 @@ export function standingOf(goal: Goal, ledger: Ledger): Standing {
     missing: Math.max(0, goal.target - reached),
     pieces: counted.length,
     seconds: counted.reduce((sum, piece) => sum + piece.seconds, 0),
-    open: found.filter((piece) => piece.mendedBy === undefined && piece.explanation === undefined),
+    open: found.filter(isOpen),
     found,
   };
 }
