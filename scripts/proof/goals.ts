@@ -82,6 +82,19 @@ export const GOALS: readonly Goal[] = [
     minutesMax: 20,
   },
   {
+    name: "fuzz",
+    unit: "inputs of the target that had fewest",
+    target: 1_000_000,
+    reached: (sums) => {
+      const perTarget = Object.entries(sums).flatMap(([name, count]) => (name.startsWith("inputs-") ? [count] : []));
+      return perTarget.length === 0 ? 0 : Math.min(...perTarget);
+    },
+    firstSeed: FIRST_SEED,
+    seedsPerPiece: 1,
+    command: (seed) => ["tests/fuzz/main.ts", "--inputs", "100000", "--seed", String(seed)],
+    minutesMax: 12,
+  },
+  {
     name: "flakes",
     unit: "whole checks in a row",
     target: 20,
