@@ -349,6 +349,8 @@ test("explain says why a task did not run and what another waits for; show --at 
       },
     ],
   });
+  const trace = await tutti(directory, ["run", "trace", "@latest"]);
+  expect(json(trace.out)).toMatchObject({ resourceSpans: [{ scopeSpans: [{ spans: [{ name: "pick", links: [] }, { name: "large" }] }] }] });
   const first = json((await tutti(directory, ["run", "show", "@latest", "--at", "1", "--json"])).out);
   expect(first).toMatchObject({ seq: 1, status: "waiting" });
   const moment = await tutti(directory, ["run", "show", "@latest", "--at", String(first["at"]), "--json"]);

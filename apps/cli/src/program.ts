@@ -36,6 +36,7 @@ const NOUNS: readonly Noun[] = [
       (await import("./commands/run-list.ts")).runList,
       (await import("./commands/run-show.ts")).runShow,
       (await import("./commands/run-explain.ts")).runExplain,
+      (await import("./commands/run-trace.ts")).runTrace,
       (await import("./commands/run-watch.ts")).runWatch,
       (await import("./commands/run-logs.ts")).runLogs,
       (await import("./commands/run-events.ts")).runEvents,

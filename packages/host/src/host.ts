@@ -237,6 +237,7 @@ function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiServ
     waitFor: (runId, until, signal) => runtime.waitFor(runId, until, signal),
     records: (runId, fromSeq, limit) => runtime.records(runId, fromSeq, limit),
     lifecycleEvents: (runId) => runtime.lifecycleEvents(runId),
+    trace: (runId) => runtime.trace(runId),
     logs: (runId, options) => runtime.logs(runId, options),
     backup,
     prune: (request) => runtime.prune(request),

@@ -16,4 +16,5 @@ export type { RunChange } from "./run-changes.ts";
 export type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";
 export { createNodeEnv } from "./node-env.ts";
 export { socketPathOf } from "./socket-path.ts";
+export { toOtlp } from "./traces/otlp.ts";
 export { TUTTI_VERSION } from "./version.ts";

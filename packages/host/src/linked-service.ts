@@ -100,6 +100,7 @@ export class LinkedService implements TuttiService {
   backup: TuttiService["backup"] = (request) => this.#call("backup", request, (service) => service.backup(request));
   lifecycleEvents: TuttiService["lifecycleEvents"] = (runId) =>
     this.#call("lifecycleEvents", { runId }, (service) => service.lifecycleEvents(runId));
+  trace: TuttiService["trace"] = (runId) => this.#call("trace", { runId }, (service) => service.trace(runId));
   diagnose: TuttiService["diagnose"] = () => this.#call("diagnose", {}, (service) => service.diagnose());
 
   watch: TuttiService["watch"] = (runId, signal) =>

@@ -33,6 +33,7 @@ export const UNARY_CALLS = {
   prune: (service, given) => service.prune(read.pruneRequest(given)),
   backup: (service, given) => service.backup(read.backupRequest(given)),
   lifecycleEvents: (service, given) => service.lifecycleEvents(read.text(given, "runId")),
+  trace: (service, given) => service.trace(read.text(given, "runId")),
   diagnose: (service) => service.diagnose(),
 } as const satisfies Partial<Record<keyof Served, (service: Served, given: JsonObject, signal: AbortSignal) => Promise<unknown>>>;
 
@@ -73,6 +74,7 @@ export const REPEATABLE_CALLS: ReadonlySet<string> = new Set<UnaryCall>([
   "waitFor",
   "records",
   "lifecycleEvents",
+  "trace",
   // What is gone is not there the second time.
   "prune",
   "diagnose",

@@ -23,6 +23,7 @@ export function serviceWith(given: Partial<Served>): Served {
     acceptEvent: refuse,
     listEvents: refuse,
     explain: refuse,
+    trace: refuse,
     show: refuse,
     list: refuse,
     resolveRunId: refuse,

@@ -1,7 +1,7 @@
 /* Over 500 lines: the whole of the runtime's interface, most of it one call to the part that does the work. */
 import { hash } from "node:crypto";
 import type { Connector } from "@tutti/connector-kit";
-import { LifecycleDeriver, type OperatorActed, type RunView } from "@tutti/engine";
+import { LifecycleDeriver, type OperatorActed, type RunView, type RunTrace, traceRun } from "@tutti/engine";
 import { AppError, type CloudEvent, CloudEventSchema, DEFAULT_TENANT, type Json, jsonEqual, PAYLOAD_BYTES_MAX } from "@tutti/model";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
 import { crashDetail } from "./crash-detail.ts";
@@ -317,6 +317,12 @@ class RuntimeService implements Runtime {
     const { history } = this.#open();
     const context = await history.context(await history.row(runId));
     return new LifecycleDeriver(context).feed(await history.records(runId));
+  }
+
+  async trace(runId: string): Promise<RunTrace> {
+    const { history } = this.#open();
+    const context = await history.context(await history.row(runId));
+    return traceRun(await history.records(runId), context);
   }
 
   async *logs(

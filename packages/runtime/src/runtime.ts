@@ -1,6 +1,6 @@
 import type { CloudEvent, Json, JsonObject } from "@tutti/model";
 import type { Finding } from "@tutti/definition";
-import type { EventExplanation, RunView, TaskExplanation } from "@tutti/engine";
+import type { EventExplanation, RunTrace, RunView, TaskExplanation } from "@tutti/engine";
 import type { RuntimeGauges } from "./metrics/runtime-metrics.ts";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, StoredEvent, StoreReport } from "@tutti/store";
 
@@ -76,6 +76,8 @@ export interface Runtime {
   records(runId: string, fromSeq: number, limit: number): Promise<readonly { readonly seq: number; readonly record: Json }[]>;
   /** The run's lifecycle events of the specification, derived from its records: the same records give the same events with the same ids. */
   lifecycleEvents(runId: string): Promise<readonly CloudEvent[]>;
+  /** The run's trace, derived from its records: the same records give the same spans. */
+  trace(runId: string): Promise<RunTrace>;
   /** Log lines of the run's attempts, oldest first; with `follow` it goes on until the run is final or the signal. */
   logs(runId: string, options: { readonly task?: string; readonly follow: boolean; readonly signal: AbortSignal }): AsyncIterable<LogLine>;
 

@@ -1,6 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import type { CommitBatch, CommitResult, RecordBody, RunCommit, Store } from "@tutti/store";
-import { deriveTraceId } from "../trace-id.ts";
+import { deriveTraceId } from "../traces/trace-id.ts";
 import type { EventLog } from "./event-log.ts";
 import type { LogFields } from "./log-catalogue.ts";
 

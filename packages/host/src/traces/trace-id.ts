@@ -7,3 +7,11 @@ const TRACE_ID_LENGTH = 32;
 export function deriveTraceId(runId: string): string {
   return hash("sha256", `tutti trace ${runId}`, "hex").slice(0, TRACE_ID_LENGTH);
 }
+
+/** Hexadecimal digits of a span id: 8 bytes. */
+const SPAN_ID_LENGTH = 16;
+
+/** The span of a run that `key` names; derived like its trace. */
+export function deriveSpanId(runId: string, key: string): string {
+  return hash("sha256", `tutti span ${runId} ${key}`, "hex").slice(0, SPAN_ID_LENGTH);
+}
