@@ -28,8 +28,6 @@ const ExampleRow = z.strictObject({
   remark: z.string().optional(),
   /** Further documents that are published before, by name. */
   others: z.record(z.string(), Document).optional(),
-  /** Texts by URL that everybody can read: descriptions of interfaces, functions of catalogs. */
-  outside: z.record(z.string(), Data).optional(),
   /** A container engine, by images; and what must have become of it: containers made, images pulled, names of containers left. */
   engine: z
     .strictObject({

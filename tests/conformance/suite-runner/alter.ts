@@ -32,6 +32,7 @@ export function alterations(expect: Expect): readonly Alteration[] {
   if (expect.emitted !== undefined) add("emitted", { emitted: [...expect.emitted, { type: "never" }] });
   if (expect.lasts !== undefined) add("lasts", { lasts: 1_234_567_891 });
   for (const name of Object.keys(expect.tasks ?? {})) add(`tasks.${name}`, { tasks: { ...expect.tasks, [name]: "«another»" } });
+  if (expect.starts !== undefined) add("starts", { starts: [...expect.starts, 0] });
   if (expect.waits !== undefined) add("waits", { waits: [...expect.waits, { task: "never", for: "timer" }] });
   if (expect.doubts !== undefined) add("doubts", { doubts: [...expect.doubts, "/do/never"] });
   if (expect.records !== undefined) add("records", { records: [...expect.records, "never"] });

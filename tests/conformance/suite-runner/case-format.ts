@@ -44,6 +44,10 @@ const StubFunction = z.strictObject({
   requestTimeout: Span.optional(),
   answers: z.array(FunctionAnswer).optional(),
   lookUps: z.array(LookUpAnswer).optional(),
+  /** What a broker holds, for subscriptions of `asyncapi`. */
+  messages: z
+    .array(z.strictObject({ payload: Data, headers: Mapping.optional(), correlationId: z.string().optional(), comes: Span.optional() }))
+    .optional(),
 });
 export type StubFunction = z.infer<typeof StubFunction>;
 
@@ -136,6 +140,7 @@ const Expect = z.strictObject({
   doubts: z.array(z.string()).optional(),
   records: z.array(z.string()).optional(),
   runs: z.record(z.string(), z.strictObject(ExpectedRun)).optional(),
+  starts: z.array(Moment).optional(),
   refused: z.union([z.literal(true), z.string()]).optional(),
   startRefused: z.string().optional(),
 });
@@ -149,6 +154,8 @@ export const SceneShape = {
   secrets: z.record(z.string(), Data).optional(),
   functions: z.record(z.string(), StubFunction).optional(),
   http: z.record(z.string(), z.array(HttpAnswer)).optional(),
+  /** Texts outside of the document by URL: functions, catalogs, schemas. */
+  outside: z.record(z.string(), Data).optional(),
   steps: z.array(Step).optional(),
   stopAfter: Span.optional(),
   expect: Expect.optional(),

@@ -4,6 +4,9 @@ import type { Expect, ExpectedCall, ExpectedTask } from "./case-format.ts";
 import { allTasks, names, type Observed } from "./play.ts";
 import type { Delivery } from "./stand-ins.ts";
 
+/** The suite's clock begins here. */
+const BEGINNING_MS = Date.UTC(2026, 0, 1);
+
 type ExpectedRun = NonNullable<Expect["runs"]>[string];
 
 /** Whether the process died on the way: then records and moments may be more and later, never fewer and earlier. */
@@ -32,6 +35,7 @@ export function judge(expect: Expect, seen: Observed, options: JudgeOptions): re
     if (run === undefined) found.push(`there is no run ${name}; there are ${[...seen.runs.keys()].join(", ")}`);
     else found.push(...judgeRun(`${name}: `, wanted, run));
   }
+  if (expect.starts !== undefined) found.push(...judgeStarts(expect.starts, seen, options));
   if (expect.context !== undefined && !jsonEqual(main.context, expect.context))
     found.push(differs("context", expect.context, main.context));
   if (expect.calls !== undefined) found.push(...judgeCalls(expect.calls, seen.deliveries, options));
@@ -95,6 +99,14 @@ function withoutTime(value: Json): Json {
   if (Array.isArray(value)) return value.map((item) => withoutTime(item as Json));
   if (!isJsonObject(value)) return value;
   return Object.fromEntries(Object.keys(value).map((key) => [key, key === "time" ? "…" : withoutTime(value[key] as Json)]));
+}
+
+/** When the runs began, the earliest first. */
+function judgeStarts(expect: NonNullable<Expect["starts"]>, seen: Observed, options: JudgeOptions): readonly string[] {
+  const starts = [...seen.runs.values()].map((run) => run.startedAtMs - BEGINNING_MS).toSorted((left, right) => left - right);
+  if (starts.length !== expect.length)
+    return [`starts: expected ${expect.length} runs, there are ${starts.length}: ${starts.join(", ")} ms`];
+  return expect.flatMap((wanted, index) => judgeSpan(`start ${index + 1}`, wanted, starts[index] ?? -1, options));
 }
 
 function judgeRun(prefix: string, expect: ExpectedRun, run: RunView): readonly string[] {

@@ -50,7 +50,7 @@ export class Life implements Caller {
     const { surroundings } = deps;
     const http = httpClient({ fetch: this.#fetch(deps.standIns, surroundings), nowMs: () => deps.clock.wallClockMs() });
     const real = [httpConnector({ client: http }), processConnector({}), ...(surroundings?.connectors(http) ?? [])];
-    const connectors = [deps.standIns.connector(this), ...real.map((connector) => this.#counted(connector))];
+    const connectors = [...deps.standIns.connectors(this), ...real.map((connector) => this.#counted(connector))];
     this.runtime = createRuntime({
       store: mortalStore(this.#countedStore(deps.store), this),
       connectors: connectors.map((connector) => mortalConnector(connector, this)),
@@ -59,7 +59,7 @@ export class Life implements Caller {
       version: "suite",
       installationId: deps.installationId,
       ...(deps.limits !== undefined && { limits: deps.limits }),
-      ...(surroundings !== undefined && { references: surroundings.references }),
+      references: surroundings?.references ?? deps.standIns.references,
     });
   }
 

@@ -331,7 +331,7 @@ class Game {
     for (const row of await this.#rows(life)) {
       if (known.has(row.runId)) continue;
       let name = row.name;
-      for (let number = 2; children.has(name); number += 1) name = `${row.name}#${number}`;
+      for (let number = 2; children.has(name) || this.#started.has(name); number += 1) name = `${row.name}#${number}`;
       children.set(name, row.runId);
     }
     return children;

@@ -1,5 +1,15 @@
 import { type Attempt, type Connector, ConnectorError, type ConnectorFunction, defineConnector, z } from "@tutti/connector-kit";
-import { type EffectClass, ERROR_STATUS, type ErrorKind, isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import {
+  AppError,
+  durationMs,
+  type EffectClass,
+  ERROR_STATUS,
+  type ErrorKind,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+} from "@tutti/model";
+import type { ReferenceReader } from "@tutti/runtime";
 import type { VirtualClock } from "@tutti/testkit";
 import type { FunctionAnswer, HttpAnswer, StubFunction } from "./case-format.ts";
 import type { SuiteCase } from "./case-file.ts";
@@ -38,6 +48,13 @@ const STANDARD_FUNCTIONS: Readonly<Record<string, EffectClass>> = {
   "echo.send": "unsafe",
 };
 const CONNECTOR = "stub";
+/** Calls of the language that a case may script under their own name: their class is the language's. */
+const LANGUAGE_CALLS: Readonly<Record<string, ConnectorFunction["effect"]>> = {
+  asyncapi: (input) => (input["subscription"] === undefined ? "unsafe" : "read"),
+  grpc: "unsafe",
+  mcp: (input) => (input["method"] === "tools/call" ? "unsafe" : "read"),
+  "run.container": "idempotent",
+};
 const REQUEST_TIMEOUT_MS = 1000;
 
 /** What one process of the run under test may ask of the world around it. */
@@ -57,15 +74,32 @@ export class StandIns {
   readonly deliveries: Delivery[] = [];
   readonly #functions: Readonly<Record<string, StubFunction>>;
   readonly #http: Readonly<Record<string, readonly HttpAnswer[]>>;
+  readonly #outside: Readonly<Record<string, Json>>;
   readonly #clock: VirtualClock;
   readonly #lookUps = new Map<string, number>();
+  /** Messages that subscriptions have been given, and those that are gone from the broker because they are stored. */
+  readonly #lent = new Map<Delivery, number[]>();
+  readonly #gone = new Set<number>();
   /** Effects by function and token: those that a target refuses to have twice. */
   readonly #effects = new Map<string, { readonly name: string; readonly output: Json }[]>();
 
   constructor(one: SuiteCase, clock: VirtualClock) {
     this.#functions = one.scene.functions ?? {};
     this.#http = one.scene.http ?? {};
+    this.#outside = one.scene.outside ?? {};
     this.#clock = clock;
+  }
+
+  /** For texts that documents refer to. */
+  get references(): ReferenceReader {
+    return {
+      read: async ({ uri, from }) => {
+        const url = new URL(uri, from).href;
+        const text = this.#outside[url];
+        if (text === undefined) throw new AppError("reference-unreachable", `There is no ${url} in the case.`);
+        return { url, text: typeof text === "string" ? text : JSON.stringify(text) };
+      },
+    };
   }
 
   /** How often each function had its effect. */
@@ -75,20 +109,35 @@ export class StandIns {
     return counts;
   }
 
-  /** The functions as a connector of one process. */
-  connector(caller: Caller): Connector {
-    const names = new Set([...Object.keys(STANDARD_FUNCTIONS), ...Object.keys(this.#functions)]);
-    return defineConnector({
-      name: CONNECTOR,
-      version: "1.0.0",
-      functions: Object.fromEntries([...names].map((name) => [`${name}:1`, this.#declare(name, caller)])),
-    });
+  /** The functions as connectors of one process: those of the suite, and the calls of the language that the case scripts. */
+  connectors(caller: Caller): readonly Connector[] {
+    const scripted = Object.keys(this.#functions);
+    const calls = scripted.filter((name) => Object.hasOwn(LANGUAGE_CALLS, name));
+    const names = new Set([...Object.keys(STANDARD_FUNCTIONS), ...scripted.filter((name) => !calls.includes(name))]);
+    const define = (name: string, functions: readonly (readonly [string, ConnectorFunction])[]): Connector =>
+      defineConnector({ name, version: "1.0.0", functions: Object.fromEntries(functions) });
+    return [
+      define(
+        CONNECTOR,
+        [...names].map((name) => [`${name}:1`, this.#declare(name, caller)]),
+      ),
+      ...(calls.length === 0
+        ? []
+        : [
+            define(
+              "calls",
+              calls.map((name) => [name, this.#declare(name, caller)]),
+            ),
+          ]),
+    ];
   }
 
   /** The end of an attempt is stored: its answer will not be needed again. */
   heard(runId: string, path: string): void {
     const delivery = this.deliveries.find((one) => one.state === "open" && one.runId === runId && one.path === path);
-    if (delivery !== undefined) delivery.state = "heard";
+    if (delivery === undefined) return;
+    delivery.state = "heard";
+    for (const index of this.#lent.get(delivery) ?? []) this.#gone.add(index);
   }
 
   /** The process died: answers that are not stored are given again when somebody asks. */
@@ -104,7 +153,8 @@ export class StandIns {
 
   #declare(name: string, caller: Caller): ConnectorFunction {
     const script = this.#functions[name] ?? {};
-    const effect = script.effect ?? STANDARD_FUNCTIONS[name] ?? "idempotent";
+    const effect = script.effect ?? LANGUAGE_CALLS[name] ?? STANDARD_FUNCTIONS[name] ?? "idempotent";
+    const classOf = (input: JsonObject): EffectClass => (typeof effect === "function" ? effect(input) : effect);
     return {
       title: name,
       input: z.custom<JsonObject>((value) => isJsonObject(value as Json)),
@@ -113,7 +163,10 @@ export class StandIns {
       unique: script.unique ?? effect === "findable",
       requestTimeoutMs: script.requestTimeout ?? REQUEST_TIMEOUT_MS,
       settleMs: script.settle ?? 0,
-      run: (input, attempt) => this.#call(name, effect, input, attempt, caller),
+      run: (input, attempt) =>
+        script.messages !== undefined && isJsonObject(input["subscription"] ?? null)
+          ? this.#subscribe(input, attempt, caller)
+          : this.#call(name, classOf(input), input, attempt, caller),
       ...(effect === "findable" && { find: (_: JsonObject, attempt: Attempt) => this.#find(name, attempt) }),
     };
   }
@@ -148,6 +201,39 @@ export class StandIns {
       });
     }
     return act("echo" in answer ? input : answer.output);
+  }
+
+  /** A broker that lends messages: what is not stored is there again for the next who asks. */
+  async #subscribe(input: JsonObject, attempt: Attempt, caller: Caller): Promise<Json> {
+    const messages = this.#functions["asyncapi"]?.messages ?? [];
+    const delivery = this.#arrive({ kind: "function", name: "asyncapi", with: input }, attempt, () => 0);
+    // The connector's own schema has not looked at it: the document was valid.
+    const { filter, consume } = input["subscription"] as { readonly filter?: string; readonly consume: Readonly<Record<string, Json>> };
+    const lifetimeMs = durationMs(consume["for"] ?? null);
+    const endMs = lifetimeMs === undefined ? Infinity : this.#clock.monotonicMs() + lifetimeMs;
+    const taken: Json[] = [];
+    const lent: number[] = [];
+    this.#lent.set(delivery, lent);
+    if (consume["amount"] === 0 || (consume["until"] !== undefined && (await attempt.ask("until", [])))) return taken;
+    for (const [index, { comes = 0, ...message }] of messages.entries()) {
+      // What another subscription was given is not stored yet, and not back either.
+      const isLent = [...this.#lent].some(([other, indexes]) => other !== delivery && other.state === "open" && indexes.includes(index));
+      if (isLent || this.#gone.has(index)) continue;
+      if (comes > endMs) break;
+      await this.#sleepUntil(comes, attempt.signal, caller);
+      if (filter !== undefined && !(await attempt.ask("filter", message as Json))) continue;
+      taken.push(message as Json);
+      lent.push(index);
+      if (taken.length === consume["amount"]) return taken;
+      if (consume["until"] !== undefined && (await attempt.ask("until", taken))) return taken;
+      if (consume["while"] !== undefined && !(await attempt.ask("while", taken))) return taken;
+    }
+    if (endMs === Infinity) {
+      await abortOf(attempt.signal, caller);
+      throw failure("No further message came.", { outcome: "never-began" });
+    }
+    await this.#sleepUntil(endMs, attempt.signal, caller);
+    return taken;
   }
 
   async #find(name: string, attempt: Attempt): Promise<Json | undefined> {
