@@ -92,12 +92,14 @@ async function many(): Promise<number> {
 }
 
 function pieces(): Piece[] {
-  const from = Number(values.from);
-  const end = from + Number(values.inputs);
-  const list: Piece[] = [];
-  for (let start = from; start < end; start += PIECE)
-    for (const { name } of targets) list.push({ target: name, seed, from: start, to: Math.min(start + PIECE, end), isSabotaged: false });
-  return list;
+  const list = targets.flatMap(({ name, share = 1 }) => {
+    const from = Math.ceil(Number(values.from) * share);
+    const end = from + Math.ceil(Number(values.inputs) * share);
+    const starts = Array.from({ length: Math.ceil((end - from) / PIECE) }, (_, index) => from + index * PIECE);
+    return starts.map((start): Piece => ({ target: name, seed, from: start, to: Math.min(start + PIECE, end), isSabotaged: false }));
+  });
+  // Targets in turn, so that both threads get some of each.
+  return list.toSorted((left, right) => left.from - right.from);
 }
 
 function sum(tallies: readonly Tally[]): number {

@@ -20,6 +20,8 @@ export interface Target<Input extends Json = Json> {
   readonly law: string;
   /** The fault that `open(true)` plants, in one line. */
   readonly control: string;
+  /** How much of the inputs that are asked for it gets, where one costs far more than elsewhere; all without it. */
+  readonly share?: number;
   /** The input that `random` stands for: the same for the same seed. */
   make(random: Random): Input;
   /** Gets the function under test ready, once a thread; `isSabotaged` plants a fault that the laws must notice. */

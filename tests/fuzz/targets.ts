@@ -9,6 +9,7 @@ import { expression } from "./targets/expression.ts";
 import { frames } from "./targets/frames.ts";
 import { httpAnswer } from "./targets/http-answer.ts";
 import { httpRequest } from "./targets/http-request.ts";
+import { httpSocket } from "./targets/http-socket.ts";
 import { jq } from "./targets/jq.ts";
 import { record } from "./targets/record.ts";
 import { time } from "./targets/time.ts";
@@ -26,6 +27,7 @@ export const TARGETS: readonly Target[] = [
   widened(record),
   widened(httpRequest),
   widened(httpAnswer),
+  widened(httpSocket),
   widened(expression),
   widened(document),
   widened(jq),
