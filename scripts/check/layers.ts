@@ -49,6 +49,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "quickstart-again", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 2 },
   { name: "sim", command: ["tests/sim/main.ts", "--seeds", "300"], needs: ["tests/sim/main.ts"], minutesMax: 8 },
   { name: "fuzz", command: ["tests/fuzz/main.ts", "--inputs", "100000"], needs: ["tests/fuzz/main.ts"], minutesMax: 12 },
+  { name: "planted", command: ["tests/planted/main.ts"], needs: ["tests/planted/main.ts"], minutesMax: 12 },
   { name: "crash", command: ["tests/crash/main.ts", "--kills", "300"], needs: ["tests/crash/main.ts"], minutesMax: 25 },
   { name: "disk", command: ["tests/disk/main.ts", "--operations", "20000"], needs: ["tests/disk/main.ts"], minutesMax: 5 },
   { name: "power", command: ["tests/power/main.ts", "--cuts", "30"], needs: ["tests/power/main.ts"], minutesMax: 5 },

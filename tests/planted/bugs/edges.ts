@@ -1,0 +1,79 @@
+import type { Bug } from "../bug.ts";
+
+/** Where the platform meets people, clocks, documents and secrets. */
+export const EDGE_BUGS: readonly Bug[] = [
+  {
+    name: "start-key-ignored",
+    breaks: "A start that is asked for again with its key starts a second run.",
+    known: "danielgerlag/workflow-core#828, restatedev/restate#5128",
+    edits: [
+      {
+        file: "packages/runtime/src/runtime-service.ts",
+        find: "    if (request.startKey !== undefined)\n      return this.#startOnce(",
+        put: '    if (request.startKey === "")\n      return this.#startOnce(',
+      },
+    ],
+    catcher: { by: "simulation", seedsMax: 20 },
+  },
+  {
+    name: "empty-event-id-accepted",
+    breaks: "An event without an id is accepted; the next one without an id is taken for the same.",
+    known: "dbos-inc/dbos-transact-py#759",
+    edits: [
+      { file: "packages/model/src/cloud-event.ts", find: "const Attribute = z.string().min(1);", put: "const Attribute = z.string();" },
+    ],
+    catcher: { by: "test", file: "packages/runtime/src/runtime-between-runs.test.ts", name: "without id, source or type is refused" },
+  },
+  {
+    name: "tick-starts-twice",
+    breaks: "The start key of a schedule's run holds the time of the start instead of the instant.",
+    known: "argoproj/argo-workflows#4558: two runs of one tick after a restart",
+    edits: [
+      {
+        file: "packages/runtime/src/scheduler.ts",
+        find: "return `\\0schedule ${titleOf(this.#entry.name)} ${start.key}`;",
+        put: "return `\\0schedule ${titleOf(this.#entry.name)} ${start.key} ${this.#nowMs()}`;",
+      },
+    ],
+    catcher: { by: "test", file: "packages/runtime/src/runtime-schedules.test.ts" },
+  },
+  {
+    name: "refused-document-published",
+    breaks: "A document with errors is stored as a version before anybody looks at the errors.",
+    known: "restatedev/restate#2960",
+    edits: [
+      {
+        file: "packages/runtime/src/program-cache.ts",
+        find: "if (parsed.json === undefined || errors.length > 0) throw invalid(source, errors);",
+        put: "if (parsed.json === undefined) throw invalid(source, errors);",
+      },
+    ],
+    catcher: { by: "test", file: "packages/runtime/src/runtime-life-cycle.test.ts" },
+  },
+  {
+    name: "secret-across-a-border",
+    breaks: "A secret that comes in two pieces is passed on, half by half.",
+    known: "buildbuddy-io/buildbuddy#10386",
+    edits: [
+      {
+        file: "packages/runtime/src/redactor.ts",
+        find: "for (const pattern of this.#patterns.values()) longest = Math.max(longest, matchedPrefix(pattern, text));",
+        put: "void matchedPrefix;",
+      },
+    ],
+    catcher: { by: "test", file: "packages/runtime/src/redactor.test.ts" },
+  },
+  {
+    name: "expression-without-budget",
+    breaks: "A step of an expression costs a thousandth: what should be stopped goes on a thousand times as long.",
+    known: "templates of strangers, evaluated without a bound",
+    edits: [
+      {
+        file: "packages/expression/src/run.ts",
+        find: "if ((this.#fuel -= units) < 0)",
+        put: "if ((this.#fuel -= units / 1000) < 0)",
+      },
+    ],
+    catcher: { by: "test", file: "packages/expression/src/program.test.ts", name: "no try of a program sees a limit" },
+  },
+];

@@ -1,0 +1,142 @@
+import type { Bug } from "../bug.ts";
+
+/** The flow of control: branches, ends, words of people, slots. */
+export const FLOW_BUGS: readonly Bug[] = [
+  {
+    name: "joined-too-early",
+    breaks: "A fork goes on when all of its branches but one are done.",
+    known: "apache/hop#5910",
+    edits: [
+      { file: "packages/engine/src/kinds.ts", find: "} else if (frame.open === 0) {", put: "} else if (frame.open <= 1) {" },
+      {
+        file: "packages/engine/src/kinds.ts",
+        find: "if (node.compete || frame.open === 0) parent.frame = undefined;",
+        put: "if (node.compete || frame.open <= 1) parent.frame = undefined;",
+      },
+    ],
+    catcher: { by: "simulation", seedsMax: 30 },
+  },
+  {
+    name: "losers-go-on",
+    breaks: "The branches that lost a race are not ended.",
+    known: "a race of promises as a fork",
+    edits: [
+      {
+        file: "packages/engine/src/kinds.ts",
+        find: "cancelTask(machine, losers[index] as Task, false);",
+        put: "void cancelTask;",
+      },
+    ],
+    catcher: { by: "suite", cases: ["flow/fork"] },
+  },
+  {
+    name: "cancelled-run-starts-a-task",
+    breaks: "A run that is being cancelled still sends what was held back.",
+    known: "cadence-workflow/cadence#4898, lanl/BEE#960",
+    edits: [
+      {
+        file: "packages/engine/src/machine.ts",
+        find: `if (state.phase !== "active" || state.isPaused) return false;`,
+        put: "if (state.isPaused) return false;",
+      },
+    ],
+    catcher: { by: "simulation", seedsMax: 60 },
+  },
+  {
+    name: "cancellation-forgotten",
+    breaks: "A cancelled run that is resumed from its quarantine goes on.",
+    known: "cadence-workflow/cadence#4898: cancellation has to stick",
+    edits: [
+      {
+        file: "packages/engine/src/operate.ts",
+        find: `state.phase = state.isCancelled ? "cancelling" : "active";`,
+        put: `state.phase = "active";`,
+      },
+    ],
+    catcher: { by: "simulation", seedsMax: 60 },
+  },
+  {
+    name: "faulted-run-completes",
+    breaks: "A run at rest whose last task ends completes by itself, after everybody was told that it has faulted.",
+    known: "ours, mended in cac0c43",
+    edits: [
+      {
+        file: "packages/engine/src/run.ts",
+        find: `  if (state.phase === "faulted") state.output = output;\n  if (state.phase !== "active") return;`,
+        put: `  if (state.phase !== "active" && state.phase !== "faulted") return;`,
+      },
+    ],
+    catcher: { by: "simulation", seedsMax: 60 },
+  },
+  {
+    name: "skip-wakes-suspended-run",
+    breaks: "Skipping a task of a suspended run sets the whole run going.",
+    known: "ours, mended in 372fc32",
+    edits: [{ file: "packages/engine/src/operate.ts", find: "      state.isPaused = isPaused;\n", put: "" }],
+    catcher: { by: "test", file: "packages/engine/src/operate.test.ts" },
+  },
+  {
+    name: "error-kind-masked",
+    breaks: "Every failure of a connector is a runtime error, so that no catch of a kind takes it.",
+    known: "temporalio/temporal#734",
+    edits: [
+      {
+        file: "packages/runtime/src/attempt-outcome.ts",
+        find: "return taskError(thrown.errorKind, title, more);",
+        put: `return taskError("runtime", title, more);`,
+      },
+    ],
+    catcher: { by: "test", file: "packages/runtime/src/runtime-effects.test.ts" },
+  },
+  {
+    name: "slot-leaked",
+    breaks: "A task that ends keeps its concurrency slot.",
+    known: "argoproj/argo-workflows#4632, kestra-io/kestra#17759",
+    edits: [
+      {
+        file: "packages/engine/src/tasks.ts",
+        find: `if (task.slotKey !== undefined) machine.command({ type: "release-slot", task: task.id, key: task.slotKey });`,
+        put: "",
+      },
+    ],
+    catcher: { by: "simulation", seedsMax: 30 },
+  },
+  {
+    name: "withdrawn-request-stored",
+    breaks: "A request for a slot that is withdrawn in the same commit stays in the queue, for a task that is gone.",
+    known: "ours, mended in d6c0505; dbos-inc/dbos-transact-ts#706: a row in the queue for a run that is over",
+    edits: [
+      {
+        file: "packages/runtime/src/run-driver.ts",
+        find: "pending.acquire = pending.acquire?.filter(({ key, task }) => key !== command.key || task !== command.task);",
+        put: "",
+      },
+    ],
+    catcher: { by: "simulation", seedsMax: 60 },
+  },
+  {
+    name: "queue-overtaken",
+    breaks: "A newcomer takes a slot that is free for a moment, before those who wait.",
+    known: "timbrinded/pi-workflow-engine#53: a slot that is handed on is up for grabs",
+    edits: [
+      {
+        file: "packages/store/src/memory-slots.ts",
+        find: "const isFree = held.length < request.limit && held.length === entries.length;",
+        put: "const isFree = held.length < request.limit;",
+      },
+      {
+        file: "packages/store/src/memory-slots.ts",
+        find: "    grant(disk, entry);\n    notices.push(",
+        put: "    if (disk.lastFence % 2 === 0) break;\n    grant(disk, entry);\n    notices.push(",
+      },
+    ],
+    catcher: { by: "simulation", seedsMax: 40 },
+  },
+  {
+    name: "limit-exceeded-by-one",
+    breaks: "One more holder than the limit allows gets a slot when another lets go.",
+    known: "argoproj/argo-workflows#10286",
+    edits: [{ file: "packages/store-sqlite/src/slots.ts", find: "if (held >= row.maxHeld) break;", put: "if (held > row.maxHeld) break;" }],
+    catcher: { by: "test", file: "packages/store-sqlite/src/sqlite-store.integration.test.ts", name: "slot" },
+  },
+];

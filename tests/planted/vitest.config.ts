@@ -1,0 +1,29 @@
+import { readFileSync } from "node:fs";
+import { defineConfig } from "vitest/config";
+import { CheckReporter } from "../../scripts/check/vitest-reporter.ts";
+import { carriedBug, plantedSource, ROOT } from "./carried.ts";
+
+const bug = carriedBug();
+
+/** Tests with a planted bug in what they load: vitest reads our files itself, so `register.ts` does not see them. */
+export default defineConfig({
+  root: ROOT,
+  plugins: [
+    {
+      name: "planted-bug",
+      enforce: "pre",
+      load: (id) => (bug === undefined ? undefined : plantedSource(bug, id, () => readFileSync(id, "utf8"))),
+    },
+  ],
+  test: {
+    reporters: ["default", new CheckReporter()],
+    include: ["**/*.test.ts"],
+    exclude: ["**/node_modules/**"],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // Two bugs are tried at a time.
+    maxWorkers: 1,
+    // What fails once has noticed the bug.
+    bail: 1,
+  },
+});
