@@ -21,6 +21,8 @@ export default defineConfig({
     exclude: ["**/node_modules/**"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // What it keeps between runs goes by the text on the disk: it would hand a sound module to a bug, and the bug to a sound run.
+    fsModuleCache: false,
     // Two bugs are tried at a time.
     maxWorkers: 1,
     // What fails once has noticed the bug.

@@ -40,6 +40,16 @@ describe("unknown outcomes", () => {
     expect(run.summary.output).toMatchObject({ caught: { title: "the connection was lost" } });
   });
 
+  it("idempotent: the end of an earlier attempt changes nothing while the next one is under way", () => {
+    const run = new TestRun({ document: CALL, functions: { "x.do:1@t": (_i, a) => (a.number === 1 ? unknown("crash") : HANG) } });
+    const [first] = run.sent;
+    const outcome = { kind: "completed", output: "of the first attempt" } as const;
+    expect(run.feed({ type: "attempt-ended", at: run.nowMs, task: first?.task ?? 0, attempt: 1, outcome })).toBe(0);
+    expect(run.summary.status).toBe("running");
+    run.end("/do/act", { kind: "completed", output: "of the second attempt" });
+    expect(run.summary.output).toBe("of the second attempt");
+  });
+
   it("findable: adopts what the look-up finds", () => {
     const run = new TestRun({
       document: CALL,

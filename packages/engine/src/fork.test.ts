@@ -38,6 +38,13 @@ describe("fork", () => {
     expect(run.summary.inDoubt).toBe(0);
   });
 
+  it("compete: the losers are asked to stop when the race is decided, and not when the run is over", () => {
+    const document = parts.document.replace("fork:", "fork:\n        compete: true").replace(/after: .*/, "after: { wait: PT1H }");
+    const run = new TestRun({ ...parts, document, functions: { "a.a:1@t": () => HANG, "b.b:1@t": () => "R" } });
+    expect(run.summary.status).not.toBe("completed");
+    expect(run.commands.filter((command) => command.type === "abort-attempt")).toMatchObject([{ reason: "cancelled" }]);
+  });
+
   it("a loser whose effect may be repeated leaves no doubt", () => {
     const document = parts.document.replace("fork:", "fork:\n        compete: true");
     const run = new TestRun({ ...parts, document, functions: { "a.a:1@t": () => HANG, "b.b:1@t": () => "R" } });

@@ -81,6 +81,12 @@ describe("evaluation", () => {
     expect(thrown(() => compile("[range(1e6)]? // 1", { variables: [] }).first(null, [], { limits }))).toMatchObject({ kind: "limit" });
   });
 
+  test("every step is paid for, also when nothing is kept of it", () => {
+    const counting = compile("reduce range(20000) as $i (0; . + 1)", { variables: [] });
+    expect(counting.first(null, [])).toBe(20_000);
+    expect(thrown(() => counting.first(null, [], { limits: { fuel: 20_000 } }))).toMatchObject({ kind: "limit" });
+  });
+
   test("limits may be changed one by one", () => {
     const program = compile("[range(1000)] | length", { variables: [] });
     expect(program.first(null, [], { limits: { arrayLength: 1_000 } })).toBe(1_000);

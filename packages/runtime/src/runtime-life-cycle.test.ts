@@ -47,6 +47,19 @@ describe("stop", () => {
     expect([...world.bank.effects().values()]).toEqual([1, 1, 1]);
   });
 
+  test("begins nothing that may wait for the next start", async () => {
+    const world = new World({ bank: { faults: faultsAt({ fault: { kind: "delay", ms: 3000 } }) } });
+    await world.start();
+    await world.publish([PUT, { [`second`]: PUT["put"] as JsonObject }]);
+    const runId = await world.begin();
+    await world.calm();
+    await world.settle(world.runtime.stop());
+    expect([...world.bank.effects().values()]).toEqual([1]);
+    await world.start();
+    expect(await world.wait(runId)).toMatchObject({ status: "completed" });
+    expect([...world.bank.effects().values()]).toEqual([1, 1]);
+  });
+
   test("aborts what does not end in its grace; a repeatable call is repeated after the next start", async () => {
     const world = new World({ bank: { faults: faultsAt({ fault: { kind: "hang", effect: true } }) } });
     await world.start();

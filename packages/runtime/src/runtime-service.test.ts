@@ -17,3 +17,14 @@ describe("a run", () => {
     expect(view.tasks.map((task) => [task.name, task.status, task.attempts])).toEqual([["one", "completed", 1]]);
   });
 });
+
+test("a document with errors is refused with all of them, and is no version", async () => {
+  const world = new World();
+  const runtime = await world.start();
+  const text = JSON.stringify({
+    document: { dsl: "1.0.3", namespace: "test", name: "wrong", version: "1.0.0" },
+    do: [{ jump: { set: {}, then: "nowhere" } }, { call: { call: "nobody.knows:1@it" } }],
+  });
+  await expect(runtime.publish({ text })).rejects.toMatchObject({ code: "definition-invalid" });
+  expect(await runtime.listDefinitions()).toEqual([]);
+});

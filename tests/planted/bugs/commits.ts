@@ -42,34 +42,11 @@ export const COMMIT_BUGS: readonly Bug[] = [
         put: "",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "messages-of-unknown-commit-not-looked-for",
-    breaks: "Messages that a commit of unknown outcome has written are handed over only after the next restart.",
-    known: "ours, mended in 1f3e212; cadence-workflow/cadence#6871",
-    edits: [{ file: PARTS, find: "          await this.mailbox.refresh();\n", put: "" }],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "notice-lost-without-poll",
-    breaks: "Events that a commit of unknown outcome has accepted are handed out only when the next event comes.",
-    known: "a notice of the database without a poll beside it: whoever misses it sleeps",
-    edits: [{ file: PARTS, find: "          this.events.accepted();\n        }", put: "        }" }],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "messages-not-read-at-start",
-    breaks: "What runs had to tell each other when the process died is never handed over.",
-    known: "cadence-workflow/cadence#503: the parent is never told that its child is over",
-    edits: [
-      {
-        file: "packages/runtime/src/mailbox.ts",
-        find: "for (const message of await this.#readAll()) this.#keep(message);",
-        put: "await this.#readAll();",
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 60 },
+    catcher: {
+      by: "test",
+      file: "packages/runtime/src/runtime-store-faults.test.ts",
+      name: "does not keep a run from being loaded after a restart",
+    },
   },
   {
     name: "child-result-not-sent",
@@ -82,7 +59,7 @@ export const COMMIT_BUGS: readonly Bug[] = [
         put: `        if (command.outcome.kind !== "faulted") this.tellParent(run, command.outcome);`,
       },
     ],
-    catcher: { by: "simulation", seedsMax: 40 },
+    catcher: { by: "test", file: "packages/runtime/src/runtime-between-runs.test.ts", name: "that faults faults its parent" },
   },
   {
     name: "row-not-written",
@@ -95,40 +72,14 @@ export const COMMIT_BUGS: readonly Bug[] = [
         put: "",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 30 },
+    catcher: { by: "simulation", seedsMax: 60 },
   },
   {
     name: "snapshot-forgets-what-was-consumed",
     breaks: "A snapshot has everything but the places of the events that the run has consumed.",
     known: "rqlite/rqlite#2759: what was restored from a snapshot is not what was stored",
     edits: [{ file: "packages/engine/src/replay.ts", find: "consumed: [...state.consumed],", put: "consumed: []," }],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "snapshot-forgets-groups",
-    breaks: "A snapshot has another number of the last group than the state: a person's word gives a token that was used before.",
-    known: "rqlite/rqlite#2759",
-    edits: [
-      {
-        file: "packages/engine/src/replay.ts",
-        find: "    ...state,\n    tasks: [...state.tasks.values()],",
-        put: "    ...state,\n    groups: 0,\n    tasks: [...state.tasks.values()],",
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "jitter-by-chance",
-    breaks: "The jitter of a retry is drawn anew when the records are replayed.",
-    known: "chance in what is replayed; restatedev/sdk-typescript#656 is of the same kind",
-    edits: [
-      {
-        file: "packages/engine/src/token.ts",
-        find: `return Number.parseInt(hash("sha256", \`jitter\\n\${token}\\n\${counter}\`, "hex").slice(0, 12), 16) / 2 ** 48;`,
-        put: "return Math.random();",
-      },
-    ],
-    catcher: { by: "suite", cases: ["faults/retry:jitter"] },
+    catcher: { by: "test", file: "packages/engine/src/wait-listen.test.ts" },
   },
   {
     name: "poison-not-marked",

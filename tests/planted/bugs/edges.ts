@@ -13,7 +13,7 @@ export const EDGE_BUGS: readonly Bug[] = [
         put: '    if (request.startKey === "")\n      return this.#startOnce(',
       },
     ],
-    catcher: { by: "simulation", seedsMax: 20 },
+    catcher: { by: "test", file: "packages/runtime/src/runtime-operations.test.ts", name: "the same start key starts one run" },
   },
   {
     name: "empty-event-id-accepted",
@@ -48,7 +48,7 @@ export const EDGE_BUGS: readonly Bug[] = [
         put: "if (parsed.json === undefined) throw invalid(source, errors);",
       },
     ],
-    catcher: { by: "test", file: "packages/runtime/src/runtime-life-cycle.test.ts" },
+    catcher: { by: "test", file: "packages/runtime/src/runtime-service.test.ts" },
   },
   {
     name: "secret-across-a-border",
@@ -74,6 +74,6 @@ export const EDGE_BUGS: readonly Bug[] = [
         put: "if ((this.#fuel -= units / 1000) < 0)",
       },
     ],
-    catcher: { by: "test", file: "packages/expression/src/program.test.ts", name: "no try of a program sees a limit" },
+    catcher: { by: "test", file: "packages/expression/src/program.test.ts" },
   },
 ];

@@ -28,7 +28,7 @@ export const EFFECT_BUGS: readonly Bug[] = [
         put: `else if (call.effect === "findable") sendAttempt(machine, task, node, call);`,
       },
     ],
-    catcher: { by: "simulation", seedsMax: 30 },
+    catcher: { by: "test", file: "packages/engine/src/effects.test.ts" },
   },
   {
     name: "absence-believed-at-once",
@@ -41,7 +41,7 @@ export const EFFECT_BUGS: readonly Bug[] = [
         put: "if (isUnique || call.lookUpAtMs >= call.intentAtMs) {",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 40 },
+    catcher: { by: "test", file: "packages/engine/src/effects.test.ts" },
   },
   {
     name: "doubt-taken-for-failure",
@@ -97,7 +97,7 @@ export const EFFECT_BUGS: readonly Bug[] = [
         put: "  call.attempt++;\n  if (call.attempt > 1) call.token = deriveKeyedToken(machine.state.tenant, call.token, call.attempt);\n",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 30 },
+    catcher: { by: "test", file: "packages/engine/src/effects.test.ts" },
   },
   {
     name: "token-without-iteration",
@@ -110,7 +110,7 @@ export const EFFECT_BUGS: readonly Bug[] = [
         put: 'const iteration = "";',
       },
     ],
-    catcher: { by: "simulation", seedsMax: 30 },
+    catcher: { by: "test", file: "packages/engine/src/" },
   },
   {
     name: "request-before-intent",
@@ -126,30 +126,17 @@ export const EFFECT_BUGS: readonly Bug[] = [
     catcher: { by: "simulation", seedsMax: 20 },
   },
   {
-    name: "attempts-of-one-token-overlap",
-    breaks: "A second attempt of an effect begins while the first is still under way.",
-    known: "ours, mended in 4f459a2",
-    edits: [
-      {
-        file: "packages/runtime/src/dispatcher.ts",
-        find: "if (before === undefined) this.#queue(handle);",
-        put: "if (before !== handle) this.#queue(handle);",
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 30 },
-  },
-  {
     name: "loser-forgotten",
-    breaks: "The attempt of a branch that lost a race, or of a block that was given up, is forgotten while it is under way.",
+    breaks: "The unsafe attempt of a branch that lost a race is forgotten while it is under way.",
     known: "a race of promises as a fork: what the loser had begun is made, and nobody knows of it",
     edits: [
       {
         file: "packages/engine/src/left-behind.ts",
         find: "if (call === undefined || !isEffectOpen(task, call)) return;",
-        put: `if (call === undefined || call.effect !== "unsafe" || !isEffectOpen(task, call)) return;`,
+        put: `if (call === undefined || call.effect === "unsafe" || !isEffectOpen(task, call)) return;`,
       },
     ],
-    catcher: { by: "simulation", seedsMax: 40 },
+    catcher: { by: "test", file: "packages/engine/src/fork.test.ts" },
   },
   {
     name: "answer-of-earlier-attempt",

@@ -14,7 +14,7 @@ export const FLOW_BUGS: readonly Bug[] = [
         put: "if (node.compete || frame.open <= 1) parent.frame = undefined;",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 30 },
+    catcher: { by: "test", file: "packages/engine/src/fork.test.ts" },
   },
   {
     name: "losers-go-on",
@@ -27,46 +27,7 @@ export const FLOW_BUGS: readonly Bug[] = [
         put: "void cancelTask;",
       },
     ],
-    catcher: { by: "suite", cases: ["flow/fork"] },
-  },
-  {
-    name: "cancelled-run-starts-a-task",
-    breaks: "A run that is being cancelled still sends what was held back.",
-    known: "cadence-workflow/cadence#4898, lanl/BEE#960",
-    edits: [
-      {
-        file: "packages/engine/src/machine.ts",
-        find: `if (state.phase !== "active" || state.isPaused) return false;`,
-        put: "if (state.isPaused) return false;",
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "cancellation-forgotten",
-    breaks: "A cancelled run that is resumed from its quarantine goes on.",
-    known: "cadence-workflow/cadence#4898: cancellation has to stick",
-    edits: [
-      {
-        file: "packages/engine/src/operate.ts",
-        find: `state.phase = state.isCancelled ? "cancelling" : "active";`,
-        put: `state.phase = "active";`,
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "faulted-run-completes",
-    breaks: "A run at rest whose last task ends completes by itself, after everybody was told that it has faulted.",
-    known: "ours, mended in cac0c43",
-    edits: [
-      {
-        file: "packages/engine/src/run.ts",
-        find: `  if (state.phase === "faulted") state.output = output;\n  if (state.phase !== "active") return;`,
-        put: `  if (state.phase !== "active" && state.phase !== "faulted") return;`,
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 60 },
+    catcher: { by: "test", file: "packages/engine/src/fork.test.ts" },
   },
   {
     name: "skip-wakes-suspended-run",
@@ -86,7 +47,7 @@ export const FLOW_BUGS: readonly Bug[] = [
         put: `return taskError("runtime", title, more);`,
       },
     ],
-    catcher: { by: "test", file: "packages/runtime/src/runtime-effects.test.ts" },
+    catcher: { by: "suite", cases: ["calls/http"] },
   },
   {
     name: "slot-leaked",
@@ -112,7 +73,7 @@ export const FLOW_BUGS: readonly Bug[] = [
         put: "",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 60 },
+    catcher: { by: "test", file: "packages/runtime/src/runtime-between-runs.test.ts", name: "withdrawn before it was stored" },
   },
   {
     name: "queue-overtaken",
@@ -130,7 +91,7 @@ export const FLOW_BUGS: readonly Bug[] = [
         put: "    if (disk.lastFence % 2 === 0) break;\n    grant(disk, entry);\n    notices.push(",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 40 },
+    catcher: { by: "test", file: "packages/store/src/memory-store.test.ts", name: "a newcomer never overtakes" },
   },
   {
     name: "limit-exceeded-by-one",

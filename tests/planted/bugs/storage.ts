@@ -62,7 +62,7 @@ export const STORAGE_BUGS: readonly Bug[] = [
         put: "if (seqFirst !== seq + 1) break;",
       },
     ],
-    catcher: { by: "test", file: "packages/store-sqlite/src/bit-flips.integration.test.ts" },
+    catcher: { by: "test", file: "packages/store-sqlite/src/gaps.integration.test.ts" },
   },
   {
     name: "payload-freed-too-early",

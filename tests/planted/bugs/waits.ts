@@ -9,40 +9,14 @@ export const WAIT_BUGS: readonly Bug[] = [
     breaks: "A run does not remember which events it has consumed.",
     known: "dbos-inc/dbos-transact-ts#1205: two waits get the same message",
     edits: [{ file: "packages/engine/src/listen.ts", find: "  state.consumed.set(position, state.lastAtMs);\n", put: "" }],
-    catcher: { by: "simulation", seedsMax: 30 },
+    catcher: { by: "test", file: "packages/engine/src/wait-listen.test.ts" },
   },
   {
     name: "event-passed-over",
     breaks: "An event whose listener can't be loaded at the moment counts as handed out.",
     known: "ours, mended in 41ed365; dbos-inc/dbos-transact-py#546: one failing dispatch drops the rest",
     edits: [{ file: EVENTS_IN, find: `return isPermanent(error) ? undefined : "failed";`, put: "return undefined;" }],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "cursor-before-consumption",
-    breaks: "The inbox counts an event as handed out before what it led to is stored.",
-    known: "dapr/dapr#8277: events that disappear",
-    edits: [
-      {
-        file: EVENTS_IN,
-        find: "await Promise.all([...new Set(given.map(({ run }) => run))].map((run) => run.stored()));",
-        put: "",
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "backlog-forgotten-at-crash",
-    breaks: "A crash between a subscription and the reading of earlier events loses these.",
-    known: "ours, mended in 4f459a2",
-    edits: [
-      {
-        file: "packages/runtime/src/run-driver.ts",
-        find: "if (command.filters.some((filter) => filter.correlated)) run.hasUnreadBacklog = true;",
-        put: "",
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 60 },
+    catcher: { by: "test", file: "packages/runtime/src/runtime-store-faults.test.ts", name: "does not make a parked run miss an event" },
   },
   {
     name: "event-accepted-twice",
@@ -55,7 +29,7 @@ export const WAIT_BUGS: readonly Bug[] = [
         put: "",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 30 },
+    catcher: { by: "test", file: "packages/store/src/memory-store.test.ts", name: "an event is accepted once" },
   },
   {
     name: "subscription-hears-the-past",
@@ -85,33 +59,7 @@ export const WAIT_BUGS: readonly Bug[] = [
         put: ";",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 30 },
-  },
-  {
-    name: "wake-up-of-the-later-run",
-    breaks: "A run that is parked until an earlier time than all others does not move the alarm.",
-    known: "one alarm for many waits, set only when there is none",
-    edits: [
-      {
-        file: "packages/runtime/src/wake-ups.ts",
-        find: "if (this.#entry !== undefined && !this.#entry.isCleared && this.#entry.dueAtMs <= atMs) return;",
-        put: "if (this.#entry !== undefined && !this.#entry.isCleared) return;",
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 60 },
-  },
-  {
-    name: "deadline-set-twice",
-    breaks: "A task that is started again gets a second deadline beside the first.",
-    known: "temporalio/temporal#11613",
-    edits: [
-      {
-        file: "packages/engine/src/tasks.ts",
-        find: "if (timeout !== undefined && task.timeoutTimer === undefined)",
-        put: "if (timeout !== undefined)",
-      },
-    ],
-    catcher: { by: "simulation", seedsMax: 60 },
+    catcher: { by: "test", file: "packages/runtime/src/runtime-life-cycle.test.ts" },
   },
   {
     name: "deadline-runs-on-at-rest",
