@@ -20,7 +20,7 @@ export interface Hunt {
 }
 
 /** A hunt that takes longer hangs: a bug that only stops the clock is not caught. */
-const LIMIT_MS = 150_000;
+const LIMIT_MS = 300_000;
 /** Chance of the kill loop. Kills come by the wall clock, so it repeats the intent and not the run. */
 const KILL_SEED = 1;
 
@@ -89,7 +89,7 @@ export async function runCases(cases: readonly string[], carrier: Carrier): Prom
 }
 
 async function searchTests({ file, name }: Catcher & { readonly by: "test" }, carrier: Carrier): Promise<Found> {
-  const report = await runTests([file], name, carrier);
+  const report = await runTests([file], name === undefined ? [] : [name], carrier);
   if (!("failures" in report)) return missed(report);
   // A file that can't be loaded is named without a test; so is an error that belongs to none.
   const failed = report.failures.find((failure) => failure.name.includes(" > "));
@@ -98,13 +98,14 @@ async function searchTests({ file, name }: Catcher & { readonly by: "test" }, ca
   return { caught: undefined, why: told === "" ? `all ${report.passed} tests passed` : told };
 }
 
-/** The tests of these files whose name contains `name`. */
-export async function runTests(files: readonly string[], name: string | undefined, carrier: Carrier): Promise<Report | Ended> {
+/** The tests of these files whose name contains one of `names`; all without any. */
+export async function runTests(files: readonly string[], names: readonly string[], carrier: Carrier): Promise<Report | Ended> {
   const home = mkdtempSync(join(tmpdir(), "tutti-planted-report-"));
   try {
     const reportFile = join(home, "report.json");
     const vitest = join(ROOT, "node_modules/.bin/vitest");
-    const filter = name === undefined ? [] : ["--testNamePattern", name.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)];
+    const pattern = names.map((name) => name.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`)).join("|");
+    const filter = pattern === "" ? [] : ["--testNamePattern", pattern];
     const args = [vitest, "run", "--config", join(import.meta.dirname, "vitest.config.ts"), ...filter, ...files];
     const environment = { ...carrier.environment, TUTTI_REPORT: reportFile, NODE_OPTIONS: REGISTER.join(" ") };
     const ended = await runNode(args, { environment, limitMs: LIMIT_MS });

@@ -24,8 +24,8 @@ export function controlsFor(hunts: readonly Hunt[]): readonly (() => Promise<Con
   if (ranges.length > 0) controls.push(() => sparesSeeds(ranges));
   const cases = new Set(caught.flatMap(({ bug: { catcher } }) => (catcher.by === "suite" ? catcher.cases : [])));
   if (cases.size > 0) controls.push(() => sparesCases([...cases]));
-  const tests = new Set(caught.flatMap(({ bug: { catcher } }) => (catcher.by === "test" ? [catcher.file] : [])));
-  if (tests.size > 0) controls.push(() => sparesTests([...tests]));
+  const tests = caught.filter(({ bug }) => bug.catcher.by === "test").map(({ caught: found }) => (found?.by ?? "").split(" > "));
+  if (tests.length > 0) controls.push(() => sparesTests(tests));
   if (caught.some(({ bug }) => bug.catcher.by === "kill loop")) controls.push(sparesKills);
   return controls;
 }
@@ -56,9 +56,12 @@ async function sparesCases(cases: readonly string[]): Promise<ControlResult> {
   return { name, wrong: result.failures.length === 0 ? undefined : result.failures.join("\n") };
 }
 
-async function sparesTests(files: readonly string[]): Promise<ControlResult> {
-  const report = await withBug(HARMLESS, (carrier) => runTests(files, undefined, carrier));
-  const name = `the tests of ${files.length} files pass by themselves`;
+/** Each test as its file and the names of its groups, its own name last. */
+async function sparesTests(tests: readonly (readonly string[])[]): Promise<ControlResult> {
+  const files = new Set(tests.map(([file = ""]) => file));
+  const names = new Set(tests.map((path) => path.at(-1) ?? ""));
+  const report = await withBug(HARMLESS, (carrier) => runTests([...files], [...names], carrier));
+  const name = `the ${names.size} tests that caught bugs pass by themselves`;
   if (!("failures" in report)) return { name, wrong: report.tail };
   const told = report.failures.map((failure) => `${failure.name}: ${failure.message}`).join("\n");
   return { name, wrong: told === "" ? undefined : told };

@@ -26,15 +26,9 @@ export const EDGE_BUGS: readonly Bug[] = [
   },
   {
     name: "tick-starts-twice",
-    breaks: "The start key of a schedule's run holds the time of the start instead of the instant.",
-    known: "argoproj/argo-workflows#4558: two runs of one tick after a restart",
-    edits: [
-      {
-        file: "packages/runtime/src/scheduler.ts",
-        find: "return `\\0schedule ${titleOf(this.#entry.name)} ${start.key}`;",
-        put: "return `\\0schedule ${titleOf(this.#entry.name)} ${start.key} ${this.#nowMs()}`;",
-      },
-    ],
+    breaks: "A schedule starts its runs without a start key: a crash before its bookkeeping starts one tick twice.",
+    known: "argoproj/argo-workflows#4558",
+    edits: [{ file: "packages/runtime/src/scheduler.ts", find: "        startKey: this.#keyOf(start),\n", put: "" }],
     catcher: { by: "test", file: "packages/runtime/src/runtime-schedules.test.ts" },
   },
   {

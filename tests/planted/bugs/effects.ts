@@ -15,7 +15,7 @@ export const EFFECT_BUGS: readonly Bug[] = [
         put: `  return { kind: "failed", error, began: false, retryable: true };`,
       },
     ],
-    catcher: { by: "simulation", seedsMax: 30 },
+    catcher: { by: "simulation", seedsMax: 60 },
   },
   {
     name: "look-up-skipped",
