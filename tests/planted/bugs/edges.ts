@@ -51,8 +51,8 @@ export const EDGE_BUGS: readonly Bug[] = [
     edits: [
       {
         file: "packages/runtime/src/redactor.ts",
-        find: "for (const pattern of this.#patterns.values()) longest = Math.max(longest, matchedPrefix(pattern, text));",
-        put: "void matchedPrefix;",
+        find: "const open = this.#redactor.openEnd(this.#held);",
+        put: "const open = 0;",
       },
     ],
     catcher: { by: "test", file: "packages/runtime/src/redactor.test.ts" },

@@ -60,7 +60,7 @@ export const FLOW_BUGS: readonly Bug[] = [
         put: "",
       },
     ],
-    catcher: { by: "simulation", seedsMax: 30 },
+    catcher: { by: "test", file: "packages/engine/src/slot.test.ts" },
   },
   {
     name: "withdrawn-request-stored",
