@@ -8,6 +8,7 @@ const EXHAUSTIVE = [
   "tests/deploy-server/**/*.integration.test.ts",
   "tests/restart/**/*.integration.test.ts",
   "tests/container/**/*.integration.test.ts",
+  "tests/canary/**/*.integration.test.ts",
 ];
 const E2E = ["**/*.e2e.test.ts"];
 const EXCLUDE = ["**/node_modules/**"];

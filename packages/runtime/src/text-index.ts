@@ -8,8 +8,8 @@ export interface Range {
 
 /** Texts are told apart by their beginnings of this length, the shortest that any of them has. */
 const KEY_LENGTH = SECRET_LENGTH_MIN;
-/** Bits of the filter in front of the index: thousands of texts leave nine of ten places of a foreign text without a look-up. */
-const FILTER_SIZE = 1 << 17;
+/** Places of the filter in front of the index: with the forms of a thousand secrets nine of ten places of a foreign text need no look-up. */
+const FILTER_SIZE = 1 << 20;
 
 /** The texts with one beginning: many secrets of one maker share it. */
 interface Bucket {
@@ -26,7 +26,8 @@ export class TextIndex {
   readonly #byKey = new Map<string, Bucket>();
   /** Beginnings that are shorter than a key. */
   readonly #shortBeginnings = new Set<string>();
-  readonly #filter = new Uint8Array(FILTER_SIZE);
+  /** Made with the first text: most processes of a command line never have a secret. */
+  #filter = new Uint8Array(0);
   #longest = 0;
 
   get isEmpty(): boolean {
@@ -48,6 +49,7 @@ export class TextIndex {
       bucket.lengths.sort((a, b) => b - a);
     }
     for (let length = 1; length < KEY_LENGTH; length += 1) this.#shortBeginnings.add(key.slice(0, length));
+    if (this.#filter.length === 0) this.#filter = new Uint8Array(FILTER_SIZE);
     this.#filter[bucketAt(text, 0)] = 1;
     this.#longest = Math.max(this.#longest, text.length);
   }
@@ -87,10 +89,11 @@ export class TextIndex {
   }
 }
 
-/** Of the first four characters from `start` on. */
+/** Of the key that begins at `start`. */
 function bucketAt(text: string, start: number): number {
   const mixed =
     (Math.imul(text.charCodeAt(start), 0x9e3779b1) ^ Math.imul(text.charCodeAt(start + 1), 0x85ebca6b)) +
-    (Math.imul(text.charCodeAt(start + 2), 0xc2b2ae35) ^ Math.imul(text.charCodeAt(start + 3), 0x27d4eb2f));
-  return (mixed ^ (mixed >>> 15)) & (FILTER_SIZE - 1);
+    (Math.imul(text.charCodeAt(start + 2), 0xc2b2ae35) ^ Math.imul(text.charCodeAt(start + 3), 0x27d4eb2f)) +
+    (Math.imul(text.charCodeAt(start + 4), 0x165667b1) ^ Math.imul(text.charCodeAt(start + 5), 0xd3a2646d));
+  return (mixed ^ (mixed >>> 12)) & (FILTER_SIZE - 1);
 }

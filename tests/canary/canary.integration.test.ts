@@ -1,0 +1,258 @@
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import { LinkedService, resolveDataDirectory } from "@tutti/host";
+import type { JsonObject } from "@tutti/model";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Canaries, textsOf } from "./canaries.ts";
+import { EchoServer } from "./echo-server.ts";
+import { ENCODINGS } from "./encodings.ts";
+import { Installation } from "./installation.ts";
+import { type Leak, Scanner } from "./scanner.ts";
+import { Watcher } from "./watcher.ts";
+import { canaryWorkflows } from "./workflows.ts";
+
+// Several hundred secrets, each used in one place by a real `tutti up`, against a server and programs that tell everything on in every encoding;
+// afterwards every byte that Tutti wrote or said is looked through. No part of a secret may be there.
+
+const WITHOUT_REDACTOR = fileURLToPath(new URL("without-redactor.ts", import.meta.url));
+const CHILD: JsonObject = {
+  document: { dsl: "1.0.3", namespace: "canary", name: "child", version: "1.0.0" },
+  do: [{ keep: { set: { all: "${ . }" } } }],
+};
+/** Reads what the server has heard in the life before, and uses no secret itself. */
+const stashReader = (origin: string): JsonObject => ({
+  document: { dsl: "1.0.3", namespace: "canary", name: "stash", version: "1.0.0" },
+  do: [{ read: { call: "http", with: { method: "get", endpoint: `${origin}/stash` } } }],
+});
+const LISTENER: JsonObject = {
+  document: { dsl: "1.0.3", namespace: "canary", name: "listener", version: "1.0.0" },
+  do: [{ hear: { listen: { to: { one: { with: { type: "canary.told" } } }, read: "envelope" } } }],
+};
+const SLEEPER = (secret: string): JsonObject => ({
+  document: { dsl: "1.0.3", namespace: "canary", name: "sleeper", version: "1.0.0" },
+  use: { secrets: [secret] },
+  do: [
+    {
+      sleep: {
+        run: { shell: { command: 'echo "$KEY"; echo "awake"; sleep 600', environment: { KEY: `\${ $secrets.${secret} }` } } },
+        metadata: { tutti: { effect: { class: "unsafe" } } },
+      },
+    },
+  ],
+});
+
+function tell(leaks: readonly Leak[]): string {
+  return leaks
+    .slice(0, 30)
+    .map((leak) => `${leak.secret} (${leak.encoding}) in ${leak.where}: ${leak.around}`)
+    .join("\n");
+}
+
+/** The one place for secrets. */
+const isSecretsFolder = (path: string): boolean => path.endsWith("/data/secrets");
+
+function runIdIn(text: string): string {
+  return /run_[0-9a-z]{16}/.exec(text)?.[0] ?? "";
+}
+
+describe("no secret leaves a real installation", () => {
+  const canaries = new Canaries();
+  const server = new EchoServer(canaries);
+  const installation = new Installation();
+  const runs = new Map<string, string>();
+  let scanner: Scanner;
+  let watcher: Watcher;
+  const backup = join(installation.home, "backup");
+
+  beforeAll(async () => {
+    const origin = await server.start();
+    const workflows = canaryWorkflows(canaries, origin);
+    const sleeping = canaries.make("special");
+    const told = canaries.make("special");
+    installation.keep(canaries.all);
+    watcher = new Watcher(new Scanner(canaries.all), installation.temporary);
+    await installation.start();
+    await installation.tutti(["workflow", "apply", installation.write("child.json", CHILD)]);
+    const next = workflows.values();
+    const ends: string[] = [];
+    const startNext = async (): Promise<void> => {
+      for (const { name, document, status } of next) {
+        const said = await installation.tutti(["run", "start", "--wait", "--json", installation.write(`${name}.json`, document)]);
+        runs.set(name, runIdIn(said.text));
+        if (said.code !== (status === "completed" ? 0 : 1)) ends.push(`${name} is not ${status}: ${said.text.slice(0, 2000)}`);
+      }
+    };
+    await startNext();
+    if (ends.length > 0) throw new Error(ends.join("\n"));
+    // An event that tells a secret, to a run that listens.
+    const listening = await installation.tutti(["run", "start", "--detach", installation.write("listener.json", LISTENER)]);
+    runs.set("listener", runIdIn(listening.text));
+    const event = { specversion: "1.0", id: "e1", source: "urn:canary", type: "canary.told", data: { told: textsOf(told) } };
+    await installation.tutti(["event", "send", "--file", installation.write("event.json", event)]);
+    await installation.tutti(["run", "watch", runs.get("listener") ?? ""], { terminal: true });
+    // A process that dies while a program that has told its secret still runs.
+    const asleep = await installation.tutti(["run", "start", "--detach", installation.write("sleeper.json", SLEEPER(sleeping.name))]);
+    runs.set("sleeper", runIdIn(asleep.text));
+    while (!(await installation.tutti(["run", "logs", runs.get("sleeper") ?? ""])).text.includes("awake")) watcher.look();
+    await installation.end("SIGKILL");
+    await installation.start();
+    const stash = await installation.tutti(["run", "start", "--wait", installation.write("stash.json", stashReader(origin))], {
+      terminal: true,
+    });
+    runs.set("stash", runIdIn(stash.text));
+    await lookAtEverything(installation, runs);
+    await installation.tutti(["admin", "backup", backup, "--logs"]);
+    await installation.tutti(["admin", "doctor"]);
+    watcher.stop();
+    scanner = new Scanner(canaries.all);
+  }, 400_000);
+
+  afterAll(async () => {
+    watcher.stop();
+    await installation.remove();
+    await server.stop();
+  });
+
+  test("hundreds of secrets were used, and arrived", () => {
+    expect(canaries.all.length).toBeGreaterThan(300);
+    expect(server.heard).toBeGreaterThan(200);
+  });
+
+  test("in the data directory while the process lives", () => {
+    const { leaks, bytes } = scanner.scanDirectory(installation.data, isSecretsFolder);
+    expect(bytes).toBeGreaterThan(1_000_000);
+    expect(tell(leaks)).toBe("");
+  });
+
+  test("in a backup with logs", () => {
+    const { leaks, bytes } = scanner.scanDirectory(backup);
+    expect(bytes).toBeGreaterThan(1_000_000);
+    expect(tell(leaks)).toBe("");
+  });
+
+  test("in anything that a command or the process itself says, plain, as JSON and on a terminal", () => {
+    expect(installation.said.size).toBeGreaterThan(40);
+    expect(tell([...installation.said].flatMap(([label, text]) => scanner.scan(label, text)))).toBe("");
+  });
+
+  test("in the arguments of a process or a temporary file, at any moment", () => {
+    expect(watcher.looks).toBeGreaterThan(100);
+    expect([...watcher.commands].some((command) => command.includes("command.sh"))).toBe(true);
+    expect(tell(watcher.leaks)).toBe("");
+  });
+
+  test("in the data directory and the temporary one after the process has ended", async () => {
+    await installation.tutti(["run", "kill", runs.get("sleeper") ?? "", "--reason", "over"]);
+    await installation.end("SIGTERM");
+    expect(tell(scanner.scanDirectory(installation.data, isSecretsFolder).leaks)).toBe("");
+    expect(tell(scanner.scanDirectory(installation.temporary).leaks)).toBe("");
+  });
+
+  test("and each place is one where it would be found, in every encoding", async () => {
+    const [canary] = canaries.all.filter(({ kind }) => kind === "special");
+    const text = textsOf(canary ?? canaries.make("special"))[0] ?? "";
+    for (const [name, encode] of Object.entries(ENCODINGS)) {
+      const leaked = encode(text);
+      const inFile = join(installation.data, "logs", "planted");
+      mkdirSync(join(installation.data, "logs"), { recursive: true });
+      writeFileSync(inFile, leaked);
+      const [leak, ...others] = scanner.scanDirectory(installation.data, isSecretsFolder).leaks;
+      expect({ name, where: leak?.where, others }).toEqual({ name, where: inFile, others: [] });
+      writeFileSync(inFile, "");
+      expect({ name, found: scanner.scan("said", `some words ${leaked} more`).length }).toEqual({ name, found: 1 });
+    }
+    writeFileSync(join(backup, "planted"), Buffer.from(text, "utf16le"));
+    expect(scanner.scanDirectory(backup).leaks).toMatchObject([{ encoding: "UTF-16" }]);
+    const database = new DatabaseSync(
+      join(installation.data, readdirSync(installation.data).find((name) => name.endsWith(".db") && name !== "owner.db") ?? ""),
+    );
+    database.exec("CREATE TABLE planted (text)");
+    database.prepare("INSERT INTO planted VALUES (?)").run(text);
+    database.close();
+    expect(scanner.scanDirectory(installation.data, isSecretsFolder).leaks).not.toEqual([]);
+    const planted = new Watcher(new Scanner(canaries.all), installation.temporary);
+    writeFileSync(join(installation.temporary, "planted"), text);
+    const child = spawn("sleep", ["60", text.slice(0, 12)]);
+    await once(child, "spawn");
+    planted.look();
+    planted.stop();
+    child.kill("SIGKILL");
+    expect(planted.leaks.map(({ where }) => where)).toEqual([expect.stringContaining("arguments"), expect.stringContaining("planted")]);
+  });
+});
+
+test("without the redactor the same test finds leaks in every place", async () => {
+  const canaries = new Canaries();
+  const server = new EchoServer(canaries);
+  const installation = new Installation({ preload: WITHOUT_REDACTOR });
+  try {
+    const origin = await server.start();
+    const few = canaryWorkflows(canaries, origin).filter(({ name }) => ["faulted-http", "faulted-shell"].includes(name));
+    installation.keep(canaries.all);
+    await installation.start();
+    const runs = new Map<string, string>();
+    for (const { name, document } of few) {
+      const said = await installation.tutti(["run", "start", "--wait", installation.write(`${name}.json`, document)]);
+      runs.set(name, runIdIn(said.text));
+    }
+    await lookAtEverything(installation, runs);
+    await installation.tutti(["admin", "backup", join(installation.home, "backup"), "--logs"]);
+    const scanner = new Scanner(canaries.all);
+    const places = scanner.scanDirectory(installation.data, isSecretsFolder).leaks.map(({ where }) => where);
+    expect(places.some((place) => place.includes("/logs/"))).toBe(true);
+    expect(places.some((place) => place.includes(".db"))).toBe(true);
+    expect(scanner.scanDirectory(join(installation.home, "backup")).leaks).not.toEqual([]);
+    const said = [...installation.said].flatMap(([label, text]) => scanner.scan(label, text)).map(({ where }) => where);
+    expect(["run show", "run logs", "run events", "the socket"].filter((label) => !said.some((where) => where.includes(label)))).toEqual(
+      [],
+    );
+  } finally {
+    await installation.remove();
+    await server.stop();
+  }
+}, 200_000);
+
+/** What the socket answers about every run, and the commands that show something for one that failed and one that did not. */
+async function lookAtEverything(installation: Installation, runs: ReadonlyMap<string, string>): Promise<void> {
+  const directory = resolveDataDirectory({ flag: installation.data, environment: {}, currentDirectory: "/" });
+  const service = await LinkedService.open({ directory, drive: "asked", environment: {}, report: () => undefined });
+  const signal = new AbortController().signal;
+  try {
+    for (const [name, run] of runs) {
+      const logs = [];
+      for await (const line of service.logs(run, { task: undefined, follow: false, signal })) logs.push(line);
+      const answers = [
+        await service.show(run),
+        await service.records(run, 1, 10_000),
+        await service.lifecycleEvents(run),
+        await service.loadRow(run),
+        logs,
+      ];
+      installation.said.set(`the socket about ${name}`, JSON.stringify(answers));
+    }
+    installation.said.set("the socket about events", JSON.stringify([await service.listEvents(100), await service.diagnose()]));
+  } finally {
+    await service.close();
+  }
+  const shown = ["programs", "faulted-shell"].map((name) => runs.get(name)).filter((run) => run !== undefined);
+  const looks = shown.flatMap((run) => [
+    ["run", "show", run],
+    ["run", "show", run, "--json"],
+    ["run", "logs", run],
+    ["run", "events", run, "--json"],
+    ["run", "events", run, "--lifecycle"],
+  ]);
+  looks.push(["run", "list"], ["run", "list", "--json"], ["event", "list", "--json"]);
+  const next = looks.values();
+  const failed: string[] = [];
+  const lookNext = async (): Promise<void> => {
+    for (const words of next) if ((await installation.tutti(words)).code !== 0) failed.push(words.join(" "));
+  };
+  await Promise.all([lookNext(), lookNext()]);
+  expect(failed).toEqual([]);
+  await installation.tutti(["run", "show", shown[0] ?? ""], { terminal: true });
+}
