@@ -43,7 +43,7 @@ export const LAYERS: readonly Layer[] = [
     name: "suite",
     command: ["tests/conformance/main.ts", "suite"],
     needs: ["tests/conformance/suite", "tests/conformance/suite.ts"],
-    minutesMax: 6,
+    minutesMax: 12,
   },
   { name: "quickstart", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 2 },
   { name: "quickstart-again", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 2 },
