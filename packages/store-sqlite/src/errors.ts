@@ -71,6 +71,7 @@ const NO_SPACE: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 /** What whoever starts the store sees when the disk or the directory will not have it. Bugs of ours stay as they are. */
 export function startErrorOf(error: unknown, directory: string): unknown {
   const known = readErrorOf(error);
+  if (known instanceof AppError && (known.code === "store-newer" || known.code === "store-damaged")) return placed(known, directory);
   if (known instanceof AppError || !(error instanceof Error)) return known;
   const system = "code" in error && "syscall" in error && typeof error.code === "string" ? error.code : undefined;
   if (system !== undefined && NO_SPACE.has(system)) return errorOf({ kind: "full", message: error.message });
@@ -79,6 +80,18 @@ export function startErrorOf(error: unknown, directory: string): unknown {
     cause: error,
     details: { path: directory },
     hint: "Check the disk, and the owner and permissions of the directory and the files in it.",
+  });
+}
+
+/** The same, naming the directory; of a store that does not even open, no doctor can say more. */
+function placed(error: AppError, directory: string): AppError {
+  return new AppError(error.code, `${directory}: ${error.message}`, {
+    cause: error,
+    details: { ...error.details, path: directory },
+    hint:
+      error.code === "store-newer"
+        ? error.hint
+        : "Keep a copy of the directory, then restore a backup into a new one: `tutti admin restore BACKUP --data DIR`.",
   });
 }
 

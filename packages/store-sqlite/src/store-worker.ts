@@ -9,14 +9,14 @@ import { executeJobs } from "./execute-jobs.ts";
 import { unpackJobs } from "./pack-jobs.ts";
 import { countRuns, listRuns } from "./list-runs.ts";
 import { listFinished } from "./retention.ts";
-import { WORKER_READY, type WorkerReply, type WorkerRequest } from "./worker-client.ts";
+import { WORKER_READY, type WorkerReply, type WorkerRequest, type WorkerUnopened } from "./worker-client.ts";
 
 // One connection in a thread of its own; requests are answered in their order. `close` ends it.
 assert(parentPort !== null, "the store's worker is started as a worker");
 const port = parentPort;
 // Given by WorkerClient.
 const { path, access } = workerData as { readonly path: string; readonly access: "read" | "write" };
-const connection = new Connection(path, access);
+const connection = open();
 /** A backup takes several turns of the event loop: what comes meanwhile waits for its answer. */
 let turn: Promise<void> = Promise.resolve();
 
@@ -29,6 +29,15 @@ port.on("message", (request: WorkerRequest) => {
 });
 
 port.postMessage(WORKER_READY);
+
+function open(): Connection {
+  try {
+    return new Connection(path, access);
+  } catch (error) {
+    port.postMessage({ unopened: failureOf(error) } satisfies WorkerUnopened);
+    throw error;
+  }
+}
 
 async function answer(request: Exclude<WorkerRequest, { kind: "close" }>): Promise<WorkerReply> {
   const startedAt = performance.now();

@@ -22,6 +22,13 @@ export type WorkerReply<T = unknown> =
 
 /** What the worker says first, once its connection is open. */
 export const WORKER_READY = "ready";
+/**
+ * What it says instead, last of all, when the database could not be opened. Nothing was written through it, and the next request starts another
+ * one: a full disk has no room for what a new connection needs, and may have it later.
+ */
+export interface WorkerUnopened {
+  readonly unopened: StoreFailure;
+}
 
 export interface WorkerAnswers {
   readonly write: readonly WriteResult[];
@@ -39,6 +46,7 @@ export class WorkerClient {
   readonly #access: "read" | "write";
   #worker: Worker | undefined;
   #isReady = false;
+  #unopened: StoreFailure | undefined;
   readonly #waiting: ((reply: WorkerReply) => void)[] = [];
 
   constructor(path: string, access: "read" | "write") {
@@ -82,25 +90,44 @@ export class WorkerClient {
   #start(): Worker {
     const worker = new Worker(new URL("./store-worker.ts", import.meta.url), { workerData: { path: this.#path, access: this.#access } });
     worker.unref();
-    worker.on("message", (reply: WorkerReply | typeof WORKER_READY) => {
+    worker.on("message", (reply: WorkerReply | WorkerUnopened | typeof WORKER_READY) => {
       if (reply === WORKER_READY) {
         this.#isReady = true;
+        return;
+      }
+      if ("unopened" in reply) {
+        this.#unopened = reply.unopened;
         return;
       }
       this.#waiting.shift()?.(reply);
       if (this.#waiting.length === 0) worker.unref();
     });
-    worker.on("error", (error: unknown) => this.#fail(worker, error instanceof Error ? error.message : String(error)));
-    worker.on("exit", () => this.#fail(worker, "it ended"));
+    let hasFailed = false;
+    worker.on("error", (error: unknown) => {
+      hasFailed = true;
+      this.#fail(worker, error);
+    });
+    worker.on("exit", () => {
+      // After an error its successor may have requests already: they are not this one's.
+      if (!hasFailed) this.#fail(worker, new Error("it ended"));
+    });
     return worker;
   }
 
-  #fail(worker: Worker, why: string): void {
+  #fail(worker: Worker, error: unknown): void {
+    const unopened = this.#unopened;
+    this.#unopened = undefined;
     if (this.#worker === worker) {
       this.#worker = undefined;
       this.#isReady = false;
     }
     for (const resolve of this.#waiting.splice(0))
-      resolve({ ok: false, failure: { kind: "disk-failed", message: `the store's worker died: ${why}` } });
+      resolve({
+        ok: false,
+        failure: unopened ?? {
+          kind: "disk-failed",
+          message: `the store's worker died: ${error instanceof Error ? error.message : String(error)}`,
+        },
+      });
   }
 }
