@@ -19,8 +19,8 @@ export interface Io {
 
 /** Width of what goes into a pipe or a file: nothing is cut off there. */
 const COLUMNS_WITHOUT_TERMINAL = 10_000;
-/** What is read from standard input is an input document or an event. */
-const INPUT_BYTES_MAX = 32 * 1024 * 1024;
+/** What is read from a named file or standard input is a document, an input or an event. JSON escapes may double a value of 16 MiB. */
+export const INPUT_BYTES_MAX = 32 * 1024 * 1024;
 
 /** The real terminal. */
 export function processIo(): Io {
@@ -55,8 +55,12 @@ async function readStandardInput(): Promise<string> {
   let bytes = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > INPUT_BYTES_MAX) throw new AppError("limit-exceeded", `Standard input is larger than ${INPUT_BYTES_MAX} bytes.`);
+    if (bytes > INPUT_BYTES_MAX)
+      throw new AppError("limit-exceeded", `Standard input is larger than ${INPUT_BYTES_MAX / 1024 / 1024} MiB.`, {
+        hint: "Store larger data elsewhere and pass their URI.",
+      });
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  const { decodeText } = await import("@tutti/host");
+  return decodeText(Buffer.concat(chunks), "standard input");
 }

@@ -1,19 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { parseData } from "@tutti/host";
+import { parseData, readText } from "@tutti/host";
 import { AppError, isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import type { Io } from "./io.ts";
+import { INPUT_BYTES_MAX, type Io } from "./io.ts";
 
-/** The bytes of a file that the user named, or of standard input for `-`. @throws AppError `file-unreadable`. */
+/** The text of a file that the user named, or of standard input for `-`. @throws AppError `file-unreadable`, `limit-exceeded`. */
 export async function readNamed(io: Io, file: string): Promise<string> {
-  if (file === "-") return io.readInput();
-  try {
-    return await readFile(resolve(io.currentDirectory, file), "utf8");
-  } catch (cause) {
-    const why =
-      (cause as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : cause instanceof Error ? cause.message : String(cause);
-    throw new AppError("file-unreadable", `${file} cannot be read: ${why}.`, { cause, details: { file } });
-  }
+  return file === "-" ? io.readInput() : readText(resolve(io.currentDirectory, file), file, INPUT_BYTES_MAX);
 }
 
 /** A value in a file, JSON or YAML. @throws AppError `file-unreadable`, `input-invalid`. */

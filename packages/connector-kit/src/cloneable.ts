@@ -1,8 +1,8 @@
-import type { Json } from "@tutti/model";
+import { type Json, VALUE_DEPTH_MAX } from "@tutti/model";
 import { ConnectorError } from "./connector.ts";
 
-/** Deeper data is refused: everything that walks a value later (serializing, comparing) may recurse. */
-const DEPTH_MAX = 1000;
+/** Of a path more than this tells nobody where it is. */
+const PATH_CHARACTERS_MAX = 100;
 
 interface Step {
   readonly value: unknown;
@@ -18,17 +18,22 @@ export function findNotCloneable(value: unknown): string | undefined {
   const steps: Step[] = [{ value, path: "", depth: 0 }];
   for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
     const problem = problemOf(step);
-    if (problem !== undefined) return `${step.path === "" ? "the value" : step.path} ${problem}`;
+    if (problem !== undefined) return `${placeOf(step.path)} ${problem}`;
     if (typeof step.value !== "object" || step.value === null) continue;
     // Object.keys of an array with holes skips them, so lengths are compared; extra named members of an array are found the same way.
     const keys = Object.keys(step.value);
     if (Array.isArray(step.value) && keys.length !== step.value.length)
-      return `${step.path || "the value"} is an array with holes or named members`;
+      return `${placeOf(step.path)} is an array with holes or named members`;
     for (const key of keys) {
       steps.push({ value: (step.value as Record<string, unknown>)[key], path: `${step.path}/${key}`, depth: step.depth + 1 });
     }
   }
   return undefined;
+}
+
+function placeOf(path: string): string {
+  if (path === "") return "the value";
+  return path.length <= PATH_CHARACTERS_MAX ? path : `${path.slice(0, PATH_CHARACTERS_MAX)}…`;
 }
 
 function problemOf({ value, depth }: Step): string | undefined {
@@ -41,7 +46,7 @@ function problemOf({ value, depth }: Step): string | undefined {
     case "object":
       if (value === null) return undefined;
       // A cycle is found as endless depth: cheaper than remembering every object of every output.
-      if (depth > DEPTH_MAX) return `is nested deeper than ${DEPTH_MAX} or contains itself`;
+      if (depth > VALUE_DEPTH_MAX) return `is nested deeper than ${VALUE_DEPTH_MAX} or contains itself`;
       return isPlain(value) ? undefined : `is a ${value.constructor?.name ?? "class instance"}, not plain data`;
     default:
       return `is ${typeof value === "undefined" ? "undefined" : `a ${typeof value}`}, which JSON does not have`;

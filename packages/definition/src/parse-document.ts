@@ -26,6 +26,9 @@ export const DOCUMENT_DEPTH_MAX = 512;
 const ALIAS_VALUES_MAX = 50_000;
 /** Errors of syntax worth telling: most follow from the first. */
 const SYNTAX_FINDINGS_MAX = 20;
+/** Neither YAML nor JSON has these outside of escapes; in a terminal or a log they would hide what stands beside them. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL_CHARACTER = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
 /** The tags of YAML's core schema; any other means a type that JSON does not have. */
 const CORE_TAGS: ReadonlySet<string> = new Set(
   ["map", "seq", "str", "int", "float", "bool", "null"].map((name) => `tag:yaml.org,2002:${name}`),
@@ -73,8 +76,12 @@ export function parseDocument(text: string, options: ParseOptions = {}): ParsedD
   // Three bytes are the most that one UTF-16 code unit takes, so most texts need not be measured.
   const size = text.length * 3 > DOCUMENT_BYTES_MAX ? new TextEncoder().encode(text).byteLength : 0;
   if (size > DOCUMENT_BYTES_MAX) {
-    return refused(options, [{ severity: "error", rule: "document-too-large", message: tooLarge(size), pointer: "", line: 1, column: 1 }]);
+    return refused(options, [
+      { severity: "error", rule: "document-too-large", message: tooLarge(size), pointer: "", line: 1, column: 1, hint: SMALLER },
+    ]);
   }
+  const control = CONTROL_CHARACTER.exec(text);
+  if (control !== null) return refused(options, [controlFinding(text, control.index)]);
   let yaml: Document;
   try {
     yaml = parseYaml(text, {
@@ -88,7 +95,9 @@ export function parseDocument(text: string, options: ParseOptions = {}): ParsedD
     });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return refused(options, [{ severity: "error", rule: "document-too-deep", message: tooDeep(), pointer: "", line: 1, column: 1 }]);
+    return refused(options, [
+      { severity: "error", rule: "document-too-deep", message: tooDeep(), pointer: "", line: 1, column: 1, hint: FLATTER },
+    ]);
   }
   const source = new SourceMap(yaml, lines, text);
   const reader = new Reader(yaml, source);
@@ -107,8 +116,27 @@ function refused(options: ParseOptions, findings: readonly Finding[]): ParsedDoc
   return { file: options.file, json: undefined, findings, positionOf: () => start, positionInText: () => start };
 }
 
+const MIB = 1024 * 1024;
+
 function tooLarge(size: number): string {
-  return `The document has ${size} bytes; the limit is ${DOCUMENT_BYTES_MAX}.`;
+  return `The document has ${(size / MIB).toFixed(1)} MiB; the limit is ${DOCUMENT_BYTES_MAX / MIB} MiB.`;
+}
+
+const SMALLER = "Give data as input or store them elsewhere, and let parts be workflows of their own (`run: { workflow: … }`).";
+const FLATTER = "Let parts be workflows of their own (`run: { workflow: … }`).";
+
+function controlFinding(text: string, at: number): Finding {
+  const lines = text.slice(0, at).split("\n");
+  const code = text.charCodeAt(at).toString(16).toUpperCase().padStart(4, "0");
+  return {
+    severity: "error",
+    rule: "yaml-syntax",
+    message: `The control character U+${code} cannot stand in a document.`,
+    pointer: "",
+    line: lines.length,
+    column: (lines.at(-1)?.length ?? 0) + 1,
+    hint: `Remove it, or write it as \`"\\u${code}"\` in double quotes.`,
+  };
 }
 
 function tooDeep(): string {
@@ -133,9 +161,9 @@ class Reader {
   read(): JsonObject | undefined {
     const exhausted = this.#yaml.errors.find((error) => error.code === "RESOURCE_EXHAUSTION");
     // Then the parser's own recursion had no room left, and its other errors follow from that.
-    if (exhausted !== undefined) return this.#report("document-too-deep", tooDeep(), "", exhausted.pos[0]);
+    if (exhausted !== undefined) return this.#report("document-too-deep", tooDeep(), "", exhausted.pos[0], FLATTER);
     for (const error of this.#yaml.errors.slice(0, SYNTAX_FINDINGS_MAX)) {
-      this.#report("yaml-syntax", syntaxMessage(error.code, error.message), "", error.pos[0]);
+      this.#report("yaml-syntax", syntaxMessage(error.code, error.message), "", error.pos[0], SYNTAX_HINTS[error.code]);
     }
     const { yaml: directive } = this.#yaml.directives ?? {};
     if (directive?.explicit && directive.version !== "1.2")
@@ -156,10 +184,11 @@ class Reader {
 
   #value(node: Node | null, pointer: string, depth: number): Json | undefined {
     if (node === null) return null;
-    if (depth > DOCUMENT_DEPTH_MAX) return this.#report("document-too-deep", tooDeep(), pointer, start(node));
+    if (depth > DOCUMENT_DEPTH_MAX) return this.#report("document-too-deep", tooDeep(), pointer, start(node), FLATTER);
     if (this.#aliasDepth > 0 && ++this.#aliasValues > ALIAS_VALUES_MAX) {
       if (this.#aliasValues === ALIAS_VALUES_MAX + 1) {
-        this.#report("yaml-alias", `Aliases expand to more than ${ALIAS_VALUES_MAX} values.`, pointer, start(node));
+        const message = `Aliases expand to more than ${ALIAS_VALUES_MAX} values.`;
+        this.#report("yaml-alias", message, pointer, start(node), "Write them out, or give the data as input.");
       }
       return undefined;
     }
@@ -179,7 +208,13 @@ class Reader {
     if (target === undefined)
       return this.#report("yaml-alias", `There is no anchor \`&${node.source}\` before this alias.`, pointer, start(node));
     if (this.#open.has(target))
-      return this.#report("yaml-alias", `The alias \`*${node.source}\` stands inside of what it names.`, pointer, start(node));
+      return this.#report(
+        "yaml-alias",
+        `The alias \`*${node.source}\` stands inside of what it names, so it would never end.`,
+        pointer,
+        start(node),
+        "Repeat tasks with `for`, or with `then` and the name of an earlier task.",
+      );
     this.#aliasDepth++;
     const value = this.#value(target, pointer, depth);
     this.#aliasDepth--;
@@ -214,7 +249,7 @@ class Reader {
       }
       const entry = joinPointer(pointer, key);
       if (Object.hasOwn(object, key)) {
-        this.#report("duplicate-key", `The key \`${key}\` occurs twice.`, entry, start(keyNode));
+        this.#report("duplicate-key", `The key \`${key}\` occurs twice.`, entry, start(keyNode), "Remove one of them, or rename it.");
         continue;
       }
       if (key === "<<" && isScalar(keyNode) && keyNode.type === "PLAIN") {
@@ -243,6 +278,14 @@ class Reader {
 function start(node: Node): number {
   return node.range?.[0] ?? 0;
 }
+
+/** The way out where the parser's words name none. */
+const SYNTAX_HINTS: Readonly<Record<string, string>> = {
+  MULTIPLE_DOCS: "Put each workflow into a file of its own.",
+  TAB_AS_INDENT: "Indent with spaces.",
+  BAD_INDENT: "Look at brackets and quotes that are not closed, and at the indentation of the lines before.",
+  MISSING_CHAR: "Look for a bracket or quote that is not closed.",
+};
 
 /** The parser's own words, except where they speak about its options. */
 function syntaxMessage(code: string, message: string): string {

@@ -272,7 +272,8 @@ function startChild(machine: Machine, task: Task, input: Json): void {
     return;
   }
   const depth = (machine.state.parent?.depth ?? 0) + 1;
-  if (depth > DEPTH_MAX) throw new TaskFailure(machine.runtimeError(`workflows run each other at most ${DEPTH_MAX} deep`));
+  if (depth > DEPTH_MAX)
+    throw new TaskFailure(machine.runtimeError(`workflows run each other at most ${DEPTH_MAX} deep: does one of them run itself?`));
   const runId = deriveRunId(machine.tokenOf(task));
   const isAgain = adoptChild(machine, task, runId) || task.childRunId !== undefined;
   task.childRunId = runId;

@@ -283,12 +283,20 @@ function waitOf(state: RunState, context: EngineContext, task: Task): WaitView |
         reason: heldReason(state),
       };
     case "in-doubt":
-      return { ...base, kind: "settle", reason: "is in doubt: nobody knows whether its effect happened; a person settles it" };
+      return {
+        ...base,
+        kind: "settle",
+        reason: `is in doubt: nobody knows whether its effect happened${causeOf(task)}; a person settles it`,
+      };
     case "failed":
       return { ...base, kind: "operator", reason: `failed: ${task.error?.title ?? ""}; resume, retry or skip` };
     case "active":
       return undefined;
   }
+}
+
+function causeOf(task: Task): string {
+  return task.error === undefined ? "" : ` (${task.error.title.replace(/\.$/, "")})`;
 }
 
 function heldReason(state: RunState): string {

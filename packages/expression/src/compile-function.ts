@@ -69,7 +69,7 @@ function compileBuiltin(compiler: Compiler, node: CallNode, scope: Scope): Code 
 function unknownFunction({ name, args }: CallNode): string {
   const signature = `${name}/${args.length}`;
   if (name.includes("::")) return `${signature} is not defined: expressions have no modules`;
-  if (EXCLUDED.has(name)) return `${signature} is not available: an expression sees nothing but its data`;
+  if (EXCLUDED.has(name)) return `${signature} is not available: an expression sees nothing but its data, so pass it as input`;
   const arities = [...BUILTINS.keys()].filter((key) => key.startsWith(`${name}/`));
   const hint = arities.length === 0 ? "" : `; there is ${arities.join(", ")}`;
   return `${signature} is not defined${hint}`;

@@ -55,7 +55,11 @@ export class Run {
 
   /** Pays for `units` of work. @throws LimitReached when the evaluation has had its share. */
   spend(units: number): void {
-    if ((this.#fuel -= units) < 0) throw new LimitReached(`the expression needs more than ${this.limits.fuel} steps`, this.at);
+    if ((this.#fuel -= units) < 0)
+      throw new LimitReached(
+        `the expression needs more than ${this.limits.fuel} steps: let it work on less data, or leave this to a script`,
+        this.at,
+      );
   }
 
   /** Pays for one nested call; the caller decreases `depth` when it returns. */

@@ -11,6 +11,7 @@ export { type ListenAddress, parseListenAddress } from "./metrics/listen-address
 export { EventLog, type LogFormat } from "./log/event-log.ts";
 export { LOG_EVENTS, LOG_FIELDS, LOG_LEVELS, type LogLevel } from "./log/log-catalogue.ts";
 export { METRICS, type MetricDefinition } from "./metrics/metric-catalogue.ts";
+export { decodeText, readText } from "./read-text.ts";
 export { readRestoreMark, removeRestoreMark, type RestoreMark } from "./restore-mark.ts";
 export type { RunChange } from "./run-changes.ts";
 export type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";

@@ -1,5 +1,5 @@
 import type { Finding, ParsedDocument } from "@tutti/definition";
-import { AppError, isJsonObject, type Json } from "@tutti/model";
+import { AppError, isJsonObject, type Json, VALUE_DEPTH_MAX } from "@tutti/model";
 
 export interface LintReport {
   /** All findings, in the order of the text. */
@@ -30,21 +30,42 @@ export async function lint(
  * @throws AppError `input-invalid` with line and column.
  */
 export async function parseData(text: string, name: string): Promise<Json> {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    // YAML, or JSON with an error: the YAML reader says where.
+  const json = parseJson(text);
+  if (json !== undefined) {
+    if (isDeeper(json)) throw invalid(name, `: It is nested more than ${VALUE_DEPTH_MAX} levels deep.`, "Give flatter data.");
+    return json;
   }
+  // YAML, or JSON with an error: the YAML reader says where.
   const { parseDocument } = await import("@tutti/definition");
   const parsed = parseDocument(text, { file: name });
   if (parsed.json !== undefined) return parsed.json;
   const [problem] = parsed.findings;
   const where = problem === undefined ? "" : `:${problem.line}:${problem.column}`;
-  const what = problem?.rule === "not-a-document" ? "It is neither JSON nor a YAML mapping." : (problem?.message ?? "It cannot be read.");
-  throw new AppError("input-invalid", `${name}${where}: ${what}`, {
-    details: { file: name },
-    hint: "Give JSON, or YAML with `key: value` lines.",
-  });
+  const isOther = problem?.rule === "not-a-document";
+  const what = text.trim() === "" ? "It is empty." : isOther ? "It is neither JSON nor a YAML mapping." : problem?.message;
+  throw invalid(name, `${where}: ${what?.replace("This is not valid YAML", "This is neither JSON nor YAML") ?? "It cannot be read."}`);
+}
+
+function invalid(name: string, what: string, hint = "Give JSON, or YAML with `key: value` lines."): AppError {
+  return new AppError("input-invalid", `${name}${what}`, { details: { file: name }, hint });
+}
+
+function parseJson(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a value is nested deeper than any part of Tutti takes; without recursion, which is what would end there. */
+function isDeeper(value: Json): boolean {
+  let level: readonly Json[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > VALUE_DEPTH_MAX) return true;
+    level = level.flatMap((one) => (typeof one === "object" && one !== null ? Object.values(one) : []));
+  }
+  return false;
 }
 
 function nameOf(parsed: ParsedDocument): string | undefined {

@@ -1,6 +1,7 @@
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, type Json } from "@tutti/model";
+import { decodeText } from "./read-text.ts";
 
 /** A secret is a credential or a small document of them; anything larger is a mistake. */
 const SECRET_BYTES_MAX = 1024 * 1024;
@@ -81,7 +82,7 @@ async function readSecretFile(path: string): Promise<string | undefined> {
         details: { path },
       });
     }
-    return await file.readFile("utf8");
+    return decodeText(await file.readFile(), path);
   } finally {
     await file.close();
   }

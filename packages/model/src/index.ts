@@ -13,6 +13,7 @@ export {
   FAN_OUT_MAX,
   PAYLOAD_BYTES_MAX,
   PAYLOAD_INLINE_BYTES,
+  VALUE_DEPTH_MAX,
 } from "./limits.ts";
 export {
   ERROR_STATUS,

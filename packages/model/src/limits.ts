@@ -14,3 +14,5 @@ export const DEPTH_MAX = 64;
 export const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
 /** Accepted events are kept this long for listeners that come later. */
 export const EVENT_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
+/** Nesting of a value: everything that walks one (writing, comparing, checking) recurses. */
+export const VALUE_DEPTH_MAX = 1000;

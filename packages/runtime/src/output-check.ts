@@ -1,8 +1,6 @@
 import { findNotCloneable } from "@tutti/connector-kit";
-import { type Json, PAYLOAD_BYTES_MAX } from "@tutti/model";
+import { type Json, PAYLOAD_BYTES_MAX, VALUE_DEPTH_MAX } from "@tutti/model";
 
-/** Everything that walks a value later recurses. */
-const DEPTH_MAX = 1000;
 /** UTF-8 takes at most three bytes per UTF-16 unit: below this nothing has to be measured exactly. */
 const SURE_UNITS = Math.floor(PAYLOAD_BYTES_MAX / 3);
 
@@ -39,7 +37,7 @@ function unitsOf(value: unknown, depth: number): number {
       return -1;
   }
   if (value === null) return 4;
-  if (depth > DEPTH_MAX) return -1;
+  if (depth > VALUE_DEPTH_MAX) return -1;
   if (Array.isArray(value)) {
     if (Object.keys(value).length !== value.length) return -1;
     return sum(value, depth);

@@ -134,7 +134,8 @@ export class RunStarter {
       if (!(error instanceof AppError) || error.kind !== "usage") throw error;
       return taskError("configuration", `The workflow ${label} is no longer accepted: ${error.message}`);
     }
-    if (program === undefined) return taskError("configuration", `There is no workflow ${label}.`);
+    if (program === undefined)
+      return taskError("configuration", `There is no workflow ${label}. Publish it (tutti workflow apply FILE), then retry.`);
     const unsupported = describeUnsupported(program);
     if (unsupported !== undefined) return taskError("configuration", `The workflow ${label} can't be run: ${unsupported}`);
     const parent = { runId: order.fromRunId, task: order.task, depth: order.depth };

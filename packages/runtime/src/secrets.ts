@@ -38,8 +38,17 @@ export class SecretBook {
 
   async resolve(name: string): Promise<Json> {
     const value = await this.#env.secret(name);
-    if (value === undefined) throw new AppError("secret-not-found", `There is no secret "${name}".`, { details: { secret: name } });
+    if (value === undefined) throw missingSecret(name);
     this.#redactor.register(value);
     return value;
   }
+}
+
+/** The message becomes the task's error, so it names the way out itself. */
+function missingSecret(name: string): AppError {
+  return new AppError(
+    "secret-not-found",
+    `There is no secret "${name}". Put it into the file secrets/${name} of the data directory (mode 600), then retry.`,
+    { details: { secret: name } },
+  );
 }

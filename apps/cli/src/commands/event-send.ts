@@ -76,7 +76,8 @@ async function buildEvent(cli: Cli, options: SendOptions): Promise<CloudEvent> {
     const [problem] = parsed.error.issues;
     throw new AppError(
       "event-invalid",
-      `The event cannot be sent: \`${problem?.path.join(".") ?? ""}\` ${problem?.message ?? "is wrong"}.`,
+      `The event cannot be sent: \`${problem?.path.join(".") ?? ""}\` ${problem === undefined ? "is wrong" : describe(event, problem)}.`,
+      { hint: "A CloudEvent needs `id`, `source` and `type`; `tutti event send --help` shows the options for them." },
     );
   }
   // The schema has checked what a CloudEvent needs; what it left out is data.
@@ -85,4 +86,16 @@ async function buildEvent(cli: Cli, options: SendOptions): Promise<CloudEvent> {
 
 async function readData(cli: Cli, text: string): Promise<Json> {
   return text.startsWith("@") ? readValue(cli.io, text.slice(1)) : parseJsonOption(text, "--payload");
+}
+
+/** What is wrong with an attribute, without the schema's jargon. */
+function describe(
+  event: object,
+  problem: { readonly path: readonly PropertyKey[]; readonly message: string; readonly code: string },
+): string {
+  const [name] = problem.path;
+  const value: unknown = name === undefined ? undefined : Reflect.get(event, name);
+  if (value === undefined) return "is missing";
+  if (value === "") return "is empty";
+  return name === "time" ? "must be a time such as 2026-01-31T12:00:00Z" : `is wrong: ${problem.message}`;
 }

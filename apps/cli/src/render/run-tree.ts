@@ -66,7 +66,7 @@ function collect(tasks: readonly TaskView[], given: Collecting, depth = 0): read
     const fold = task.children.length > 0 && given.isFolded(task);
     lines.push(taskLine(task, depth, given, fold));
     if (fold) continue;
-    lines.push(...collect(task.children, given, depth + 1));
+    for (const line of collect(task.children, given, depth + 1)) lines.push(line);
     if (task.childrenOmitted > 0) lines.push(omittedLine(task.childrenOmitted, depth + 1));
   }
   return lines;
@@ -123,8 +123,18 @@ export function describeWait(wait: WaitView, nowMs: number): string {
 /** An error in one line: its title or detail, and what kind it is. */
 export function describeError(error: NonNullable<TaskView["error"]>): string {
   const kind = error.type.slice(error.type.lastIndexOf("/") + 1);
-  const detail = typeof error["detail"] === "string" ? `: ${error["detail"]}` : "";
-  return oneLine(`${kind} ${error.status}: ${error.title}${detail}`);
+  const detail = typeof error["detail"] === "string" ? error["detail"] : lastComplaint(error["detail"]);
+  return oneLine(`${kind} ${error.status}: ${detail === undefined ? error.title : `${error.title.replace(/\.$/, "")}: ${detail}`}`);
+}
+
+/** Of what a process complained about the end: there stands why it failed. */
+const COMPLAINT_CHARACTERS_MAX = 300;
+
+function lastComplaint(detail: unknown): string | undefined {
+  // Where there is no exit code the title says itself why the process ended.
+  const stderr = typeof detail === "object" && detail !== null && "code" in detail && "stderr" in detail ? detail.stderr : undefined;
+  const line = typeof stderr === "string" ? stderr.trimEnd().split("\n").at(-1)?.trim() : undefined;
+  return line === undefined || line === "" ? undefined : line.slice(-COMPLAINT_CHARACTERS_MAX);
 }
 
 /** A task that ended well may carry the error of an earlier attempt; that is history. */
@@ -151,12 +161,17 @@ function countTasks(task: TaskView): number {
   return task.childrenOmitted + task.children.reduce((sum, child) => sum + 1 + countTasks(child), 0);
 }
 
+/** A run may have more lines than a call takes arguments. */
+function widestOf(lines: readonly Line[], widthOf: (line: Line) => number): number {
+  return lines.reduce((widest, line) => Math.max(widest, widthOf(line)), 0);
+}
+
 function layOut(lines: readonly Line[], options: TreeOptions): readonly string[] {
   const { style } = options;
   const leftOf = (line: Line): string => `${line.indent}${line.sign} ${line.label}`;
-  const widest = Math.max(0, ...lines.map((line) => textWidth(leftOf(line))));
+  const widest = widestOf(lines, (line) => textWidth(leftOf(line)));
   const nameColumns = Math.min(widest, Math.max(16, Math.floor(options.columns * NAME_SHARE)));
-  const durationColumns = Math.max(0, ...lines.map((line) => line.duration.length));
+  const durationColumns = widestOf(lines, (line) => line.duration.length);
   return lines.map((line) => {
     const left = padEnd(truncate(leftOf(line), nameColumns), nameColumns);
     const paint = line.status === undefined ? style.dim : paintTask(style, line.status);

@@ -40,13 +40,18 @@ export function describeNetworkFailure(error: unknown, target: string): Connecto
     (cause) => !(cause instanceof AggregateError) && (codeOf(cause) !== undefined || cause.message === BAD_PORT),
   );
   const neverSent = telling.length > 0 && telling.every(isNeverSent);
-  const reason = causes.at(-1)?.message ?? String(error);
-  return new ConnectorError(neverSent ? `${target} can't be reached: ${reason}.` : `The connection to ${target} was lost: ${reason}.`, {
-    kind: "communication",
-    outcome: neverSent ? "never-began" : "unknown",
-    retryable: !(neverSent && (reason === BAD_PORT || (code !== undefined && PERMANENT_CODES.has(code)))),
-    cause: error,
-  });
+  const last = causes.at(-1);
+  const reason = last?.message ?? String(error);
+  const plain = neverSent && last !== undefined ? plainWords(last) : undefined;
+  return new ConnectorError(
+    neverSent ? `${target} can't be reached: ${plain ?? reason}.` : `The connection to ${target} was lost: ${reason}.`,
+    {
+      kind: "communication",
+      outcome: neverSent ? "never-began" : "unknown",
+      retryable: !(neverSent && (reason === BAD_PORT || (code !== undefined && PERMANENT_CODES.has(code)))),
+      cause: error,
+    },
+  );
 }
 
 /** The operator's rules, or a certificate, keep the request from leaving: it is written only after the handshake. Trying again changes neither. */
@@ -58,6 +63,28 @@ function permanentRefusal(causes: readonly Error[], target: string, error: unkno
     if (problem !== undefined) return new ConnectorError(problem, { kind: "communication", outcome: "never-began", cause: error });
   }
   return undefined;
+}
+
+/** What a tired person makes of the commonest failures; undefined where the system's own words have to do. */
+function plainWords(error: Error): string | undefined {
+  if (error.message === BAD_PORT) return "this port belongs to another protocol, and HTTP never uses it; correct the URL";
+  switch (codeOf(error)) {
+    case "ENOTFOUND":
+    case "EAI_NONAME":
+      return `no name server knows this name; correct it, or the name servers of this machine (${error.message})`;
+    case "EAI_AGAIN":
+      return `the name servers of this machine do not answer (${error.message})`;
+    case "ECONNREFUSED":
+      return `nothing listens there; start the service, or correct host and port (${error.message})`;
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return `there is no way to this address from here; look at network and firewall (${error.message})`;
+    case "ETIMEDOUT":
+    case "UND_ERR_CONNECT_TIMEOUT":
+      return `it does not answer; is it up, and does a firewall stand between (${error.message})`;
+    default:
+      return undefined;
+  }
 }
 
 function isNeverSent(error: Error): boolean {

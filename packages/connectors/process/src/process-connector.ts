@@ -136,6 +136,8 @@ async function sourceFile(uri: string, baseDirectory: string | undefined): Promi
   } catch (cause) {
     if (cause instanceof OutsideDirectoryError)
       throw configurationError(`The script ${cause.message}: bring it with the workflow, or name it by a whole path.`);
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT")
+      throw configurationError(`There is no script "${uri}" in ${baseDirectory}: put it there, or correct the name in the document.`);
     throw configurationError(`The script "${uri}" can't be used: ${cause instanceof Error ? cause.message : String(cause)}.`);
   }
 }
@@ -144,12 +146,19 @@ function configurationError(message: string): ConnectorError {
   return new ConnectorError(message, { kind: "configuration", outcome: "never-began" });
 }
 
+/** Signals that a process gets without anybody having meant it. */
+const SIGNAL_CAUSES: Readonly<Record<string, string>> = {
+  SIGKILL: ", which is not Tutti's doing: a person's, or the system's for want of memory (dmesg says it)",
+  SIGXCPU: ": it used more processor time than it may",
+  SIGXFSZ: ": it wrote a larger file than it may",
+};
+
 /** The output asked for. A code other than 0 is an error, unless the code itself was asked for. */
 function shape(end: ProcessEnd, wanted: ProcessReturn, attempt: Attempt): Json {
   if (wanted === "code") return end.code;
   if (wanted === "all") return { code: end.code, stdout: end.stdout, stderr: end.stderr };
   if (end.code !== 0) {
-    const how = end.signal === undefined ? `ended with code ${end.code}` : `was ended by ${end.signal}`;
+    const how = end.signal === undefined ? `ended with code ${end.code}` : `was ended by ${end.signal}${SIGNAL_CAUSES[end.signal] ?? ""}`;
     throw new ConnectorError(`The process ${how}.`, {
       kind: "runtime",
       outcome: "answered",

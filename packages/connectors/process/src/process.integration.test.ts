@@ -236,7 +236,7 @@ describe("ends", () => {
     const flooding = shell(`yes ${stream === "stderr" ? ">&2" : ""}`);
     await expect(flooding).rejects.toMatchObject({
       errorKind: "runtime",
-      outcome: "unknown",
+      outcome: "answered",
       message: `The process was ended: it wrote more than 16 MiB to ${stream}; write large results to a file.`,
     });
     expect(processesLeft()).toEqual([]);

@@ -31,8 +31,8 @@ const GROUP_POLL_MS = 20;
 /**
  * Runs a process in a group of its own to its end.
  *
- * @throws ConnectorError `never-began`: it could not be started. `unknown`: it was ended, by an abort or for flooding its output; then nothing
- * of it runs any more.
+ * @throws ConnectorError `never-began`: it could not be started. `answered`: it was ended for flooding its output, which it would do again.
+ * `unknown`: an abort ended it. Either way nothing of it runs any more.
  */
 export async function runProcess(plan: ProcessPlan, workspace: Workspace, attempt: Attempt): Promise<ProcessEnd> {
   const [stdout, stderr] = await beforeStart(workspace.openPipes());
@@ -208,9 +208,11 @@ function isGroupAlive(pid: number): boolean {
 }
 
 function stoppedError(why: string, stderr: string): ConnectorError {
+  const isFlood = !why.startsWith("the attempt");
   return new ConnectorError(`The process was ended: ${why}.`, {
-    kind: why.startsWith("the attempt") ? "timeout" : "runtime",
-    outcome: "unknown",
+    kind: isFlood ? "runtime" : "timeout",
+    // A flood is the process's own doing, as an exit code would be: whatever it did, it has ended.
+    outcome: isFlood ? "answered" : "unknown",
     detail: { stderr: excerptOf(stderr) },
   });
 }
