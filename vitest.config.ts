@@ -9,6 +9,7 @@ const EXHAUSTIVE = [
   "tests/restart/**/*.integration.test.ts",
   "tests/container/**/*.integration.test.ts",
   "tests/canary/**/*.integration.test.ts",
+  "tests/bad-input/**/*.integration.test.ts",
 ];
 const E2E = ["**/*.e2e.test.ts"];
 const EXCLUDE = ["**/node_modules/**"];

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ERROR_CATALOGUE, type ErrorSpecies } from "@tutti/model";
+import { badInputPage } from "../tests/bad-input/page.ts";
 import { examplesPage } from "../tests/conformance/examples/page.ts";
 import { LOG_EVENTS, LOG_FIELDS, METRICS, type MetricDefinition } from "@tutti/host";
 import { readLedger } from "./proof/ledger.ts";
@@ -15,6 +16,7 @@ const PAGES: readonly { readonly file: string; readonly render: (present: string
   { file: "docs/reference/logs.md", render: logsPage },
   { file: "docs/reference/metrics.md", render: metricsPage },
   { file: "docs/proof.md", render: (page) => withSums(page, readLedger(join(root, "docs/proof.json"))) },
+  { file: "docs/bad-input.md", render: badInputPage },
 ];
 
 const MEANING: Readonly<Record<ErrorSpecies, string>> = {

@@ -27,6 +27,7 @@ export const LAYERS: readonly Layer[] = [
     needs: ["tests/restart/main.ts", "tests/restart/worker.ts"],
     minutesMax: 5,
   },
+  { name: "bad-input", command: vitest("exhaustive", "tests/bad-input"), needs: ["tests/bad-input"], minutesMax: 6 },
   { name: "container", command: vitest("exhaustive", "tests/container"), needs: ["tests/container", "lab/docker.sh"], minutesMax: 8 },
   { name: "deploy-faults", command: vitest("exhaustive", "tests/deploy-server"), needs: ["tests/deploy-server"], minutesMax: 20 },
   { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 10 },

@@ -172,7 +172,7 @@ describe("scripts", () => {
     ["an unknown language", { language: "cobol", code: "" }, "Scripts in cobol can't be run"],
     ["a source on the net", { language: "js", source: { endpoint: "https://example.com/x.js" } }, "is a file"],
     ["a source outside of the workflow's directory", { language: "js", source: { endpoint: "../x.js" } }, "is outside of"],
-    ["a source that is not there", { language: "js", source: { endpoint: "none.js" } }, "can't be used"],
+    ["a source that is not there", { language: "js", source: { endpoint: "none.js" } }, "There is no script"],
     ["neither code nor source", { language: "js" }, "either code or a source"],
     ["a null byte in an argument", { language: "js", code: "", arguments: ["a\0b"] }, "could not be started"],
   ])("%s is refused before anything is started", async (_, given, message) => {
