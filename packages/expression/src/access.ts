@@ -10,9 +10,8 @@ export function index(run: Run, target: Json, key: Json): Json {
     if (isArray(target)) return element(target, key);
     if (target === null) return null;
   } else if (isObject(key)) {
-    if (target === null || isArray(target) || typeof target === "string") return slice(run, target, ...edgesOf(run, key));
-  } else if (key === null) {
     if (target === null) return null;
+    if (isArray(target) || typeof target === "string") return slice(run, target, ...edgesOf(run, key));
   } else if (isArray(key) && isArray(target)) {
     return indicesOfArray(run, target, key);
   }
@@ -69,7 +68,7 @@ function sliceBounds(run: Run, slice: { length: number; from: Json; to: Json }):
 
 /** The positions at which `wanted` occurs in `target`, overlaps included. */
 export function indicesOfArray(run: Run, target: readonly Json[], wanted: readonly Json[]): Json {
-  if (wanted.length === 0) return null;
+  if (wanted.length === 0) return [];
   const found: number[] = [];
   for (let start = 0; start + wanted.length <= target.length; start++) {
     run.spend(1);

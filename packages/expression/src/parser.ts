@@ -28,6 +28,7 @@ const INFIX: ReadonlyMap<string, Infix> = new Map<string, Infix>([
   ["/", left(7)],
   ["%", left(7)],
 ]);
+const TIGHTER_THAN_MINUS = 7;
 const ASSIGNMENTS: ReadonlySet<string> = new Set(["=", "|=", "+=", "-=", "*=", "/=", "%=", "//="]);
 
 /** Parses a whole source. @throws ExpressionSyntaxError with the position of the first token that does not fit. */
@@ -104,8 +105,8 @@ class Parser extends TokenReader {
     return this.#nested(() => {
       const at = this.token.at;
       if (this.accept("-")) {
-        // jq gives the sign the precedence of subtraction: -1 * 2 is -(1 * 2), which is the same number.
-        const operand = this.#prefix();
+        // jq gives the sign the precedence of subtraction: -1 * . is -(1 * .), which matters where . is a text.
+        const operand = this.#infix(TIGHTER_THAN_MINUS);
         if (operand.kind === "literal" && typeof operand.value === "number") return { kind: "literal", value: -operand.value, at };
         return { kind: "negate", operand, at };
       }

@@ -72,7 +72,6 @@ export function getPath(run: Run, value: Json, path: Json): Json {
   if (!isArray(path)) throw run.raise("Path must be specified as an array");
   let current = value;
   for (const key of path) {
-    if (current === null) return null;
     run.spend(1);
     current = index(run, current, key);
   }

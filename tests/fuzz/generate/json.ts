@@ -15,7 +15,6 @@ const TEXTS: readonly string[] = [
   "aXbxc",
   "é",
   "😀x",
-  "\u0000",
   '"q"',
   "back\\slash",
   "line\nbreak",
@@ -59,6 +58,7 @@ export function number(random: Random, isNasty: boolean): number {
 }
 
 export function text(random: Random, isNasty: boolean): string {
+  if (isNasty && random.chance(1 / TEXTS.length)) return "\u0000";
   if (isNasty && random.chance(0.05)) return random.pick(["\ud800", "a\udc00b", "\ufeff", "\u2028", "x".repeat(300), "\uffff"]);
   return random.pick(TEXTS);
 }

@@ -7,12 +7,12 @@ const FIELDS = ["a", "b", "c", "id", "name", "items"];
 const NULLARY = (
   "add all any arrays ascii_downcase ascii_upcase booleans combinations? empty explode first flatten floor sqrt objects|to_entries|from_entries " +
   "fromjson? implode? infinite iterables keys keys_unsorted last length max min nan " +
-  "normals not null nulls numbers objects paths recurse arrays|reverse numbers|isnan numbers|isinfinite numbers|isnormal arrays|transpose round ceil scalars sort strings to_entries tojson tonumber tostream " +
-  "tostring type unique utf8bytelength values fabs trunc todate fromdate gmtime significand logb exp10 error @text " +
+  "normals not null nulls numbers objects paths recurse arrays|reverse numbers|isnan numbers|isinfinite numbers|isnormal [.[]?|arrays]|transpose round ceil scalars sort strings to_entries tojson tonumber tostream " +
+  "tostring type unique utf8bytelength values fabs trunc todate fromdate gmtime significand logb error @text " +
   "@json @csv @tsv @html @uri @sh @base64 (strings|@base64|@base64d)"
 ).split(" ");
 const NULLARY_WILD =
-  'from_entries reverse transpose isnan isinfinite isnormal @base64d @base32 trim ltrim rtrim leaf_paths ascii @base32d abs toarray now localtime mktime todate dateadd("seconds"; 10) builtins tojson,tojson have_decnum trimstr("a") $__loc__ frexp modf'.split(
+  'exp10 from_entries reverse transpose isnan isinfinite isnormal @base64d @base32 trim ltrim rtrim leaf_paths ascii @base32d abs toarray now localtime mktime todate dateadd("seconds"; 10) builtins tojson,tojson have_decnum trimstr("a") $__loc__ frexp modf'.split(
     " ",
   );
 /** Functions of one program. */
@@ -22,6 +22,12 @@ const UNARY = (
   "flatten range getpath delpaths limit nth test match capture scan splits strftime strptime @json,map tojson,map " +
   "repeat,limit fromstream? bsearch combinations splits,collect"
 ).split(" ");
+
+/** Functions of a time; jq 1.7.1 gives parts of a second before 1970, and nan, to other seconds. */
+const TIMES = ["todate", "gmtime"];
+const WHOLE_SECONDS = 'if type == "number" then (if . == . then floor else 0 end) else . end';
+/** jq 1.7.1 counts bytes where it should count characters. */
+const PLAIN_TEXTS = 'select(type != "string" or (explode | all(. < 128)))';
 
 export interface ProgramOptions {
   readonly depth: number;
@@ -138,7 +144,7 @@ class Writer {
         key,
         `${key}: ${this.#term(depth, sight)}`,
         `"${key}": ${this.#term(depth, sight)}`,
-        `(${this.#leaf(sight)} | tostring): 1`,
+        `(${this.#isWild ? "" : '"k" + '}(${this.#leaf(sight)} | tostring)): 1`,
       ]);
     });
     return `{${entries.join(", ")}}`;
@@ -174,6 +180,7 @@ class Writer {
     if (sight.functions.length > 0 && random.chance(0.3)) return random.pick(sight.functions).replace(/^p$/, "$p");
     if (random.chance(0.4)) {
       const name = random.pick(this.#isWild && random.chance(0.2) ? NULLARY_WILD : NULLARY);
+      if (TIMES.includes(name) && !this.#isWild) return `(${WHOLE_SECONDS} | ${name})`;
       return name.includes("|") ? `(${name})` : name;
     }
     const name = random.pick(UNARY);
@@ -202,6 +209,10 @@ class Writer {
         return `(${inner()} | tojson | fromjson)`;
       case "getpath":
         return `getpath(${random.pick(['["a"]', '["a", 0]', "[0, 1]", '["a", "b", "c"]', "[]", `[${inner()}]`])})`;
+      case "index":
+      case "rindex":
+      case "indices":
+        return `${this.#isWild ? "" : `${PLAIN_TEXTS} | `}${name}(${inner()})`;
       case "flatten":
         return `flatten(${this.#isWild ? inner() : random.pick(["0", "1", "2"])})`;
       case "with_entries?":
@@ -229,7 +240,7 @@ class Writer {
         return `${name}(${random.chance(0.8) ? this.#regex() : inner()}${random.chance(0.3) ? `; ${random.pick(['"g"', '"gi"', '"x"', "null"])}` : ""})`;
       case "strftime":
       case "strptime":
-        return `${name}(${random.pick(['"%Y-%m-%dT%H:%M:%SZ"', '"%A %B %d %Y"', '"%j %U %w"', '"%s"', '"%H:%M"', inner()])})`;
+        return `${this.#isWild ? "" : `${WHOLE_SECONDS} | `}${name}(${random.pick(['"%Y-%m-%dT%H:%M:%SZ"', '"%A %B %d %Y"', '"%j %U %w"', '"%s"', '"%H:%M"', ...(this.#isWild ? [inner()] : [])])})`;
       case "combinations":
         return `[limit(10; combinations(${random.integer(0, 3)}))]`;
       default:
@@ -241,15 +252,15 @@ class Writer {
     return this.#random.pick([
       '"a"',
       '"[a-c]+"',
-      '"(?<x>a)(?<n>b)?"',
+      this.#isWild ? '"(?<x>a)(?<n>b)?"' : '"(?<x>a)b?"',
       '"^."',
       '", *"',
       '"(?i)X"',
-      '""',
+      this.#isWild ? '""' : '"b?c"',
       '"\\\\d+"',
       '"\\\\."',
       '"a|b"',
-      '"(a)(b)?"',
+      this.#isWild ? '"(a)(b)?"' : '"(a)b?"',
       '"."',
     ]);
   }

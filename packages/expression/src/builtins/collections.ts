@@ -41,9 +41,9 @@ export const COLLECTIONS: BuiltinTable = {
   "indices/1": ofValue(indices),
   "index/1": ofValue((run, input, wanted) => at(indices(run, input, wanted), 0)),
   "rindex/1": ofValue((run, input, wanted) => at(indices(run, input, wanted), -1)),
-  "combinations/0": () => many((run, input, _env, emit) => combine(run, arrayFor(run, input, "combined"), emit)),
+  "combinations/0": () => many((run, input, _env, emit) => combine(run, isEmptyAsJq(input) ? [] : arrayFor(run, input, "combined"), emit)),
   "combinations/1": ofParameters((run, input, [count], emit) => combine(run, copies(run, input, count as Json), emit)),
-  "bsearch/1": ofValue((run, input, target) => search(run, arrayFor(run, input, "searched from"), target), 0),
+  "bsearch/1": ofValue((run, input, target) => (isEmptyAsJq(input) ? -1 : search(run, arrayFor(run, input, "searched from"), target)), 0),
   "toarray/0": ofInput((_run, input) => (isArray(input) ? input : [input])),
   "IN/1": (call) => contained(call.args[0] as Code, (run, input, value) => equal(run, input, value)),
   "IN/2": (call) => anyIn(arg(call, 0), arg(call, 1)),
@@ -75,22 +75,28 @@ function keysOf(run: Run, input: Json, isSorted: boolean): Json {
 
 /** A string contains its substrings, an array for each part something that contains it, an object likewise by key. */
 function contains(run: Run, whole: Json, part: Json): boolean {
+  if (sameKind(whole, part)) return containsKind(run, whole, part);
+  throw run.raise(`${describe(run, whole)} and ${describe(run, part)} cannot have their containment checked`);
+}
+
+/** Inside of others, what is of another kind is not contained. */
+function containsKind(run: Run, whole: Json, part: Json): boolean {
   run.spend(1);
+  if (!sameKind(whole, part)) return false;
   if (isObject(whole) && isObject(part)) {
-    return Object.keys(part).every((key) => Object.hasOwn(whole, key) && contains(run, member(whole, key), member(part, key)));
+    return Object.keys(part).every((key) => Object.hasOwn(whole, key) && containsKind(run, member(whole, key), member(part, key)));
   }
-  if (isArray(whole) && isArray(part))
-    return part.every((wanted) => whole.some((item) => sameType(item, wanted) && contains(run, item, wanted)));
+  if (isArray(whole) && isArray(part)) return part.every((wanted) => whole.some((item) => containsKind(run, item, wanted)));
   if (typeof whole === "string" && typeof part === "string") {
     run.spend(whole.length >>> 4);
     return whole.includes(part);
   }
-  if (sameType(whole, part)) return equal(run, whole, part);
-  throw run.raise(`${describe(run, whole)} and ${describe(run, part)} cannot have their containment checked`);
+  return equal(run, whole, part);
 }
 
-function sameType(left: Json, right: Json): boolean {
-  return typeName(left) === typeName(right);
+/** jq's kinds: `true` and `false` are two. */
+function sameKind(left: Json, right: Json): boolean {
+  return typeof left === "boolean" || typeof right === "boolean" ? left === right : typeName(left) === typeName(right);
 }
 
 /** `reduce .[] as $x (null; . + $x)`, with strings and arrays joined once at the end instead of copied per step. */
@@ -146,9 +152,12 @@ function plain(run: Run, input: Json): Keyed[] {
 
 function unsorted(run: Run, input: Json, key: (value: Json) => Json[]): Keyed[] {
   if (typeof input !== "object" || input === null) throw run.raise(`Cannot iterate over ${describe(run, input)}`);
-  const items = arrayFor(run, input, "sorted");
+  // jq asks for the keys first, also of the values of an object, which it then cannot sort.
+  const items: readonly Json[] = isArray(input) ? input : Object.values(input);
   run.array(items.length);
-  return items.map((value) => ({ key: key(value), value }));
+  const keyed = items.map((value) => ({ key: key(value), value }));
+  arrayFor(run, input, "sorted");
+  return keyed;
 }
 
 function keyed(run: Run, input: Json, key: (value: Json) => Json[]): Keyed[] {
@@ -236,7 +245,6 @@ function nth(position: Code): Code {
 }
 
 function indices(run: Run, input: Json, wanted: Json): Json {
-  if (input === null) return null;
   if (typeof input === "string" && typeof wanted === "string") return stringIndices(run, input, wanted);
   if (isArray(input)) return indicesOfArray(run, input, isArray(wanted) ? wanted : [wanted]);
   return index(run, input, wanted);
@@ -273,6 +281,11 @@ function copies(run: Run, input: Json, count: Json): readonly Json[] {
 }
 
 /** The position of `target` in a sorted array, or -1 - where it would be put. */
+/** Whether its `length` is 0: jq finds nothing in it, whatever it is. */
+function isEmptyAsJq(input: Json): boolean {
+  return input === null || input === "" || input === 0 || (isObject(input) && Object.keys(input).length === 0);
+}
+
 function search(run: Run, items: readonly Json[], target: Json): Json {
   let low = 0;
   let high = items.length - 1;

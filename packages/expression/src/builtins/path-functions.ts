@@ -66,7 +66,7 @@ function getPathBuiltin(call: BuiltinCall): Code {
       let place = input;
       for (const key of keys as readonly Json[]) {
         place.requireForAccess(run, key);
-        place = place.step(run, key, place.value === null ? null : getPath(run, place.value, [key]));
+        place = place.step(run, key, getPath(run, place.value, [key]));
       }
       return emit(place);
     });

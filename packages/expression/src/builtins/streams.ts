@@ -78,6 +78,8 @@ function truncateStream(events: Code, at: number): Code {
   return many((run, input, env, emit) =>
     events.each(run, null, env, (event) => {
       run.at = at;
+      // As in jq, where no path is longer than these.
+      if (typeof input === "string" || (typeof input === "object" && input !== null)) return false;
       if (typeof input !== "number") throw run.raise(`${describe(run, input)} is no number of keys to drop`);
       const path = isArray(event) ? event[0] : undefined;
       if (!isArray(event) || !isArray(path)) throw run.raise(`${describe(run, event)} is not a stream event`);

@@ -146,7 +146,7 @@ function join(run: Run, input: Json, separator: Json): Json {
 
 /** Code point positions at which `wanted` occurs, overlaps included. */
 export function stringIndices(run: Run, text: string, wanted: string): Json {
-  if (wanted === "") return null;
+  if (wanted === "") return [];
   run.spend(text.length >>> 3);
   const found: number[] = [];
   const isPlain = !hasSurrogates(text);

@@ -27,12 +27,13 @@ export function firstBuiltin(call: BuiltinCall): Code {
 export function lastBuiltin(call: BuiltinCall): Code {
   const body = arg(call, 0);
   const each: Each = (run, input, env, emit) => {
-    let last: Json | undefined;
+    // null when there is none, as in jq 1.7.
+    let last: Json = null;
     body.each(run, input, env, (value) => {
       last = value;
       return false;
     });
-    return last !== undefined && emit(last);
+    return emit(last);
   };
   const paths: EachLocation = (run, input, env, emit) => {
     let last: Location | undefined;
