@@ -55,6 +55,9 @@ function tell(leaks: readonly Leak[]): string {
 /** The one place for secrets. */
 const isSecretsFolder = (path: string): boolean => path.endsWith("/data/secrets");
 
+/** A line waits for the next one a second or two. */
+const AWAKE_MS_MAX = 60_000;
+
 function runIdIn(text: string): string {
   return /run_[0-9a-z]{16}/.exec(text)?.[0] ?? "";
 }
@@ -97,7 +100,11 @@ describe("no secret leaves a real installation", () => {
     // A process that dies while a program that has told its secret still runs.
     const asleep = await installation.tutti(["run", "start", "--detach", installation.write("sleeper.json", SLEEPER(sleeping.name))]);
     runs.set("sleeper", runIdIn(asleep.text));
-    while (!(await installation.tutti(["run", "logs", runs.get("sleeper") ?? ""])).text.includes("awake")) watcher.look();
+    const untilMs = Date.now() + AWAKE_MS_MAX;
+    while (!(await installation.tutti(["run", "logs", runs.get("sleeper") ?? ""])).text.includes("awake")) {
+      if (Date.now() > untilMs) throw new Error("The log of a program that sleeps does not show its last line.");
+      watcher.look();
+    }
     await installation.end("SIGKILL");
     await installation.start();
     const stash = await installation.tutti(["run", "start", "--wait", installation.write("stash.json", stashReader(origin))], {

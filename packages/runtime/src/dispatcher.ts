@@ -65,7 +65,12 @@ export class Dispatcher {
       secrets: deps.secrets,
       monotonicMs: () => deps.env.monotonicMs(),
       promisedHeartbeats: (handle) => this.#watchHeartbeats(handle),
-      makeLog: (handle) => new AttemptLog(deps.redactor, (stream, text) => deps.appendLog(handle, stream, text)),
+      makeLog: (handle) =>
+        new AttemptLog(
+          deps.redactor,
+          (stream, text) => deps.appendLog(handle, stream, text),
+          (delayMs, callback) => deps.env.setTimer(delayMs, callback),
+        ),
     };
   }
 

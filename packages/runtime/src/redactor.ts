@@ -137,6 +137,16 @@ export class StreamRedactor {
     return this.#take(this.#held.length - open);
   }
 
+  /** Whether pieces are held back. */
+  get isHolding(): boolean {
+    return this.#borders.length > 0;
+  }
+
+  /** Nothing more has come for a while: passes on what ends in less than the beginning of a secret that anybody could use. */
+  idle(): readonly string[] {
+    return this.#redactor.openEnd(this.#held) < SECRET_LENGTH_MIN ? this.#take(this.#held.length) : [];
+  }
+
   /** The rest, at the end of the stream. */
   end(): readonly string[] {
     return this.#take(this.#held.length);
