@@ -28,6 +28,7 @@ export const LAYERS: readonly Layer[] = [
     minutesMax: 5,
   },
   { name: "bad-input", command: vitest("exhaustive", "tests/bad-input"), needs: ["tests/bad-input"], minutesMax: 6 },
+  { name: "canary", command: vitest("exhaustive", "tests/canary"), needs: ["tests/canary"], minutesMax: 8 },
   { name: "container", command: vitest("exhaustive", "tests/container"), needs: ["tests/container", "lab/docker.sh"], minutesMax: 8 },
   { name: "deploy-faults", command: vitest("exhaustive", "tests/deploy-server"), needs: ["tests/deploy-server"], minutesMax: 20 },
   { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 10 },

@@ -1,3 +1,4 @@
+import type { Json } from "@tutti/model";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Canaries, textsOf } from "./canaries.ts";
@@ -23,6 +24,8 @@ export class EchoServer {
   readonly #server: Server;
   /** Everything heard so far, told again to whoever asks for `/stash`. */
   readonly #stash = new Set<string>();
+  /** Tokens that it has issued: a process that was started later cannot know them again (`docs/secrets.md`), so they are not told to one. */
+  readonly #issued = new Set<Json>();
 
   constructor(canaries: Canaries) {
     this.#canaries = canaries;
@@ -106,9 +109,11 @@ export class EchoServer {
     token: ({ secrets }, response) => {
       const token = this.#canaries.make("token");
       if (secrets.length === 0) return json(response, 400, { error: "who are you?" });
+      const refresh = this.#canaries.make("token");
+      this.#issued.add(token.value).add(refresh.value);
       return json(response, 200, {
         access_token: token.value,
-        refresh_token: this.#canaries.make("token").value,
+        refresh_token: refresh.value,
         token_type: "Bearer",
         expires_in: 3600,
       });
@@ -127,7 +132,9 @@ export class EchoServer {
       json(
         response,
         200,
-        [...this.#stash].flatMap((secret) => Object.values(ENCODINGS).map((encode) => encode(secret))),
+        [...this.#stash]
+          .filter((secret) => !this.#issued.has(secret))
+          .flatMap((secret) => Object.values(ENCODINGS).map((encode) => encode(secret))),
       ),
   };
 }
