@@ -24,6 +24,8 @@ test.each([
     const again = openSqliteStore({ directory });
     await again.start();
     await expect(again.loadRecords(idOf(1), { withSnapshot: false })).rejects.toMatchObject({ code: "store-damaged" });
+    // A page of it, too: whoever reads in pages does not know where the end is.
+    await expect(again.readRecords(idOf(1), 1, COMMITS)).rejects.toMatchObject({ code: "store-damaged" });
     expect((await again.check()).damage.map((one) => JSON.stringify(one)).join("\n")).toContain(idOf(1));
     await again.stop();
   });
