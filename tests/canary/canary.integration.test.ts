@@ -183,7 +183,7 @@ describe("no secret leaves a real installation", () => {
     expect(scanner.scanDirectory(installation.data, isSecretsFolder).leaks).not.toEqual([]);
     const planted = new Watcher(new Scanner(canaries.all), installation.temporary);
     writeFileSync(join(installation.temporary, "planted"), text);
-    const child = spawn("sleep", ["60", text.slice(0, 12)]);
+    const child = spawn(process.execPath, ["-e", "setInterval(() => undefined, 1000)", text.slice(0, 12)]);
     await once(child, "spawn");
     planted.look();
     planted.stop();
