@@ -280,12 +280,12 @@ function copies(run: Run, input: Json, count: Json): readonly Json[] {
   return Array.from({ length: Math.max(0, Math.ceil(count)) }, () => input);
 }
 
-/** The position of `target` in a sorted array, or -1 - where it would be put. */
 /** Whether its `length` is 0: jq finds nothing in it, whatever it is. */
 function isEmptyAsJq(input: Json): boolean {
   return input === null || input === "" || input === 0 || (isObject(input) && Object.keys(input).length === 0);
 }
 
+/** The position of `target` in a sorted array, or -1 - where it would be put. */
 function search(run: Run, items: readonly Json[], target: Json): Json {
   let low = 0;
   let high = items.length - 1;
