@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { DOCUMENT_BYTES_MAX } from "@tutti/model";
-import { decodeDocument, parseDocument } from "./parse-document.ts";
+import { parseDocument } from "./parse-document.ts";
 
 function rulesOf(text: string): string[] {
   return parseDocument(text).findings.map((finding) => `${finding.rule} ${finding.line}:${finding.column}`);
@@ -100,13 +100,5 @@ describe("positions", () => {
     expect(parsed.positionInText("/do/0/first/set/x", 6)).toEqual({ line: 6, column: 24 });
     expect(parsed.positionInText("/do/0/first/set/y", 9)).toEqual({ line: 7, column: 23 });
     expect(parsed.positionInText("/do/0/first/set/z", 7)).toEqual({ line: 10, column: 12 });
-  });
-});
-
-describe("decodeDocument", () => {
-  test("reads UTF-8 and refuses anything else by name", () => {
-    expect(decodeDocument(new TextEncoder().encode("\uFEFFa: é"))).toBe("a: é");
-    expect(() => decodeDocument(new Uint8Array([0x61, 0xff]))).toThrow("The document is not UTF-8 text.");
-    expect(() => decodeDocument(new Uint8Array(DOCUMENT_BYTES_MAX + 1))).toThrow("the limit is");
   });
 });

@@ -12,7 +12,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
-import { AppError, DOCUMENT_BYTES_MAX, isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { DOCUMENT_BYTES_MAX, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import type { Finding, Position } from "./finding.ts";
 import { joinPointer } from "./json-pointer.ts";
 import { keyText, type Place, SourceMap } from "./source-map.ts";
@@ -49,20 +49,6 @@ export interface ParsedDocument {
   positionOf(pointer: string, place?: Place): Position;
   /** Position of character `offset` of the string at a JSON pointer. */
   positionInText(pointer: string, offset: number): Position;
-}
-
-/**
- * The text of a document that arrives as bytes: UTF-8, with or without byte order mark.
- *
- * @throws AppError `definition-invalid` when it is not UTF-8 or larger than DOCUMENT_BYTES_MAX.
- */
-export function decodeDocument(bytes: Uint8Array): string {
-  if (bytes.byteLength > DOCUMENT_BYTES_MAX) throw new AppError("definition-invalid", tooLarge(bytes.byteLength));
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new AppError("definition-invalid", "The document is not UTF-8 text.", { cause, hint: "Save it as UTF-8 and try again." });
-  }
 }
 
 /**

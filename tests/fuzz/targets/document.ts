@@ -1,4 +1,5 @@
-import { compileWorkflow, decodeDocument, type Finding, lintDocument, parseDocument, type ParsedDocument } from "@tutti/definition";
+import { compileWorkflow, type Finding, lintDocument, parseDocument, type ParsedDocument } from "@tutti/definition";
+import { decodeText } from "@tutti/host";
 import { AppError, DOCUMENT_BYTES_MAX, type Json, type JsonObject } from "@tutti/model";
 import type { Random } from "@tutti/testkit";
 import { mutate } from "../../conformance/mutation.ts";
@@ -126,9 +127,9 @@ function check(bytes: Buffer, lint: Lint): Verdict {
 
 function decoded(bytes: Buffer): string | undefined {
   try {
-    return decodeDocument(bytes);
+    return decodeText(bytes, "document");
   } catch (error) {
-    if (error instanceof AppError && error.code === "definition-invalid" && bytes.length <= DOCUMENT_BYTES_MAX) return undefined;
+    if (error instanceof AppError && error.code === "file-unreadable" && bytes.length <= DOCUMENT_BYTES_MAX) return undefined;
     throw error;
   }
 }
