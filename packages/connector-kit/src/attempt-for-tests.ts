@@ -30,6 +30,7 @@ export function attemptForTests(
     runId: "run_0000000000000000",
     taskPath: "/do/task",
     number: 1,
+    traceparent: undefined,
     taskInput: {},
     baseDirectory: undefined,
     signal: new AbortController().signal,

@@ -58,6 +58,11 @@ export interface Attempt {
   readonly taskPath: string;
   /** Counts from 1 over all attempts of the token. */
   readonly number: number;
+  /**
+   * The span that this attempt is in its run's trace (W3C Trace Context, `traceparent`), for the other side's own spans; undefined when the operator
+   * does not want it told.
+   */
+  readonly traceparent: string | undefined;
   /** The task's transformed input; URI templates and defaults may read it. */
   readonly taskInput: Json;
   /** Directory of the workflow's files, for relative references; undefined when the document came without one. */

@@ -50,5 +50,5 @@ export { serializeRecord } from "./serialize-record.ts";
 export type { RunState } from "./state.ts";
 export { lostAttempts, outstandingCommands, type RunSummary, summarize } from "./summary.ts";
 export { deriveRunId, deriveToken } from "./token.ts";
-export { type RunTrace, traceRun, type TraceSpan } from "./trace-run.ts";
+export { attemptSpanKey, type RunTrace, TraceDeriver, traceRun, type TraceSpan } from "./trace-run.ts";
 export { captureResumePoint, VIEW_CHILDREN_MAX, viewRun } from "./view-run.ts";

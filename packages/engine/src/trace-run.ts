@@ -1,10 +1,10 @@
-import type { TaskError } from "@tutti/model";
+import { assert, type TaskError } from "@tutti/model";
 import type { EngineContext } from "./context.ts";
 import type { Machine } from "./machine.ts";
 import type { Observer } from "./observer.ts";
 import type { RunRecord, WorkflowVersion } from "./record.ts";
 import { replay } from "./replay.ts";
-import { RUN_FRAME, type Task } from "./state.ts";
+import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { summarize } from "./summary.ts";
 
 /** Spans of one run; beyond that the later ones are left out and counted. */
@@ -39,24 +39,41 @@ export interface TraceSpan {
   readonly childRunId: string | undefined;
 }
 
-/** Derives the trace of a run from its records. */
+/** Derives the trace of a run from its records, fed piece by piece: a fact with its intents never apart. */
+export class TraceDeriver {
+  readonly #context: EngineContext;
+  readonly #observer = new TraceObserver();
+  #state: RunState | undefined;
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+  }
+
+  /** Feeds the records that follow. @throws AppError `history-mismatch`. */
+  feed(records: readonly RunRecord[]): void {
+    this.#state = replay(records, this.#context, this.#state, this.#observer);
+  }
+
+  /** What has ended until the last record fed. */
+  trace(): RunTrace {
+    const state = this.#state;
+    assert(state !== undefined, "a run has records");
+    const { spans, omitted } = this.#observer;
+    const { runId, workflow, parent } = state;
+    return { runId, workflow, parent, spans: state.endedAtMs === undefined ? [...spans] : [...spans, spanOfRun(state)], omitted };
+  }
+}
+
+/** Derives the trace of a run from all of its records. */
 export function traceRun(records: readonly RunRecord[], context: EngineContext): RunTrace {
-  const observer = new TraceObserver();
-  const state = replay(records, context, undefined, observer);
-  const { spans } = observer;
-  if (state.endedAtMs !== undefined)
-    spans.push({
-      ...NOTHING,
-      key: "run",
-      parentKey: undefined,
-      kind: "run",
-      name: `${state.workflow.namespace}/${state.workflow.name}`,
-      startAtMs: state.startedAtMs,
-      endAtMs: state.endedAtMs,
-      outcome: summarize(state).status,
-      errorType: state.error?.type,
-    });
-  return { runId: state.runId, workflow: state.workflow, parent: state.parent, spans, omitted: observer.omitted };
+  const deriver = new TraceDeriver(context);
+  deriver.feed(records);
+  return deriver.trace();
+}
+
+/** The key of an attempt's span: what the attempt itself knows, so that it can name its span to others before there is one. */
+export function attemptSpanKey(path: string, token: string, attempt: number): string {
+  return `attempt:${path}:${token}:${attempt}`;
 }
 
 const NOTHING = {
@@ -67,6 +84,20 @@ const NOTHING = {
   effect: undefined,
   childRunId: undefined,
 } as const;
+
+function spanOfRun(state: RunState): TraceSpan {
+  return {
+    ...NOTHING,
+    key: "run",
+    parentKey: undefined,
+    kind: "run",
+    name: `${state.workflow.namespace}/${state.workflow.name}`,
+    startAtMs: state.startedAtMs,
+    endAtMs: state.endedAtMs ?? state.lastAtMs,
+    outcome: summarize(state).status,
+    errorType: state.error?.type,
+  };
+}
 
 interface OpenAttempt {
   readonly token: string;
@@ -124,7 +155,7 @@ class TraceObserver implements Observer {
     const outcome = first?.type === "attempt-ended" && first.task === task.id ? first.outcome : undefined;
     this.#add({
       ...NOTHING,
-      key: `attempt:${node.path}:${token}:${attempt}`,
+      key: attemptSpanKey(node.path, token, attempt),
       parentKey: `task:${task.id}`,
       kind: "attempt",
       name: node.kind === "call" ? node.function : node.name,

@@ -1,6 +1,6 @@
 import { AppError } from "@tutti/model";
 import { rmSync } from "node:fs";
-import { createRuntime, type Runtime, RuntimeMetrics } from "@tutti/runtime";
+import { createRuntime, type Env, type Runtime, RuntimeMetrics } from "@tutti/runtime";
 import type { Store } from "@tutti/store";
 import { openSqliteStore } from "@tutti/store-sqlite";
 import { loadConnectors } from "./connectors.ts";
@@ -17,10 +17,13 @@ import { createNodeEnv } from "./node-env.ts";
 import { pausedError, pausedService, readRestoreMark } from "./restore-mark.ts";
 import { type RunChange, RunChanges } from "./run-changes.ts";
 import { createReferenceReader } from "./reference-reader.ts";
-import { readSettings } from "./settings.ts";
+import { type HostSettings, readSettings } from "./settings.ts";
 import type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";
 import { socketPathOf } from "./socket-path.ts";
 import { SocketServer } from "./socket-server.ts";
+import type { TraceExporter } from "./traces/trace-exporter.ts";
+import { traceparentOf } from "./traces/trace-id.ts";
+import { type TraceTarget, traceTargetOf } from "./traces/trace-settings.ts";
 import { TUTTI_VERSION } from "./version.ts";
 
 export interface HostOptions {
@@ -32,6 +35,8 @@ export interface HostOptions {
   readonly retention?: { readonly runsMs?: number; readonly logsMs?: number };
   /** Where metrics are served, in place of what `settings.yaml` says; only by a process that drives all runs. */
   readonly metrics?: ListenAddress;
+  /** Where traces are sent, in place of what `settings.yaml` or the environment says; only by a process that drives all runs. */
+  readonly traces?: string;
   /** Where what is committed, and failures, are told as lines; nowhere by default. */
   readonly log?: EventLog;
   /** Failures that no run can be blamed for. */
@@ -52,6 +57,7 @@ export class Host {
   readonly #askedByOthers: Set<string>;
   readonly #changes: RunChanges;
   readonly #served: ServedMetrics | undefined;
+  readonly #exporter: TraceExporter | undefined;
   #stopping: Promise<void> | undefined;
 
   private constructor(parts: {
@@ -65,6 +71,7 @@ export class Host {
     readonly changes: RunChanges;
     readonly owner: OwnerInfo;
     readonly served: ServedMetrics | undefined;
+    readonly exporter: TraceExporter | undefined;
   }) {
     this.#runtime = parts.runtime;
     this.#store = parts.store;
@@ -74,6 +81,7 @@ export class Host {
     this.#askedByOthers = parts.askedByOthers;
     this.#changes = parts.changes;
     this.#served = parts.served;
+    this.#exporter = parts.exporter;
     this.service = { ...parts.service, owner: parts.owner, close: () => this.stop() };
   }
 
@@ -100,6 +108,10 @@ export class Host {
     const changes = new RunChanges();
     changes.observe(store);
     if (options.log !== undefined) new CommitLog(options.log).observe(store);
+    const traceTarget =
+      options.drive === "all"
+        ? traceTargetOf({ flag: options.traces, settings: settings.traces.destination, environment: options.environment })
+        : undefined;
     const metricsAddress = options.drive === "all" ? (options.metrics ?? settings.metrics) : undefined;
     const metrics = new RuntimeMetrics();
     try {
@@ -111,6 +123,7 @@ export class Host {
         env,
         drive: options.drive,
         version: TUTTI_VERSION,
+        ...(settings.traces.propagate ? { traceparent: traceparentOf } : {}),
         ...(options.retention === undefined ? {} : { retention: options.retention }),
         installationId: await installationId(options.directory),
         references: createReferenceReader({ network, directories, secret: (name) => env.secret(name) }),
@@ -133,11 +146,14 @@ export class Host {
         metricsAddress === undefined
           ? undefined
           : await (await import("./metrics/serve-metrics.ts")).serveMetrics(metricsAddress, { runtime, metrics, store, counts, report });
+      const exporter =
+        traceTarget === undefined ? undefined : await exportTraces(traceTarget, { runtime, store, env, settings, counts, report });
       // The socket last: whoever connects finds a runtime that has loaded what was outstanding.
       try {
         await runtime.start();
         await socket.start();
       } catch (error) {
+        await exporter?.stop();
         await served?.stop();
         await runtime.stop();
         throw error;
@@ -154,6 +170,7 @@ export class Host {
         changes,
         owner,
         served,
+        exporter,
       });
     } catch (error) {
       // Nobody has tried the runs that a crash before this start may be blamed on.
@@ -203,6 +220,8 @@ export class Host {
 
   async #stop(): Promise<void> {
     await this.#socket.stop();
+    // While the runtime answers: traces are derived from what it has stored.
+    await this.#exporter?.stop();
     await this.#served?.stop();
     await this.#runtime.stop();
     await this.#flushLogs();
@@ -243,6 +262,34 @@ function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiServ
     prune: (request) => runtime.prune(request),
     diagnose: () => runtime.diagnose(),
   };
+}
+
+/** Sends traces from now on. Loaded when there is somebody to send them to. */
+async function exportTraces(
+  target: TraceTarget,
+  deps: {
+    readonly runtime: Runtime;
+    readonly store: Store;
+    readonly env: Env;
+    readonly settings: HostSettings;
+    readonly counts: HostCounts;
+    readonly report: HostOptions["report"];
+  },
+): Promise<TraceExporter> {
+  const { runtime, env, settings, counts, report } = deps;
+  const { TraceExporter } = await import("./traces/trace-exporter.ts");
+  const exporter = new TraceExporter({
+    target,
+    send: (url, init) => settings.operatorNetwork.fetch(url, init),
+    trace: (runId) => runtime.trace(runId),
+    mask: (value) => runtime.mask(value),
+    secret: (name) => env.secret(name),
+    counts: counts.traces,
+    report,
+    nowMs: () => env.wallClockMs(),
+  });
+  exporter.start(deps.store);
+  return exporter;
 }
 
 /** What a report says of why: the code of an error of ours, and its message. */

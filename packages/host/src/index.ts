@@ -3,6 +3,7 @@ export { type BackupReport, type BackupRequest, restoreBackup, type RestoreRepor
 export { connectOnly, connectOrOpen, openHost } from "./connect.ts";
 export { type DataDirectory, DATA_DIRECTORY_DEFAULT, prepareDataDirectory, resolveDataDirectory } from "./data-directory.ts";
 export type { Host, HostOptions } from "./host.ts";
+export { problemOfUrl } from "./delivery/destination.ts";
 export { LineSplitter } from "./line-splitter.ts";
 export { lint, type LintReport, parseData } from "./lint.ts";
 export { parseClientFrame } from "./protocol.ts";

@@ -5,6 +5,7 @@ import { Network, NETWORK_MODES, z } from "@tutti/connector-kit";
 import { AppError, type Json } from "@tutti/model";
 import { type DataDirectory, messageOf } from "./data-directory.ts";
 import { parseData } from "./lint.ts";
+import { type Destination, HeaderSettings, problemOfUrl } from "./delivery/destination.ts";
 import { type ListenAddress, parseListenAddress } from "./metrics/listen-address.ts";
 
 /** In the data directory: whichever process owns it works by the same rules, whatever its environment. */
@@ -12,6 +13,11 @@ const FILE = "settings.yaml";
 const CA_VARIABLE = "TUTTI_CA_FILE";
 /** Settings and certificates are small; anything else is the wrong file. */
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
+
+const Url = z.string().superRefine((text, context) => {
+  const problem = problemOfUrl(text);
+  if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+});
 
 const Settings = z.strictObject({
   network: z
@@ -33,6 +39,9 @@ const Settings = z.strictObject({
         .optional(),
     })
     .prefault({}),
+  traces: z
+    .strictObject({ endpoint: Url.optional(), headers: HeaderSettings.default({}), propagate: z.boolean().default(true) })
+    .prefault({}),
 });
 
 /** What the operator of an installation has set, read once by the process that owns the data directory. */
@@ -44,7 +53,18 @@ export interface HostSettings {
   readonly containerEngine: string | undefined;
   /** Where a `tutti up` serves its metrics; undefined: nowhere. */
   readonly metrics: ListenAddress | undefined;
+  readonly traces: {
+    /** Where a `tutti up` sends its traces; undefined: where OpenTelemetry's environment says, if it does. */
+    readonly destination: Destination | undefined;
+    /** Whether calls tell the other side which span they belong to. */
+    readonly propagate: boolean;
+  };
+  /** The way to what the operator named by its address: rules for workflows do not count, and the same authorities are trusted. */
+  readonly operatorNetwork: Network;
 }
+
+/** Also what workflows may not call: whoever writes the settings says where things go. */
+const EVERYWHERE = { mode: "local", allow: ["0.0.0.0/0", "::/0"], deny: [] } as const;
 
 /**
  * Reads `settings.yaml` of the data directory, and TUTTI_CA_FILE from the environment. Without either the defaults hold.
@@ -61,7 +81,7 @@ export async function readSettings(
     const [issue] = parsed.error.issues;
     throw invalid(path, `${issue?.path.map(String).join(".") || "the whole"}: ${issue?.message ?? "invalid"}`);
   }
-  const { files: allowed, network, tls, containers, metrics } = parsed.data;
+  const { files: allowed, network, tls, containers, metrics, traces } = parsed.data;
   const files = tls.authorities.map((file) => resolve(directory.path, file));
   for (const file of (environment[CA_VARIABLE] ?? "").split(delimiter)) if (file !== "") files.push(resolve(file));
   const certificateAuthorities = (await Promise.all(files.map(readAuthorities))).flat();
@@ -69,6 +89,11 @@ export async function readSettings(
     network: new Network({ rules: network, certificateAuthorities }),
     containerEngine: containers.engine,
     metrics: metrics.listen === undefined ? undefined : parseListenAddress(metrics.listen),
+    traces: {
+      destination: traces.endpoint === undefined ? undefined : { url: traces.endpoint, headers: traces.headers },
+      propagate: traces.propagate,
+    },
+    operatorNetwork: new Network({ rules: EVERYWHERE, certificateAuthorities }),
     directories: allowed.allow.map((one) => resolve(directory.path, one)),
   };
 }

@@ -1,6 +1,6 @@
 import type { Attempt } from "@tutti/connector-kit";
 import { ConnectorError } from "@tutti/connector-kit";
-import type { AttemptOutcome, LookUpEnded, StartAttempt, LookUp } from "@tutti/engine";
+import { type AttemptOutcome, attemptSpanKey, type LookUpEnded, type StartAttempt, type LookUp } from "@tutti/engine";
 import { AppError, type Json, type Token } from "@tutti/model";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { FunctionEntry } from "./function-table.ts";
@@ -16,6 +16,7 @@ export interface AttemptServices {
   readonly monotonicMs: () => number;
   readonly promisedHeartbeats: (handle: AttemptHandle) => void;
   readonly makeLog: (handle: AttemptHandle) => AttemptLog;
+  readonly traceparent: ((runId: string, spanKey: string) => string) | undefined;
 }
 
 /** How an attempt or a look-up ended, before it has become a record. */
@@ -88,6 +89,11 @@ export class AttemptHandle implements Attempt {
       if (this.abortReason !== undefined) this.#controller.abort(abortError(this.abortReason));
     }
     return this.#controller.signal;
+  }
+
+  /** Derived when it is asked for: most functions tell nobody. */
+  get traceparent(): string | undefined {
+    return this.#services.traceparent?.(this.runId, attemptSpanKey(this.taskPath, this.token, this.number));
   }
 
   get mayChangeSomething(): boolean {

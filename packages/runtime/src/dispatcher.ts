@@ -38,6 +38,8 @@ export interface DispatcherDeps {
   readonly functions: FunctionTable;
   readonly secrets: SecretBook;
   readonly redactor: Redactor;
+  /** See `RuntimeDeps`. */
+  readonly traceparent: ((runId: string, spanKey: string) => string) | undefined;
   readonly appendLog: (handle: AttemptHandle, stream: "stdout" | "stderr" | "info", text: string) => void;
   /** The attempt has ended; called once. `handle.run` is undefined while its run is being loaded again. */
   readonly ended: (handle: AttemptHandle) => void;
@@ -63,6 +65,7 @@ export class Dispatcher {
     this.#deps = deps;
     this.#services = {
       secrets: deps.secrets,
+      traceparent: deps.traceparent,
       monotonicMs: () => deps.env.monotonicMs(),
       promisedHeartbeats: (handle) => this.#watchHeartbeats(handle),
       makeLog: (handle) =>

@@ -7,6 +7,8 @@ import type { ShowOptions } from "./runtime.ts";
 
 /** Records read in one go. */
 const PAGE = 1000;
+/** Records replayed between two turns of the event loop: about 2 ms. */
+const DERIVED_PAGE = 200;
 
 /** A run as the store has it: rows, records, views. Nothing here looks at what is only in memory. */
 export class RunHistoryReader {
@@ -44,6 +46,26 @@ export class RunHistoryReader {
       for (const record of page) records.push(JSON.parse(record.body) as RunRecord);
       if (page.length < limit) return;
     }
+  }
+
+  /**
+   * Records up to `upToSeq` in pages, from `fromSeq` on, where a fact begins. A page ends where a fact with its intents does, so that each can be
+   * fed to the engine by itself, and the event loop may turn between two.
+   */
+  async *pages(runId: string, fromSeq: number, upToSeq: number): AsyncGenerator<readonly RunRecord[], void> {
+    let held: RunRecord[] = [];
+    for (let next = fromSeq; next <= upToSeq;) {
+      const page = await this.#store.readRecords(runId, next, Math.min(DERIVED_PAGE, upToSeq - next + 1));
+      if (page.length === 0) break;
+      next += page.length;
+      // Bodies are what the engine wrote.
+      for (const { body } of page) held.push(JSON.parse(body) as RunRecord);
+      const cut = next > upToSeq ? held.length : held.findLastIndex((record) => record.type !== "attempt-intended");
+      if (cut <= 0) continue;
+      yield held.slice(0, cut);
+      held = held.slice(cut);
+    }
+    if (held.length > 0) yield held;
   }
 
   /** The run after its record `atSeq`, at a moment, or as it is. */

@@ -128,6 +128,7 @@ class Assembly implements RuntimeParts {
       functions: this.functions,
       secrets: new SecretBook(env, redactor),
       redactor,
+      traceparent: deps.traceparent,
       appendLog: (handle, stream, text) => this.#appendLog(handle, stream, text),
       ended: (handle) => this.driver.ended(handle),
     });

@@ -1,7 +1,7 @@
 /* Over 500 lines: the whole of the runtime's interface, most of it one call to the part that does the work. */
 import { hash } from "node:crypto";
 import type { Connector } from "@tutti/connector-kit";
-import { LifecycleDeriver, type OperatorActed, type RunView, type RunTrace, traceRun } from "@tutti/engine";
+import { LifecycleDeriver, type OperatorActed, type RunView, type RunTrace, TraceDeriver } from "@tutti/engine";
 import { AppError, type CloudEvent, CloudEventSchema, DEFAULT_TENANT, type Json, jsonEqual, PAYLOAD_BYTES_MAX } from "@tutti/model";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
 import { crashDetail } from "./crash-detail.ts";
@@ -62,6 +62,8 @@ export interface RuntimeDeps {
   /** How documents reach what they refer to when they are published; without it nothing outside can be referred to. */
   readonly references?: ReferenceReader;
   readonly limits?: RuntimeLimits;
+  /** The W3C `traceparent` of a span of a run, which attempts tell the other side; without it they tell none. */
+  readonly traceparent?: (runId: string, spanKey: string) => string;
   /** Where it counts what it does; its own place by default. */
   readonly metrics?: RuntimeMetrics;
   /** How long finished runs and their logs stay when their document says nothing; `FOREVER_MS` for ever. */
@@ -321,8 +323,18 @@ class RuntimeService implements Runtime {
 
   async trace(runId: string): Promise<RunTrace> {
     const { history } = this.#open();
-    const context = await history.context(await history.row(runId));
-    return traceRun(await history.records(runId), context);
+    const row = await history.row(runId);
+    const deriver = new TraceDeriver(await history.context(row));
+    for await (const page of history.pages(runId, 1, row.seq)) {
+      deriver.feed(page);
+      // Runs move on while a long one is read.
+      await new Promise<void>((resolve) => this.#deps.env.defer(resolve));
+    }
+    return deriver.trace();
+  }
+
+  mask(value: Json): Json {
+    return this.#redactor.maskJson(value);
   }
 
   async *logs(

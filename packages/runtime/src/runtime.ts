@@ -78,6 +78,8 @@ export interface Runtime {
   lifecycleEvents(runId: string): Promise<readonly CloudEvent[]>;
   /** The run's trace, derived from its records: the same records give the same spans. */
   trace(runId: string): Promise<RunTrace>;
+  /** The value with everything masked that is known to be secret; for what leaves the process by another way than the runtime's. */
+  mask(value: Json): Json;
   /** Log lines of the run's attempts, oldest first; with `follow` it goes on until the run is final or the signal. */
   logs(runId: string, options: { readonly task?: string; readonly follow: boolean; readonly signal: AbortSignal }): AsyncIterable<LogLine>;
 

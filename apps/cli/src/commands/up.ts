@@ -5,6 +5,7 @@ import {
   type Host,
   type ListenAddress,
   parseListenAddress,
+  problemOfUrl,
   type RunChange,
   TUTTI_VERSION,
 } from "@tutti/host";
@@ -29,6 +30,7 @@ interface UpOptions extends CommonOptions {
   readonly keepRuns?: string;
   readonly keepLogs?: string;
   readonly metrics?: string;
+  readonly traces?: string;
   readonly logFormat?: string;
   readonly logLevel?: string;
 }
@@ -39,6 +41,10 @@ export function up(cli: Cli): ReturnType<typeof newCommand> {
     .option("--until-idle", "end when no run can move by itself any more")
     .option("--keep-runs <duration>", "how long finished runs stay: 90d, 12h, forever (default: TUTTI_KEEP_RUNS, else 90d)")
     .option("--metrics <host:port>", "serve Prometheus metrics there (default: metrics.listen of settings.yaml, else nowhere)")
+    .option(
+      "--traces <url>",
+      "send the OpenTelemetry trace of each run there (OTLP/HTTP; default: traces.endpoint of settings.yaml, else OTEL_EXPORTER_OTLP_ENDPOINT)",
+    )
     .option("--log-format <format>", "log lines on standard error: json or text (default: TUTTI_LOG_FORMAT, else none but failures)")
     .option("--log-level <level>", "error, warn, info or debug (default: TUTTI_LOG_LEVEL, else info)")
     .option("--keep-logs <duration>", "how long their logs stay (default: TUTTI_KEEP_LOGS, else 30d)");
@@ -102,6 +108,7 @@ async function openWhenFree(
           ...keptOf("logsMs", options.keepLogs ?? io.environment["TUTTI_KEEP_LOGS"], "--keep-logs"),
         },
         ...(options.metrics === undefined ? {} : { metrics: listenAddressOf(options.metrics) }),
+        ...(options.traces === undefined ? {} : { traces: addressOf(options.traces, "--traces") }),
         environment: io.environment,
         ...(options.log === undefined ? {} : { log: options.log }),
         report: (message, cause) => {
@@ -146,6 +153,13 @@ function listenAddressOf(text: string): ListenAddress {
   if (address === undefined)
     throw new AppError("usage", `--metrics takes an address and a port such as 127.0.0.1:9464, and got \`${text}\`.`);
   return address;
+}
+
+/** @throws AppError `usage`. */
+function addressOf(text: string, option: string): string {
+  const problem = problemOfUrl(text);
+  if (problem !== undefined) throw new AppError("usage", `${option} takes an address to send to: ${problem}.`);
+  return text;
 }
 
 /** The setting under its name; nothing when nobody has said it. */

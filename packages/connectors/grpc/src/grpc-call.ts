@@ -54,6 +54,7 @@ async function callMethod(
   const peer: Peer = { host: service.host, port: service.port ?? (isSecure ? TLS_PORT : CLEARTEXT_PORT), isSecure };
   const message = encoded(method, given, registry);
   const metadata: Record<string, string> = { "idempotency-key": attempt.token };
+  if (attempt.traceparent !== undefined) metadata["traceparent"] = attempt.traceparent;
   if (service.authentication !== undefined) {
     const origin = `${isSecure ? "https" : "http"}://${placeOf(peer)}`;
     metadata["authorization"] = await http.authenticator.bearerHeader(service.authentication, origin, attempt);

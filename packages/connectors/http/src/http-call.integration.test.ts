@@ -56,6 +56,15 @@ describe("requests", () => {
     expect(server.seen.map(({ headers }) => headers["idempotency-key"])).toEqual([undefined, "mine"]);
   });
 
+  test("the attempt's span is told, unless the author tells another or the operator none", async () => {
+    const traceparent = "00-11111111111111111111111111111111-2222222222222222-01";
+    const attempt = attemptForTests({ traceparent });
+    await call({}, attempt);
+    await call({ method: "post", headers: { TraceParent: "mine" } }, attempt);
+    await call({});
+    expect(server.seen.map(({ headers }) => headers["traceparent"])).toEqual([traceparent, "mine", undefined]);
+  });
+
   test("text is sent as it is, and an object under a form's content type as a form", async () => {
     await call({ method: "post", body: "plain äöü" });
     await call({ method: "post", body: { content: "a&b", n: 1 }, headers: { "content-type": "application/x-www-form-urlencoded" } });

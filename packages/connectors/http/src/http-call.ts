@@ -73,6 +73,7 @@ export async function carryOut(request: PreparedRequest, attempt: Attempt, deps:
   if (effectOfMethod(prepared.method) !== "read" && !prepared.headers.has("idempotency-key")) {
     prepared.headers.set("idempotency-key", attempt.token);
   }
+  if (attempt.traceparent !== undefined && !prepared.headers.has("traceparent")) prepared.headers.set("traceparent", attempt.traceparent);
   const { method, url, headers, body, authentication, redirect } = prepared;
   const answer = await exchangeAuthenticated({ method, url, headers, body, followRedirects: redirect }, authentication, {
     ...deps,

@@ -48,6 +48,12 @@ export const METRICS = {
   },
   tutti_schedule_misfires_total: { kind: "counter", help: "Times that instants of a schedule had been missed.", labels: [] },
   tutti_reports_total: { kind: "counter", help: "Failures that no run can be blamed for; the log has them.", labels: [] },
+  tutti_traces_exported_total: { kind: "counter", help: "Traces of runs that the collector took.", labels: [] },
+  tutti_traces_dropped_total: {
+    kind: "counter",
+    help: "Traces of runs that were left out, by why: the collector refused them or was away too long, or more runs ended than could be derived.",
+    labels: ["reason"],
+  },
   tutti_event_loop_lag_seconds: {
     kind: "gauge",
     help: "How late the event loop was since the last look, by quantile and the longest.",

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { DEFAULT_TENANT } from "@tutti/model";
 import { ATTEMPT_OUTCOMES, EFFECT_CLASSES, LOOK_UP_OUTCOMES, type Runtime, type RuntimeMetrics } from "@tutti/runtime";
 import type { RunCounts, Store } from "@tutti/store";
+import { TRACE_DROP_REASONS } from "../traces/trace-counts.ts";
 import { TUTTI_VERSION } from "../version.ts";
 import { Exposition } from "./exposition.ts";
 import type { HostCounts } from "./host-counts.ts";
@@ -53,6 +54,8 @@ export class MetricsCollector {
       page.histogram("tutti_store_operation_duration_seconds", times, { operation });
     const { counts } = this.#deps;
     page.add("tutti_reports_total", counts.reports);
+    page.add("tutti_traces_exported_total", counts.traces.exported);
+    for (const reason of TRACE_DROP_REASONS) page.add("tutti_traces_dropped_total", counts.traces.dropped[reason], { reason });
     this.#addProcess(page);
     return page.toString();
   }

@@ -11,11 +11,20 @@ const NANOSECONDS = "000000";
 
 /** A run's trace as the body of an OTLP/HTTP request (`POST /v1/traces`, JSON). */
 export function toOtlp(trace: RunTrace): object {
+  return otlpRequest(otlpSpans(trace));
+}
+
+/** The spans of a run as OTLP has them; those of several runs may share a request. */
+export function otlpSpans(trace: RunTrace): readonly object[] {
+  return trace.spans.map((span) => spanOf(trace, span));
+}
+
+export function otlpRequest(spans: readonly object[]): object {
   return {
     resourceSpans: [
       {
         resource: { attributes: attributesOf({ "service.name": "tutti", "service.version": TUTTI_VERSION }) },
-        scopeSpans: [{ scope: { name: "tutti", version: TUTTI_VERSION }, spans: trace.spans.map((span) => spanOf(trace, span)) }],
+        scopeSpans: [{ scope: { name: "tutti", version: TUTTI_VERSION }, spans }],
       },
     ],
   };

@@ -8,6 +8,11 @@ export function deriveTraceId(runId: string): string {
   return hash("sha256", `tutti trace ${runId}`, "hex").slice(0, TRACE_ID_LENGTH);
 }
 
+/** Version 00, sampled: every run has its trace, which may be fetched or sent at any time. */
+export function traceparentOf(runId: string, spanKey: string): string {
+  return `00-${deriveTraceId(runId)}-${deriveSpanId(runId, spanKey)}-01`;
+}
+
 /** Hexadecimal digits of a span id: 8 bytes. */
 const SPAN_ID_LENGTH = 16;
 
