@@ -2,6 +2,7 @@ import { ExpressionError } from "@tutti/expression";
 import { type Duration, type Expression, LOCAL_SLOT, type Template } from "@tutti/definition";
 import { durationMs, isJsonObject, type Json, type JsonObject, ownProperty, type TaskError, taskError } from "@tutti/model";
 import type { EngineContext } from "./context.ts";
+import { EXPRESSIONS_AS_JQ, hasFlag } from "./flags.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { tokenOf } from "./token-of.ts";
 
@@ -55,7 +56,8 @@ export class Evaluator {
     const { program } = expression;
     if (program.isIdentity) return dot;
     try {
-      return program.first(dot, this.#slots(expression.needs, task, sight), { nowMs: this.#state.lastAtMs }) ?? null;
+      const options = { nowMs: this.#state.lastAtMs, hasOlderRules: !hasFlag(this.#state, EXPRESSIONS_AS_JQ) };
+      return program.first(dot, this.#slots(expression.needs, task, sight), options) ?? null;
     } catch (cause) {
       throw expressionFailure(cause, program.source);
     }

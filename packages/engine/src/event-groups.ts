@@ -11,6 +11,7 @@ import {
   ownFilterCount,
   readEvent,
 } from "./event-filter.ts";
+import { CURRENT_FLAGS } from "./flags.ts";
 import { emptyState } from "./run.ts";
 import { RUN_FRAME } from "./state.ts";
 
@@ -115,7 +116,7 @@ function evaluationFor(context: EngineContext, nowMs: number): ConditionEvaluati
     input: null,
     labels: {},
     actor: "",
-    flags: [],
+    flags: CURRENT_FLAGS,
   });
   const frame = state.tasks.get(RUN_FRAME);
   if (frame === undefined) throw new Error("Invariant broken: a run has its own frame");

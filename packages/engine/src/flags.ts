@@ -8,12 +8,15 @@ import type { RunState } from "./state.ts";
  * a day after, and the run failed once more at once (decision 0016).
  * 2 (2026-11): a suspended run halts: tasks that compute are held as those that act are, and it does not complete before it is resumed. Before, it
  * went on with everything but calls (decision 0043).
+ * 3 (2026-11): expressions are as in jq where they were not: an error in `a` of `a // b` is the error of the whole, `repeat` stays with its input,
+ * `reverse` refuses texts, `isnan` takes anything (decision 0045).
  */
 export const LIMITS_STAND_STILL = 1;
 export const SUSPENDED_RUNS_HALT = 2;
+export const EXPRESSIONS_AS_JQ = 3;
 
 /** What a run gets that is started now. */
-export const CURRENT_FLAGS: readonly number[] = [LIMITS_STAND_STILL, SUSPENDED_RUNS_HALT];
+export const CURRENT_FLAGS: readonly number[] = [LIMITS_STAND_STILL, SUSPENDED_RUNS_HALT, EXPRESSIONS_AS_JQ];
 
 /** Whether the run is suspended and goes no step further, not even by computation. */
 export function isHalted(state: RunState): boolean {

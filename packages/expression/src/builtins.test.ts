@@ -36,7 +36,13 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
   ["[.[] | (1 / .)?]", [1, 0, 2], [[1, 0.5]]],
   ["[(1, null, 2) // 3]", null, [[1, 2]]],
   ["[(null, false) // (3, 4)]", null, [[3, 4]]],
-  ['[(1, error("x")) // 3]', null, [[1]]],
+  // An error of `a` in `a // b` is the error of both, unless what comes before it is enough.
+  ['try ([(1, error("x")) // 3]) catch .', null, ["x"]],
+  ['try (error("x") // 3) catch .', null, ["x"]],
+  ['try ([(null, error("x")) // 3]) catch .', null, ["x"]],
+  ['try path(error("x") // .a) catch .', null, ["x"]],
+  ['[(error("x"))? // 3], [limit(1; (1, error("x")) // 3)]', null, [[3], [1]]],
+  ['try (.a // 3) catch "no object"', 1, ["no object"]],
   [".a?//2", 1, [2]],
   ["try error(null) catch .", 1, [null]],
   ["[foreach range(5) as $x (0; if $x == 2 then empty else . + $x end)]", null, [[0, 1, 3, 7]]],
@@ -183,11 +189,34 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
     ],
   ],
   ['[splits("b")] | add, add(.[])', "abc", ["ac", "ac"]],
+  ["[limit(5; repeat(. * 2, 7))]", 4, [[8, 7, 8, 7, 8]]],
+  ["[limit(2; path(repeat(.a)))]", {}, [[["a"], ["a"]]]],
+  ["reverse", [1, 2], [[2, 1]]],
+  [
+    '[.[] | try reverse catch "refused"]',
+    ["", "ab", {}, { a: 1 }, 0, 3, true, null],
+    [[[], "refused", [], "refused", [], "refused", "refused", []]],
+  ],
+  ["map(isnan, isinfinite, isnormal)", [null, "a", [], {}, true], [Array(15).fill(false)]],
+];
+
+/** The same under the rules of older versions, which runs that were started then keep. */
+const OLDER_CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
+  ['[(1, error("x")) // 3], [error("x") // 3], (error("x") // 3), [path(error("x") // .a)]', null, [[1], [3], 3, [["a"]]]],
+  [".a // 3", 1, [3]],
+  ["[limit(5; repeat(. * 2))]", 1, [[1, 2, 4, 8, 16]]],
+  ["[limit(2; path(repeat(.a)))]", null, [[[], ["a"]]]],
+  ["reverse, (try ({} | reverse) catch .)", "aé😀", ["😀éa", "Cannot index object with number"]],
+  ['[.[] | try (isnan, isinfinite, isnormal) catch "refused"]', ["a", null], [["refused", "refused"]]],
 ];
 
 describe("builtins and operators", () => {
   test.each(CASES)("%s", (source, input, outputs) => {
     expect(JSON.stringify(all(source, input))).toBe(JSON.stringify(outputs));
+  });
+
+  test.each(OLDER_CASES)("by the older rules: %s", (source, input, outputs) => {
+    expect(JSON.stringify(compile(source, { variables: [] }).all(input, [], { hasOlderRules: true }))).toBe(JSON.stringify(outputs));
   });
 
   test("every builtin has a name and an arity", () => {

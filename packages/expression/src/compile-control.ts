@@ -10,6 +10,7 @@ import {
   type Each,
   type EachLocation,
   EMPTY,
+  type Env,
   folded,
   IDENTITY,
   many,
@@ -17,6 +18,7 @@ import {
   single,
 } from "./code.ts";
 import type { Compiler } from "./compile.ts";
+import type { Location } from "./paths.ts";
 import { Raised, type Run } from "./run.ts";
 import type { Scope } from "./scope.ts";
 import { isTruthy } from "./values.ts";
@@ -160,7 +162,7 @@ interface Guard<T> {
   readonly recover: (error: Raised) => boolean;
 }
 
-/** `a // b`: the true outputs of `a` (errors end them), or else the outputs of `b`. */
+/** `a // b`: the true outputs of `a`, or else the outputs of `b`. An error of `a` is the error of the whole, as in jq since 1.5. */
 export function compileAlternative(compiler: Compiler, node: NodeOf<"alternative">, scope: Scope): Code {
   return alternative(compiler.compile(node.left, scope), compiler.compile(node.right, scope));
 }
@@ -168,47 +170,52 @@ export function compileAlternative(compiler: Compiler, node: NodeOf<"alternative
 export function alternative(left: Code, right: Code): Code {
   const each: Each = (run, input, env, emit) => {
     let found = false;
-    const stopped = guarded<Json>(run, emit, {
-      body: (guardedEmit) =>
-        left.each(run, input, env, (value) => {
-          if (!isTruthy(value)) return false;
-          found = true;
-          return guardedEmit(value);
-        }),
-      recover: () => false,
-    });
+    const stopped = outputsOfLeft<Json>(run, emit, (pass) =>
+      left.each(run, input, env, (value) => {
+        if (!isTruthy(value)) return false;
+        found = true;
+        return pass(value);
+      }),
+    );
     return stopped || (!found && right.each(run, input, env, emit));
   };
   const paths: EachLocation = (run, input, env, emit) => {
     let found = false;
-    const stopped = guarded(run, emit, {
-      body: (guardedEmit) =>
-        left.paths(run, input, env, (location) => {
-          if (!isTruthy(location.value)) return false;
-          found = true;
-          return guardedEmit(location);
-        }),
-      recover: () => false,
-    });
+    const stopped = outputsOfLeft<Location>(run, emit, (pass) =>
+      left.paths(run, input, env, (location) => {
+        if (!isTruthy(location.value)) return false;
+        found = true;
+        return pass(location);
+      }),
+    );
     return stopped || (!found && right.paths(run, input, env, emit));
   };
   const growth = Math.max(left.growth, right.growth);
   return { one: alternativeOne(left.one, right.one), each, paths, growth, constant: undefined };
 }
 
+/** Under the older rules an error only ended the outputs. */
+function outputsOfLeft<T>(run: Run, emit: (output: T) => boolean, produce: (emit: (output: T) => boolean) => boolean): boolean {
+  return run.hasOlderRules ? guarded<T>(run, emit, { body: produce, recover: () => false }) : produce(emit);
+}
+
 function alternativeOne(left: One | undefined, right: One | undefined): One | undefined {
   if (left === undefined || right === undefined) return undefined;
   return (run, input, env) => {
-    const depth = run.depth;
-    try {
-      const value = left(run, input, env);
-      if (isTruthy(value)) return value;
-    } catch (error) {
-      if (!(error instanceof Raised)) throw error;
-      run.depth = depth;
-    }
-    return right(run, input, env);
+    const value = run.hasOlderRules ? leftOrNull(left, run, input, env) : left(run, input, env);
+    return isTruthy(value) ? value : right(run, input, env);
   };
+}
+
+function leftOrNull(left: One, run: Run, input: Json, env: Env): Json {
+  const { depth } = run;
+  try {
+    return left(run, input, env);
+  } catch (error) {
+    if (!(error instanceof Raised)) throw error;
+    run.depth = depth;
+    return null;
+  }
 }
 
 export function compileIf(compiler: Compiler, node: NodeOf<"if">, scope: Scope): Code {

@@ -17,6 +17,11 @@ export interface EvaluationOptions {
   /** What `now` gives, in milliseconds since 1970. Without it `now` is an error: expressions have no clock. */
   readonly nowMs?: number | undefined;
   readonly limits?: Partial<Limits> | undefined;
+  /**
+   * Where older versions were not as jq is, for runs that replay under their rules: an error in `a` of `a // b` ends the outputs of `a` and is
+   * forgotten, `repeat` is `recurse`, `reverse` takes texts, and `isnan` and its like refuse what is no number.
+   */
+  readonly hasOlderRules?: boolean | undefined;
 }
 
 /** A compiled expression. Immutable, and safe to share: an evaluation keeps its state to itself. */
@@ -136,7 +141,7 @@ class CompiledProgram implements Program {
 
 function newRun(slots: readonly (Json | undefined)[], options: EvaluationOptions | undefined): Run {
   const limits = options?.limits === undefined ? DEFAULT_LIMITS : { ...DEFAULT_LIMITS, ...options.limits };
-  return new Run(limits, slots, options?.nowMs);
+  return new Run(limits, slots, options);
 }
 
 function compileTree(source: string, tree: Node, variables: readonly string[]): Code {

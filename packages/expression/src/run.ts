@@ -27,11 +27,18 @@ export class LimitReached {
   }
 }
 
+interface RunOptions {
+  readonly nowMs?: number | undefined;
+  readonly hasOlderRules?: boolean | undefined;
+}
+
 /** Tail-free count of what one evaluation used, and the data that its variables read. */
 export class Run {
   readonly limits: Limits;
   readonly slots: readonly (Json | undefined)[];
   readonly nowMs: number | undefined;
+  /** See `EvaluationOptions`. */
+  readonly hasOlderRules: boolean;
   /** Offset in the source of the operation in progress, for error positions. */
   at = 0;
   /** Regular expressions that this evaluation has compiled and paid for. */
@@ -42,10 +49,11 @@ export class Run {
   hasNonFinite = false;
   #fuel: number;
 
-  constructor(limits: Limits, slots: readonly (Json | undefined)[], nowMs: number | undefined) {
+  constructor(limits: Limits, slots: readonly (Json | undefined)[], options: RunOptions | undefined) {
     this.limits = limits;
     this.slots = slots;
-    this.nowMs = nowMs;
+    this.nowMs = options?.nowMs;
+    this.hasOlderRules = options?.hasOlderRules === true;
     this.#fuel = limits.fuel;
   }
 

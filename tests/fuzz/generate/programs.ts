@@ -7,12 +7,12 @@ const FIELDS = ["a", "b", "c", "id", "name", "items"];
 const NULLARY = (
   "add all any arrays ascii_downcase ascii_upcase booleans combinations? empty explode first flatten floor sqrt objects|to_entries|from_entries " +
   "fromjson? implode? infinite iterables keys keys_unsorted last length max min nan " +
-  "normals not null nulls numbers objects paths recurse arrays|reverse numbers|isnan numbers|isinfinite numbers|isnormal [.[]?|arrays]|transpose round ceil scalars sort strings to_entries tojson tonumber tostream " +
+  "normals not null nulls numbers objects paths recurse reverse isnan isinfinite isnormal [.[]?|arrays]|transpose round ceil scalars sort strings to_entries tojson tonumber tostream " +
   "tostring type unique utf8bytelength values fabs trunc todate fromdate gmtime significand logb error @text " +
   "@json @csv @tsv @html @uri @sh @base64 (strings|@base64|@base64d)"
 ).split(" ");
 const NULLARY_WILD =
-  'exp10 from_entries reverse transpose isnan isinfinite isnormal @base64d @base32 trim ltrim rtrim leaf_paths ascii @base32d abs toarray now localtime mktime todate dateadd("seconds"; 10) builtins tojson,tojson have_decnum trimstr("a") $__loc__ frexp modf'.split(
+  'exp10 from_entries transpose @base64d @base32 trim ltrim rtrim leaf_paths ascii @base32d abs toarray now localtime mktime todate dateadd("seconds"; 10) builtins tojson,tojson have_decnum trimstr("a") $__loc__ frexp modf'.split(
     " ",
   );
 /** Functions of one program. */
@@ -68,7 +68,7 @@ class Writer {
       case 5: {
         const operator = random.pick(["+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "and", "or", "//"]);
         const left = this.#term(depth - 1, sight);
-        return `${operator === "//" && !this.#isWild ? `(${left})?` : left} ${operator} ${this.#term(depth - 1, sight)}`;
+        return `${left} ${operator} ${this.#term(depth - 1, sight)}`;
       }
       case 6:
         return `if ${this.pipe(depth - 1, sight)} then ${this.pipe(depth - 1, sight)}${random.chance(0.7) ? ` else ${this.pipe(depth - 1, sight)}` : ""} end`;
@@ -197,8 +197,7 @@ class Writer {
       case "nth":
         return `nth(${random.integer(0, 3)}; ${inner()})`;
       case "repeat,limit":
-        if (!this.#isWild) return `[limit(${random.integer(0, 5)}; recurse(${this.#leaf(sight)}))]`;
-        return `[limit(${random.integer(0, 5)}; repeat(${this.#leaf(sight)}))]`;
+        return `[limit(${random.integer(0, 5)}; ${random.pick(["repeat", "recurse"])}(${this.#leaf(sight)}))]`;
       case "to_entries,map":
         return `(to_entries? // [] | map(${inner()}))`;
       case "try,map":

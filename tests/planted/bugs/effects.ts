@@ -139,6 +139,19 @@ export const EFFECT_BUGS: readonly Bug[] = [
     catcher: { by: "test", file: "packages/engine/src/fork.test.ts" },
   },
   {
+    name: "older-rules-forgotten",
+    breaks: "Expressions of a run that an older version started are read by today's rules when it is replayed.",
+    known: "temporalio/sdk-typescript: why each change of what replays is one numbered flag",
+    edits: [
+      {
+        file: "packages/engine/src/evaluate.ts",
+        find: "hasOlderRules: !hasFlag(this.#state, EXPRESSIONS_AS_JQ)",
+        put: "hasOlderRules: false",
+      },
+    ],
+    catcher: { by: "test", file: "tests/histories" },
+  },
+  {
     name: "answer-of-earlier-attempt",
     breaks: "The end of an earlier attempt counts as the end of the present one.",
     known: "cadence-workflow/cadence#1214",

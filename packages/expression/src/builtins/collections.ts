@@ -122,13 +122,17 @@ function sum(run: Run, code: Code, input: Json, env?: Parameters<Code["each"]>[2
   return total;
 }
 
+/** `[.[length - 1 - range(0; length)]]`: what has no length, or the length 0, gives an empty list; texts can't be indexed. */
 function reverse(run: Run, input: Json): Json {
   if (input === null) return [];
-  if (typeof input === "string") {
+  if (run.hasOlderRules && typeof input === "string") {
     run.string(input.length);
     return Array.from(input).toReversed().join("");
   }
-  if (!isArray(input)) throw run.raise(`Cannot index ${typeName(input)} with number`);
+  if (!isArray(input)) {
+    if (!run.hasOlderRules && length(run, input) === 0) return [];
+    throw run.raise(`Cannot index ${typeName(input)} with number`);
+  }
   const items = input;
   run.array(items.length);
   return items.toReversed();

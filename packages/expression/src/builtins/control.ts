@@ -194,9 +194,25 @@ function whileLoop(condition: Code, step: Code): Code {
   return { ...many(conditionOne !== undefined && stepOne !== undefined ? loop : each), paths };
 }
 
-/** `def repeat(f): def r: ., (f | r); r;`: as `recurse`, under the name for endless series. */
+/** `def repeat(f): def r: f, r; r;`: the same input again and again. Under the older rules it was `recurse`. */
 function repeat(step: Code): Code {
-  return recurseWith(step);
+  const older = recurseWith(step);
+  const each: Each = (run, input, env, emit) => {
+    if (run.hasOlderRules) return older.each(run, input, env, emit);
+    for (;;) {
+      // Ends a step that has no outputs as well.
+      run.spend(1);
+      if (step.each(run, input, env, emit)) return true;
+    }
+  };
+  const paths: EachLocation = (run, input, env, emit) => {
+    if (run.hasOlderRules) return older.paths(run, input, env, emit);
+    for (;;) {
+      run.spend(1);
+      if (step.paths(run, input, env, emit)) return true;
+    }
+  };
+  return { ...many(each), paths };
 }
 
 /** Whether some (`wanted` true) or all (`wanted` false: none is false) outputs hold. Stops at the first that decides. */

@@ -74,12 +74,17 @@ export const MATH: BuiltinTable = {
   "frexp/0": ofInput((run, input) => frexp(numberFor(run, input)), 3),
   "modf/0": ofInput((run, input) => modf(numberFor(run, input)), 3),
   "lgamma_r/0": ofInput((run, input) => [run.number(logGamma(numberFor(run, input))), Math.sign(gamma(numberFor(run, input))) || 1], 3),
-  "isinfinite/0": ofInput((run, input) => Math.abs(numberFor(run, input)) === Number.POSITIVE_INFINITY, 0),
-  "isnan/0": ofInput((run, input) => Number.isNaN(numberFor(run, input)), 0),
-  "isnormal/0": ofInput((run, input) => isNormal(numberFor(run, input)), 0),
+  "isinfinite/0": numberTest((x) => Math.abs(x) === Number.POSITIVE_INFINITY),
+  "isnan/0": numberTest(Number.isNaN),
+  "isnormal/0": numberTest(isNormal),
   "have_literal_numbers/0": () => constant(true),
   "have_decnum/0": () => constant(false),
 };
+
+/** What is no number is no such number; under the older rules it was an error. */
+function numberTest(holds: (x: number) => boolean): Builtin {
+  return ofInput((run, input) => (typeof input === "number" || run.hasOlderRules ? holds(numberFor(run, input)) : false), 0);
+}
 
 function numeric(apply: (x: number) => number): Builtin {
   return ofInput((run, input) => run.number(apply(numberFor(run, input))), 0);
