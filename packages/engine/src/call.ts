@@ -32,6 +32,7 @@ const LOOK_UPS_MAX = 5;
 const LOOK_UP_DELAY_MS = 500;
 
 const SECRETS_BIT = 1 << STANDARD_VARIABLES.indexOf("secrets");
+const TASK_BIT = 1 << STANDARD_VARIABLES.indexOf("task");
 
 /** Sends a call's next attempt, or looks its effect up first when an earlier attempt of the token may have had it. */
 export function dispatchCall(machine: Machine, task: Task): void {
@@ -41,7 +42,8 @@ export function dispatchCall(machine: Machine, task: Task): void {
     return;
   }
   try {
-    const traits = traitsOf(machine, task, node);
+    const whole = wholeArguments(machine, task);
+    const traits = traitsOf(machine, task, whole);
     const known = earlierPass(machine, task);
     if (known !== undefined && task.call === undefined) task.group = Math.max(task.group, known.group);
     task.call ??= openCall(machine, task, node, traits);
@@ -71,7 +73,7 @@ export function dispatchCall(machine: Machine, task: Task): void {
       task.call = call = openCall(machine, task, node, traits);
     } else if (takesOver(machine, task, call, earlier)) return;
     if (call.effect === "findable" && call.mustLookUp && call.attempt > 0) lookUp(machine, task, node);
-    else sendAttempt(machine, task, node, call);
+    else sendAttempt(machine, task, whole);
   } catch (cause) {
     failWith(machine, task, cause);
   }
@@ -138,15 +140,22 @@ function effectOf(node: CallNode, traits: FunctionTraits): EffectClass {
   return effect === "findable" && node.effect?.find === undefined && !traits.canFind ? "unsafe" : effect;
 }
 
-function traitsOf(machine: Machine, task: Task, node: CallNode): FunctionTraits {
-  const traits = machine.context.functions.describe(node.function, argumentsWithoutSecrets(machine, task, node));
+function traitsOf(machine: Machine, task: Task, whole: JsonObject | undefined): FunctionTraits {
+  const node = callNode(machine, task);
+  const traits = machine.context.functions.describe(node.function, whole ?? argumentsWithoutSecrets(machine, task, node));
   assert(traits !== undefined, `the function ${node.function} was there when the run started`);
   return traits;
 }
 
+/** The arguments when none of them needs secrets: rendered while the task's data is as it was; rendering is pure, so later would be the same. */
+function wholeArguments(machine: Machine, task: Task): JsonObject | undefined {
+  const template = callNode(machine, task).arguments;
+  return needsSecrets(template) ? undefined : asObject(machine.evaluator.template(template, task.input, task));
+}
+
 function argumentsWithoutSecrets(machine: Machine, task: Task, node: CallNode): JsonObject {
   const template = node.arguments;
-  if (template.kind !== "object") return needsSecrets(template) ? {} : asObject(machine.evaluator.template(template, task.input, task));
+  if (template.kind !== "object") return {};
   const rendered: Record<string, Json> = {};
   template.keys.forEach((key, index) => {
     const member = template.values[index] as Template;
@@ -163,7 +172,9 @@ function asObject(value: Json): JsonObject {
   return isJsonObject(value) ? value : {};
 }
 
-function sendAttempt(machine: Machine, task: Task, node: CallNode, call: CallState): void {
+function sendAttempt(machine: Machine, task: Task, whole: JsonObject | undefined): void {
+  const node = callNode(machine, task);
+  const call = openedCall(task);
   if (call.attempt >= ATTEMPTS_MAX) {
     machine.fail(
       task,
@@ -188,13 +199,31 @@ function sendAttempt(machine: Machine, task: Task, node: CallNode, call: CallSta
       function: node.function,
       effect: call.effect,
     });
-  machine.command(startAttemptCommand(machine, task));
+  // What they say of the task itself may have changed since: its token is settled only now.
+  machine.command(startAttemptCommand(machine, task, templateNeeds(node.arguments) & TASK_BIT ? undefined : whole));
 }
 
 /** Also what a restarted owner sends again for a `read`. */
-export function startAttemptCommand(machine: Machine, task: Task): Extract<Machine["commands"][number], { type: "start-attempt" }> {
+export function startAttemptCommand(
+  machine: Machine,
+  task: Task,
+  whole = wholeArguments(machine, task),
+): Extract<Machine["commands"][number], { type: "start-attempt" }> {
+  const node = callNode(machine, task);
   const call = openedCall(task);
-  return { type: "start-attempt", ...requestOf(machine, task), effect: call.effect, ask: questionsOf(machine, task) };
+  return {
+    type: "start-attempt",
+    task: task.id,
+    path: node.path,
+    token: call.token,
+    attempt: call.attempt,
+    function: node.function,
+    taskInput: task.input,
+    needsSecrets: whole === undefined,
+    renderInput: renderer(machine, task, whole),
+    effect: call.effect,
+    ask: questionsOf(machine, task),
+  };
 }
 
 /** Expressions that are asked while the attempt runs: on values that only it sees, with the task's data as it was sent. */
@@ -210,27 +239,28 @@ function questionsOf(machine: Machine, task: Task): ((question: string, value: J
 }
 
 export function lookUpCommand(machine: Machine, task: Task): Extract<Machine["commands"][number], { type: "look-up" }> {
-  return { type: "look-up", ...requestOf(machine, task) };
-}
-
-function requestOf(machine: Machine, task: Task) {
   const node = callNode(machine, task);
   const call = openedCall(task);
-  const { evaluator } = machine;
-  const { input } = task;
-  const secretive = needsSecrets(node.arguments);
-  // Without secrets the arguments are rendered now, while the task's data is as it was; rendering is pure, so later would be the same.
-  const ready = secretive ? undefined : asObject(evaluator.template(node.arguments, input, task));
+  const whole = wholeArguments(machine, task);
   return {
+    type: "look-up",
     task: task.id,
     path: node.path,
     token: call.token,
     attempt: call.attempt,
     function: node.function,
-    taskInput: input,
-    needsSecrets: secretive,
-    renderInput: (secrets: JsonObject): JsonObject => ready ?? asObject(evaluator.template(node.arguments, input, task, { secrets })),
+    taskInput: task.input,
+    needsSecrets: whole === undefined,
+    renderInput: renderer(machine, task, whole),
   };
+}
+
+function renderer(machine: Machine, task: Task, whole: JsonObject | undefined): (secrets: JsonObject) => JsonObject {
+  if (whole !== undefined) return () => whole;
+  const { evaluator } = machine;
+  const { input } = task;
+  const template = callNode(machine, task).arguments;
+  return (secrets) => asObject(evaluator.template(template, input, task, { secrets }));
 }
 
 /** Looks for the effect of earlier attempts by the author's tasks or the connector's own look-up. */
@@ -353,7 +383,8 @@ export function effectAbsent(machine: Machine, task: Task): void {
 function absent(machine: Machine, task: Task): void {
   const call = openedCall(task);
   const node = callNode(machine, task);
-  const traits = traitsOf(machine, task, node);
+  const whole = wholeArguments(machine, task);
+  const traits = traitsOf(machine, task, whole);
   const isUnique = node.effect === undefined ? traits.unique : node.effect.unique;
   const settleMs = node.effect === undefined ? traits.settleMs : Math.max(node.effect.settleMs, traits.settleMs);
   const requestMs =
@@ -364,7 +395,7 @@ function absent(machine: Machine, task: Task): void {
   if (isUnique || call.lookUpAtMs >= countsFromMs) {
     call.mustLookUp = false;
     call.isOpen = false;
-    if (machine.mayDispatch(task)) sendAttempt(machine, task, node, call);
+    if (machine.mayDispatch(task)) sendAttempt(machine, task, whole);
     else machine.setPhase(task, "held");
     return;
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { answer, HANG, TestRun, unknown } from "./test-run.ts";
+import { deriveToken } from "./token.ts";
 
 const CALL = "do: [ { act: { call: x.do:1@t } } ]";
 const catching = (more: string) => `
@@ -32,6 +33,20 @@ describe("unknown outcomes", () => {
       "attempt-ended",
     ]);
     expect(new Set(run.sent.map((attempt) => attempt.token)).size).toBe(1);
+  });
+
+  it("idempotent: arguments that name the task's token are sent with the token of the attempt, also under a key of the author's", () => {
+    const run = new TestRun({
+      document: `
+do:
+  - act:
+      call: x.do:1@t
+      with: { token: '\${ $task.token }' }
+      metadata: { tutti: { idempotencyKey: '"key"' } }`,
+      functions: { "x.do:1@t": (input) => input },
+    });
+    expect(run.sent[0]?.token).not.toBe(deriveToken(run.state.runId, "/act", 0));
+    expect(run.summary.output).toEqual({ token: run.sent[0]?.token });
   });
 
   it("idempotent: gives its error to the workflow when the connection stays lost", () => {

@@ -1,6 +1,6 @@
 import { ExpressionError } from "@tutti/expression";
 import { type Duration, type Expression, LOCAL_SLOT, type Template } from "@tutti/definition";
-import { durationMs, isJsonObject, type Json, type JsonObject, ownProperty, type TaskError, taskError } from "@tutti/model";
+import { durationMs, emptyObjectFor, isJsonObject, type Json, type JsonObject, ownProperty, type TaskError, taskError } from "@tutti/model";
 import type { EngineContext } from "./context.ts";
 import { EXPRESSIONS_AS_JQ, hasFlag } from "./flags.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
@@ -24,6 +24,7 @@ const WORKFLOW = 5;
 const RUNTIME = 6;
 
 const NO_SECRETS: JsonObject = Object.freeze({});
+const NO_VARIABLES: readonly undefined[] = Object.freeze([]);
 
 /** What an expression of a task may see besides the task itself. */
 export interface Sight {
@@ -78,7 +79,7 @@ export class Evaluator {
       case "array":
         return template.items.map((item) => this.template(item, dot, task, sight));
       case "object": {
-        const object: Record<string, Json> = Object.create(null) as Record<string, Json>;
+        const object = emptyObjectFor(template.keys);
         for (let index = 0; index < template.keys.length; index++)
           object[template.keys[index] as string] = this.template(template.values[index] as Template, dot, task, sight);
         return object;
@@ -106,8 +107,9 @@ export class Evaluator {
     return this.#state.tasks.get(task.contextOf)?.context ?? null;
   }
 
-  #slots(needs: number, task: Task, sight: Sight): (Json | undefined)[] {
+  #slots(needs: number, task: Task, sight: Sight): readonly (Json | undefined)[] {
     const locals = sight.locals ?? task.locals;
+    if (needs === 0 && locals.length === 0) return NO_VARIABLES;
     const slots: (Json | undefined)[] = [undefined, undefined, undefined, undefined, undefined, undefined, undefined, undefined];
     if (needs !== 0) {
       if (needs & (1 << CONTEXT)) slots[CONTEXT] = this.contextOf(task);

@@ -1,4 +1,4 @@
-import type { Json } from "@tutti/model";
+import { emptyObjectFor, type Json } from "@tutti/model";
 import { index } from "./access.ts";
 import type { Node, ObjectEntry } from "./ast.ts";
 import { type Code, collect, combinations, constant, type Each, type Emit, type Env, folded, many, type One, single } from "./code.ts";
@@ -72,7 +72,7 @@ function fixedObject(keys: readonly string[], values: readonly One[], growth: nu
   const { length } = keys;
   return single((run, input, env) => {
     run.object(length);
-    const object = newObject();
+    const object = emptyObjectFor(keys);
     for (let position = 0; position < length; position++) object[keys[position] as string] = (values[position] as One)(run, input, env);
     return object;
   }, growth);

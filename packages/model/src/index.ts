@@ -4,7 +4,7 @@ export { DURATION_MS_MAX, durationMs, ISO_DURATION, parseDuration } from "./dura
 export { EFFECT_CLASSES, type EffectClass } from "./effect.ts";
 export { ERROR_CATALOGUE, type ErrorCode, type ErrorSpecies } from "./error-catalogue.ts";
 export { DEFAULT_TENANT, RunId, Token } from "./ids.ts";
-export { isJsonObject, type Json, jsonEqual, type JsonObject, ownProperty } from "./json.ts";
+export { emptyObjectFor, isJsonObject, type Json, jsonEqual, type JsonObject, ownProperty } from "./json.ts";
 export {
   ATTEMPTS_MAX,
   DEPTH_MAX,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isJsonObject, type Json, jsonEqual, ownProperty } from "./json.ts";
+import { emptyObjectFor, isJsonObject, type Json, jsonEqual, ownProperty } from "./json.ts";
 
 test.each<[Json, Json]>([
   [null, null],
@@ -45,4 +45,12 @@ test("only own members of data are read", () => {
 
 test("an object is neither null nor an array", () => {
   expect([{}, [], null, 1, undefined].map((value) => isJsonObject(value))).toEqual([true, false, false, false, false]);
+});
+
+test("an object made for a member __proto__ has it like any other", () => {
+  const names = ["a", "__proto__"];
+  const object = emptyObjectFor(names);
+  for (const name of names) object[name] = { b: 2 };
+  expect(Object.keys(object)).toEqual(names);
+  expect(ownProperty(object, "b")).toBeUndefined();
 });
