@@ -8,6 +8,7 @@ import { AppError } from "@tutti/model";
 import type { StoreReport } from "@tutti/store";
 import { checkDatabase, DATABASE_FILE } from "@tutti/store-sqlite";
 import { type DataDirectory, messageOf } from "./data-directory.ts";
+import { CURSOR_FILE } from "./lifecycle/cursor-file.ts";
 import { writeRestoreMark } from "./restore-mark.ts";
 import { TUTTI_VERSION } from "./version.ts";
 
@@ -16,6 +17,8 @@ const MANIFEST_FILE = "manifest.json";
 const FORMAT = 1;
 /** Small files beside the database without which it is not the same installation. */
 const SETTINGS_FILES: readonly string[] = ["installation-id", "settings.yaml"];
+/** Copied before the store: what it says was told is in the copy then, and what was told meanwhile is told again. */
+const CURSOR_FILES: readonly string[] = [CURSOR_FILE];
 const PRIVATE_DIRECTORY = 0o700;
 const PRIVATE_FILE = 0o600;
 /** A manifest with a line per log file of a million runs is some hundred MiB; a larger one is none of ours. */
@@ -74,8 +77,9 @@ export async function writeBackup(
   }
   try {
     const createdAtMs = deps.nowMs();
+    const cursors = await copyPresent(CURSOR_FILES, deps.directory, aside);
     const report = await deps.copyStore(join(aside, DATABASE_FILE));
-    const names = [DATABASE_FILE, ...(await copySettings(deps.directory, aside))];
+    const names = [DATABASE_FILE, ...cursors, ...(await copyPresent(SETTINGS_FILES, deps.directory, aside))];
     if (request.withSecrets) names.push(...(await copyFolder(deps.directory.secrets, aside, "secrets")));
     if (request.withLogs) names.push(...(await copyLogs(deps.directory.logs, aside)));
     const files = [];
@@ -160,9 +164,9 @@ async function refuseTaken(target: string): Promise<void> {
   });
 }
 
-async function copySettings(directory: DataDirectory, aside: string): Promise<readonly string[]> {
+async function copyPresent(files: readonly string[], directory: DataDirectory, aside: string): Promise<readonly string[]> {
   const names: string[] = [];
-  for (const name of SETTINGS_FILES) {
+  for (const name of files) {
     if ((await stat(join(directory.path, name)).catch(() => undefined)) === undefined) continue;
     await copyPrivate(join(directory.path, name), join(aside, name));
     names.push(name);

@@ -1,11 +1,12 @@
 import { AppError } from "@tutti/model";
 import { rmSync } from "node:fs";
-import { createRuntime, type Env, type Runtime, RuntimeMetrics } from "@tutti/runtime";
+import { createRuntime, type Runtime, RuntimeMetrics } from "@tutti/runtime";
 import type { Store } from "@tutti/store";
 import { openSqliteStore } from "@tutti/store-sqlite";
 import { loadConnectors } from "./connectors.ts";
 import { writeBackup } from "./backup.ts";
 import { type DataDirectory, messageOf, prepareDataDirectory } from "./data-directory.ts";
+import { Outlets } from "./delivery/outlets.ts";
 import { installationId } from "./installation-id.ts";
 import { CommitLog } from "./log/commit-log.ts";
 import type { EventLog } from "./log/event-log.ts";
@@ -21,9 +22,8 @@ import { type HostSettings, readSettings } from "./settings.ts";
 import type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";
 import { socketPathOf } from "./socket-path.ts";
 import { SocketServer } from "./socket-server.ts";
-import type { TraceExporter } from "./traces/trace-exporter.ts";
 import { traceparentOf } from "./traces/trace-id.ts";
-import { type TraceTarget, traceTargetOf } from "./traces/trace-settings.ts";
+import { traceTargetOf } from "./traces/trace-settings.ts";
 import { TUTTI_VERSION } from "./version.ts";
 
 export interface HostOptions {
@@ -37,6 +37,8 @@ export interface HostOptions {
   readonly metrics?: ListenAddress;
   /** Where traces are sent, in place of what `settings.yaml` or the environment says; only by a process that drives all runs. */
   readonly traces?: string;
+  /** Who is told lifecycle events besides the sinks of `settings.yaml`; only by a process that drives all runs. */
+  readonly lifecycle?: string;
   /** Where what is committed, and failures, are told as lines; nowhere by default. */
   readonly log?: EventLog;
   /** Failures that no run can be blamed for. */
@@ -57,7 +59,7 @@ export class Host {
   readonly #askedByOthers: Set<string>;
   readonly #changes: RunChanges;
   readonly #served: ServedMetrics | undefined;
-  readonly #exporter: TraceExporter | undefined;
+  readonly #outlets: Outlets;
   #stopping: Promise<void> | undefined;
 
   private constructor(parts: {
@@ -71,7 +73,7 @@ export class Host {
     readonly changes: RunChanges;
     readonly owner: OwnerInfo;
     readonly served: ServedMetrics | undefined;
-    readonly exporter: TraceExporter | undefined;
+    readonly outlets: Outlets;
   }) {
     this.#runtime = parts.runtime;
     this.#store = parts.store;
@@ -81,7 +83,7 @@ export class Host {
     this.#askedByOthers = parts.askedByOthers;
     this.#changes = parts.changes;
     this.#served = parts.served;
-    this.#exporter = parts.exporter;
+    this.#outlets = parts.outlets;
     this.service = { ...parts.service, owner: parts.owner, close: () => this.stop() };
   }
 
@@ -112,6 +114,7 @@ export class Host {
       options.drive === "all"
         ? traceTargetOf({ flag: options.traces, settings: settings.traces.destination, environment: options.environment })
         : undefined;
+    const sinks = options.drive === "all" ? sinksOf(settings.sinks, options.lifecycle) : [];
     const metricsAddress = options.drive === "all" ? (options.metrics ?? settings.metrics) : undefined;
     const metrics = new RuntimeMetrics();
     try {
@@ -146,14 +149,17 @@ export class Host {
         metricsAddress === undefined
           ? undefined
           : await (await import("./metrics/serve-metrics.ts")).serveMetrics(metricsAddress, { runtime, metrics, store, counts, report });
-      const exporter =
-        traceTarget === undefined ? undefined : await exportTraces(traceTarget, { runtime, store, env, settings, counts, report });
+      const outlets = await Outlets.prepare(
+        { traces: traceTarget, sinks },
+        { directory: options.directory, runtime, store, env, settings, counts, report },
+      );
       // The socket last: whoever connects finds a runtime that has loaded what was outstanding.
       try {
         await runtime.start();
+        outlets.start();
         await socket.start();
       } catch (error) {
-        await exporter?.stop();
+        await outlets.stop();
         await served?.stop();
         await runtime.stop();
         throw error;
@@ -170,7 +176,7 @@ export class Host {
         changes,
         owner,
         served,
-        exporter,
+        outlets,
       });
     } catch (error) {
       // Nobody has tried the runs that a crash before this start may be blamed on.
@@ -220,8 +226,7 @@ export class Host {
 
   async #stop(): Promise<void> {
     await this.#socket.stop();
-    // While the runtime answers: traces are derived from what it has stored.
-    await this.#exporter?.stop();
+    await this.#outlets.stop();
     await this.#served?.stop();
     await this.#runtime.stop();
     await this.#flushLogs();
@@ -264,32 +269,8 @@ function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiServ
   };
 }
 
-/** Sends traces from now on. Loaded when there is somebody to send them to. */
-async function exportTraces(
-  target: TraceTarget,
-  deps: {
-    readonly runtime: Runtime;
-    readonly store: Store;
-    readonly env: Env;
-    readonly settings: HostSettings;
-    readonly counts: HostCounts;
-    readonly report: HostOptions["report"];
-  },
-): Promise<TraceExporter> {
-  const { runtime, env, settings, counts, report } = deps;
-  const { TraceExporter } = await import("./traces/trace-exporter.ts");
-  const exporter = new TraceExporter({
-    target,
-    send: (url, init) => settings.operatorNetwork.fetch(url, init),
-    trace: (runId) => runtime.trace(runId),
-    mask: (value) => runtime.mask(value),
-    secret: (name) => env.secret(name),
-    counts: counts.traces,
-    report,
-    nowMs: () => env.wallClockMs(),
-  });
-  exporter.start(deps.store);
-  return exporter;
+function sinksOf(settings: HostSettings["sinks"], url: string | undefined): HostSettings["sinks"] {
+  return url === undefined || settings.some((sink) => sink.url === url) ? settings : [...settings, { url, headers: {}, types: [] }];
 }
 
 /** What a report says of why: the code of an error of ours, and its message. */

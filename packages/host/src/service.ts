@@ -5,7 +5,7 @@ import type { Runtime } from "@tutti/runtime";
  * What every `tutti` process works with: the runtime's interface, whoever owns the data directory. The owner is this process or the one
  * that answers on the socket; callers need not know, except to say so.
  */
-export interface TuttiService extends Omit<Runtime, "start" | "stop" | "nextTickAt" | "gauges" | "mask"> {
+export interface TuttiService extends Omit<Runtime, "start" | "stop" | "nextTickAt" | "gauges" | "mask" | "readLifecycle"> {
   readonly owner: OwnerInfo;
   /** Copies the store, the installation's id and its settings into a new directory while runs go on. See `writeBackup`. */
   backup(request: BackupRequest): Promise<BackupReport>;

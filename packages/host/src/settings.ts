@@ -6,6 +6,7 @@ import { AppError, type Json } from "@tutti/model";
 import { type DataDirectory, messageOf } from "./data-directory.ts";
 import { parseData } from "./lint.ts";
 import { type Destination, HeaderSettings, problemOfUrl } from "./delivery/destination.ts";
+import type { SinkSettings } from "./lifecycle/lifecycle-sink.ts";
 import { type ListenAddress, parseListenAddress } from "./metrics/listen-address.ts";
 
 /** In the data directory: whichever process owns it works by the same rules, whatever its environment. */
@@ -18,6 +19,11 @@ const Url = z.string().superRefine((text, context) => {
   const problem = problemOfUrl(text);
   if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
 });
+
+/** More are a mistake, or want a broker between them. */
+const SINKS_MAX = 8;
+
+const Sink = z.strictObject({ url: Url, headers: HeaderSettings.default({}), types: z.array(z.string().min(1)).default([]) });
 
 const Settings = z.strictObject({
   network: z
@@ -37,6 +43,15 @@ const Settings = z.strictObject({
         .string()
         .refine((text) => parseListenAddress(text) !== undefined, "an address and a port are needed, such as 127.0.0.1:9464")
         .optional(),
+    })
+    .prefault({}),
+  lifecycle: z
+    .strictObject({
+      sinks: z
+        .array(Sink)
+        .max(SINKS_MAX)
+        .refine((sinks) => new Set(sinks.map(({ url }) => url)).size === sinks.length, "each sink has another address")
+        .default([]),
     })
     .prefault({}),
   traces: z
@@ -59,6 +74,8 @@ export interface HostSettings {
     /** Whether calls tell the other side which span they belong to. */
     readonly propagate: boolean;
   };
+  /** Who is told lifecycle events by a `tutti up`. */
+  readonly sinks: readonly SinkSettings[];
   /** The way to what the operator named by its address: rules for workflows do not count, and the same authorities are trusted. */
   readonly operatorNetwork: Network;
 }
@@ -81,7 +98,7 @@ export async function readSettings(
     const [issue] = parsed.error.issues;
     throw invalid(path, `${issue?.path.map(String).join(".") || "the whole"}: ${issue?.message ?? "invalid"}`);
   }
-  const { files: allowed, network, tls, containers, metrics, traces } = parsed.data;
+  const { files: allowed, network, tls, containers, metrics, traces, lifecycle } = parsed.data;
   const files = tls.authorities.map((file) => resolve(directory.path, file));
   for (const file of (environment[CA_VARIABLE] ?? "").split(delimiter)) if (file !== "") files.push(resolve(file));
   const certificateAuthorities = (await Promise.all(files.map(readAuthorities))).flat();
@@ -93,6 +110,7 @@ export async function readSettings(
       destination: traces.endpoint === undefined ? undefined : { url: traces.endpoint, headers: traces.headers },
       propagate: traces.propagate,
     },
+    sinks: lifecycle.sinks,
     operatorNetwork: new Network({ rules: EVERYWHERE, certificateAuthorities }),
     directories: allowed.allow.map((one) => resolve(directory.path, one)),
   };

@@ -10,6 +10,7 @@ export {
   type RuntimeGauges,
   WORKFLOWS_NAMED_MAX,
 } from "./metrics/runtime-metrics.ts";
+export type { LifecycleReader } from "./lifecycle-reader.ts";
 export type { ReferenceReader, ReferenceRequest } from "./reference-reader.ts";
 export type {
   DocumentSource,

@@ -6,6 +6,7 @@ import { AppError, type CloudEvent, CloudEventSchema, DEFAULT_TENANT, type Json,
 import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
 import { crashDetail } from "./crash-detail.ts";
 import type { Env } from "./env.ts";
+import { LifecycleReader } from "./lifecycle-reader.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { RuntimeGauges, RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import { withMaskedReports } from "./masked-reports.ts";
@@ -319,6 +320,12 @@ class RuntimeService implements Runtime {
     const { history } = this.#open();
     const context = await history.context(await history.row(runId));
     return new LifecycleDeriver(context).feed(await history.records(runId));
+  }
+
+  async readLifecycle(runId: string): Promise<LifecycleReader> {
+    const { history } = this.#open();
+    const context = await history.context(await history.row(runId));
+    return new LifecycleReader({ runId, history, deriver: new LifecycleDeriver(context), defer: (next) => this.#deps.env.defer(next) });
   }
 
   async trace(runId: string): Promise<RunTrace> {

@@ -1,6 +1,7 @@
 import type { CloudEvent, Json, JsonObject } from "@tutti/model";
 import type { Finding } from "@tutti/definition";
 import type { EventExplanation, RunTrace, RunView, TaskExplanation } from "@tutti/engine";
+import type { LifecycleReader } from "./lifecycle-reader.ts";
 import type { RuntimeGauges } from "./metrics/runtime-metrics.ts";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, StoredEvent, StoreReport } from "@tutti/store";
 
@@ -76,6 +77,8 @@ export interface Runtime {
   records(runId: string, fromSeq: number, limit: number): Promise<readonly { readonly seq: number; readonly record: Json }[]>;
   /** The run's lifecycle events of the specification, derived from its records: the same records give the same events with the same ids. */
   lifecycleEvents(runId: string): Promise<readonly CloudEvent[]>;
+  /** Derives the run's lifecycle events piece by piece, for whoever tells them on. @throws AppError `run-not-found`. */
+  readLifecycle(runId: string): Promise<LifecycleReader>;
   /** The run's trace, derived from its records: the same records give the same spans. */
   trace(runId: string): Promise<RunTrace>;
   /** The value with everything masked that is known to be secret; for what leaves the process by another way than the runtime's. */

@@ -2,6 +2,7 @@ import type { StoreReport } from "@tutti/store";
 import type { Connection } from "./connection.ts";
 import { definitionOf } from "./definitions.ts";
 import { eventOf } from "./events.ts";
+import { NO_RUN_KEY } from "./feed.ts";
 import { loadHistory } from "./load-run.ts";
 import { messageOf } from "./messages.ts";
 import { scheduleOf } from "./schedules.ts";
@@ -61,7 +62,7 @@ function checkRuns(connection: Connection): { readonly count: number; readonly r
   const orphans = connection
     .sql(
       `select count(*) as count from record where not exists (select 1 from run where run.run_key = record.run_key)
-         and not exists (select 1 from condemned where condemned.run_key = record.run_key)`,
+         and not exists (select 1 from condemned where condemned.run_key = record.run_key) and run_key <> ${NO_RUN_KEY}`,
     )
     .get();
   if (Number(orphans?.["count"]) > 0) damage.push({ runId: undefined, what: `${String(orphans?.["count"])} commits belong to no run` });

@@ -1,5 +1,6 @@
 import type { FinishedPage, FinishedQuery } from "@tutti/store";
 import type { Connection } from "./connection.ts";
+import { deleteRecordRow } from "./feed.ts";
 
 /**
  * One slice of a deletion: commits wait for it, so it is to end after a few milliseconds. Estimated from the cost of a commit's rows, not measured.
@@ -136,7 +137,7 @@ function deleteRecords(connection: Connection, runKey: number, slice: Slice): vo
     .all(runKey, slice.rows);
   for (const row of rows) {
     if (slice.bytes <= 0) return;
-    connection.sql("delete from record where record_key = ?").run(Number(row["record_key"]));
+    deleteRecordRow(connection, Number(row["record_key"]));
     slice.rows -= 1;
     slice.bytes -= Number(row["bytes"]);
   }

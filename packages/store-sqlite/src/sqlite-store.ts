@@ -5,6 +5,7 @@ import type {
   CommitResult,
   DefinitionKey,
   DefinitionRow,
+  FeedEntry,
   FinishedPage,
   FinishedQuery,
   IncomingEvent,
@@ -28,6 +29,7 @@ import { Connection } from "./connection.ts";
 import { listDefinitions, loadDefinition, loadDefinitionByDigest } from "./definitions.ts";
 import { errorOf, readErrorOf, startErrorOf } from "./errors.ts";
 import { findSubscribers, listEvents, readEvents } from "./events.ts";
+import { feedEnd, readFeed } from "./feed.ts";
 import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt } from "./list-runs.ts";
 import { loadHistory, loadRun, readRecords } from "./load-run.ts";
 import { readMessages } from "./messages.ts";
@@ -173,6 +175,14 @@ export class SqliteStore implements Store {
 
   async readRecords(runId: string, fromSeq: number, limit: number): Promise<readonly StoredRecord[]> {
     return this.#read((connection) => readRecords(connection, runId, fromSeq, limit), runId);
+  }
+
+  async readFeed(afterPosition: number, limit: number): Promise<readonly FeedEntry[]> {
+    return this.#read((connection) => readFeed(connection, afterPosition, limit));
+  }
+
+  async feedEnd(): Promise<number> {
+    return this.#read(feedEnd);
   }
 
   async listRuns(query: RunQuery): Promise<RunPage> {

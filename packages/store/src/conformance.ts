@@ -2,6 +2,7 @@ import { describe, test as vitestTest } from "vitest";
 import { describeCommits } from "./conformance/commits.ts";
 import { describeDefinitions } from "./conformance/definitions.ts";
 import { describeEvents } from "./conformance/events.ts";
+import { describeFeed } from "./conformance/feed.ts";
 import type { OpenStore, StoreTest } from "./conformance/fixtures.ts";
 import { describeLifeCycle } from "./conformance/life-cycle.ts";
 import { describeLists } from "./conformance/lists.ts";
@@ -18,6 +19,9 @@ export function describeStore(name: string, open: OpenStore): void {
     const test = testOn(open);
     describe("commits", () => {
       describeCommits(test);
+    });
+    describe("feed", () => {
+      describeFeed(test);
     });
     describe("lists", () => {
       describeLists(test);

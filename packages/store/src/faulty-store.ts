@@ -43,6 +43,8 @@ export function interceptStore(store: Store, call: StoreInterceptor): Store {
     loadRun: (runId) => call("loadRun", () => store.loadRun(runId)),
     loadRecords: (runId, options) => call("loadRecords", () => store.loadRecords(runId, options)),
     readRecords: (runId, fromSeq, limit) => call("readRecords", () => store.readRecords(runId, fromSeq, limit)),
+    readFeed: (afterPosition, limit) => call("readFeed", () => store.readFeed(afterPosition, limit)),
+    feedEnd: () => call("feedEnd", () => store.feedEnd()),
     listRuns: (query) => call("listRuns", () => store.listRuns(query)),
     findRunIds: (prefix, limit) => call("findRunIds", () => store.findRunIds(prefix, limit)),
     listRunnable: (afterRunId, limit) => call("listRunnable", () => store.listRunnable(afterRunId, limit)),

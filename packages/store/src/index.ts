@@ -17,6 +17,7 @@ export {
   type CommitResult,
   type DefinitionKey,
   type DefinitionRow,
+  type FeedEntry,
   type FinishedPage,
   type FinishedPlace,
   type FinishedQuery,

@@ -37,6 +37,7 @@ function commitRun(disk: MemoryDisk, commit: RunCommit): RunVerdict {
   const existing = disk.runs.get(commit.runId);
   if ((existing?.row.seq ?? 0) !== commit.expectedSeq) return CONFLICT;
   const run = existing ?? createRun(disk, commit);
+  if (commit.records.length > 0) disk.lastFeedPosition += 1;
   run.records.push(...commit.records.map((record) => storeRecord(disk, record)));
   const { runId, startPosition, tenant, namespace, name, parentRunId, startedAtMs } = run.row;
   const fixed = { runId, startPosition, tenant, namespace, name, parentRunId, startedAtMs };
@@ -62,7 +63,12 @@ function createRun(disk: MemoryDisk, commit: RunCommit): MemoryRun {
 function storeRecord(disk: MemoryDisk, record: RecordBody): MemoryRecord {
   const payloads = record.payloads ?? [];
   for (const payload of payloads) disk.payloads.set(payload.hash, payload.text);
-  return { text: record.text, crc: crc32(record.text), places: payloads.map(({ offset, hash }) => ({ offset, hash })) };
+  return {
+    text: record.text,
+    crc: crc32(record.text),
+    position: disk.lastFeedPosition,
+    places: payloads.map(({ offset, hash }) => ({ offset, hash })),
+  };
 }
 
 /** Releases first, so that a slot that goes from one task of a run to another is free in time. */

@@ -4,6 +4,8 @@ import type { DefinitionRow, RunMessage, RunRow, ScheduleRow, SlotHolder, Stored
 export interface MemoryRecord {
   text: string;
   readonly crc: number;
+  /** Of the commit that brought it. */
+  readonly position: number;
   readonly places: readonly { readonly offset: number; readonly hash: string }[];
 }
 export interface MemoryRun {
@@ -27,6 +29,8 @@ export interface MemorySlot extends SlotHolder {
  */
 export class MemoryDisk {
   readonly runs = new Map<string, MemoryRun>();
+  /** Entries of the feed there have been. */
+  lastFeedPosition = 0;
   readonly payloads = new Map<string, string>();
   /** Runs that nobody sees any more, with what is left of them. */
   readonly condemned = new Map<string, MemoryRun>();

@@ -12,6 +12,7 @@ import type {
   CommitResult,
   DefinitionKey,
   DefinitionRow,
+  FeedEntry,
   FinishedPage,
   FinishedQuery,
   IncomingEvent,
@@ -86,6 +87,18 @@ class MemoryStore implements Store {
 
   async readRecords(runId: string, fromSeq: number, limit: number): Promise<readonly StoredRecord[]> {
     return this.#read(this.#run(runId), Math.max(1, fromSeq), limit);
+  }
+
+  async readFeed(afterPosition: number, limit: number): Promise<readonly FeedEntry[]> {
+    const disk = this.#open();
+    return [...feedOf(disk.runs, true), ...feedOf(disk.condemned, false)]
+      .filter((entry) => entry.position > afterPosition)
+      .toSorted((a, b) => a.position - b.position)
+      .slice(0, limit);
+  }
+
+  async feedEnd(): Promise<number> {
+    return this.#open().lastFeedPosition;
   }
 
   async listRuns(query: RunQuery): Promise<RunPage> {
@@ -341,6 +354,24 @@ class MemoryStore implements Store {
       .map((run) => run.row.runId)
       .toSorted(compareTexts);
   }
+}
+
+/** The commits of runs, each from its first record to its last. */
+function feedOf(runs: ReadonlyMap<string, MemoryRun>, isNamed: boolean): readonly FeedEntry[] {
+  return [...runs].flatMap(([runId, { records }]) =>
+    records.flatMap((record, index) => {
+      if (record.position === records[index - 1]?.position) return [];
+      const next = records.findIndex((later, place) => place > index && later.position !== record.position);
+      return [
+        {
+          position: record.position,
+          runId: isNamed ? runId : undefined,
+          seqFirst: index + 1,
+          seqLast: next === -1 ? records.length : next,
+        },
+      ];
+    }),
+  );
 }
 
 function matches(row: RunRow, query: RunQuery): boolean {

@@ -27,6 +27,14 @@ export interface Store {
   /** Records from `fromSeq` on, for views; at most `limit`. */
   readRecords(runId: string, fromSeq: number, limit: number): Promise<readonly StoredRecord[]>;
 
+  /**
+   * What was committed after a position, in the order of the commits: one entry for the records that one commit brought of one run. Positions grow,
+   * and none is given twice, also when what stood there was deleted.
+   */
+  readFeed(afterPosition: number, limit: number): Promise<readonly FeedEntry[]>;
+  /** The position of the last entry there has been, 0 before the first. */
+  feedEnd(): Promise<number>;
+
   listRuns(query: RunQuery): Promise<RunPage>;
   /** How many runs there are by status, and how many tasks of all runs are in doubt. */
   countRuns(tenant: string): Promise<RunCounts>;
@@ -215,6 +223,13 @@ export type RunRowChange = Omit<RunRow, "runId" | "seq" | "startPosition">;
 export interface StoredRecord {
   readonly seq: number;
   readonly body: string;
+}
+export interface FeedEntry {
+  readonly position: number;
+  /** Undefined when the run is being deleted; after that there is no entry. */
+  readonly runId: string | undefined;
+  readonly seqFirst: number;
+  readonly seqLast: number;
 }
 export interface RunHistory {
   readonly row: RunRow;

@@ -31,6 +31,7 @@ interface UpOptions extends CommonOptions {
   readonly keepLogs?: string;
   readonly metrics?: string;
   readonly traces?: string;
+  readonly lifecycle?: string;
   readonly logFormat?: string;
   readonly logLevel?: string;
 }
@@ -44,6 +45,10 @@ export function up(cli: Cli): ReturnType<typeof newCommand> {
     .option(
       "--traces <url>",
       "send the OpenTelemetry trace of each run there (OTLP/HTTP; default: traces.endpoint of settings.yaml, else OTEL_EXPORTER_OTLP_ENDPOINT)",
+    )
+    .option(
+      "--lifecycle <url>",
+      "tell this sink the lifecycle events of all runs, too (CloudEvents by POST; besides lifecycle.sinks of settings.yaml)",
     )
     .option("--log-format <format>", "log lines on standard error: json or text (default: TUTTI_LOG_FORMAT, else none but failures)")
     .option("--log-level <level>", "error, warn, info or debug (default: TUTTI_LOG_LEVEL, else info)")
@@ -109,6 +114,7 @@ async function openWhenFree(
         },
         ...(options.metrics === undefined ? {} : { metrics: listenAddressOf(options.metrics) }),
         ...(options.traces === undefined ? {} : { traces: addressOf(options.traces, "--traces") }),
+        ...(options.lifecycle === undefined ? {} : { lifecycle: addressOf(options.lifecycle, "--lifecycle") }),
         environment: io.environment,
         ...(options.log === undefined ? {} : { log: options.log }),
         report: (message, cause) => {

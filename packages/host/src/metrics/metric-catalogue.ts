@@ -54,6 +54,16 @@ export const METRICS = {
     help: "Traces of runs that were left out, by why: the collector refused them or was away too long, or more runs ended than could be derived.",
     labels: ["reason"],
   },
+  tutti_lifecycle_events_total: {
+    kind: "counter",
+    help: "Lifecycle events that sinks took (`delivered`), will never take (`refused`), or that can't be told any more (`lost`, by commits).",
+    labels: ["outcome"],
+  },
+  tutti_lifecycle_commits_behind: {
+    kind: "gauge",
+    help: "Commits that the sink that is furthest behind has not been told of, at most.",
+    labels: [],
+  },
   tutti_event_loop_lag_seconds: {
     kind: "gauge",
     help: "How late the event loop was since the last look, by quantile and the longest.",

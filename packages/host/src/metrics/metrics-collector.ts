@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { DEFAULT_TENANT } from "@tutti/model";
 import { ATTEMPT_OUTCOMES, EFFECT_CLASSES, LOOK_UP_OUTCOMES, type Runtime, type RuntimeMetrics } from "@tutti/runtime";
 import type { RunCounts, Store } from "@tutti/store";
+import { SINK_OUTCOMES } from "../lifecycle/sink-counts.ts";
 import { TRACE_DROP_REASONS } from "../traces/trace-counts.ts";
 import { TUTTI_VERSION } from "../version.ts";
 import { Exposition } from "./exposition.ts";
@@ -56,6 +57,8 @@ export class MetricsCollector {
     page.add("tutti_reports_total", counts.reports);
     page.add("tutti_traces_exported_total", counts.traces.exported);
     for (const reason of TRACE_DROP_REASONS) page.add("tutti_traces_dropped_total", counts.traces.dropped[reason], { reason });
+    for (const outcome of SINK_OUTCOMES) page.add("tutti_lifecycle_events_total", counts.sinks.events[outcome], { outcome });
+    page.add("tutti_lifecycle_commits_behind", await counts.sinks.behind());
     this.#addProcess(page);
     return page.toString();
   }
