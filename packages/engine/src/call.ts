@@ -16,6 +16,7 @@ import { iterateOver } from "./iterations.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded, LookUpEnded } from "./record.ts";
 import { detachedOf, effectKeyOf, removeDetached } from "./detached.ts";
+import { ABSENCE_COUNTS_FROM_THE_END, hasFlag } from "./flags.ts";
 import type { AbortReason, CallState, Detached, LedgerEntry, Task } from "./state.ts";
 import { failWith } from "./tasks.ts";
 import { deriveKeyedToken } from "./token.ts";
@@ -54,7 +55,7 @@ export function dispatchCall(machine: Machine, task: Task): void {
         return;
       }
       call.attempt = known.attempts;
-      call.intentAtMs = known.intentAtMs;
+      call.sentByMs = known.sentByMs;
       call.mustLookUp = true;
       call.isOpen = known.isUnknown;
     }
@@ -85,7 +86,7 @@ export function dispatchCall(machine: Machine, task: Task): void {
  */
 function takesOver(machine: Machine, task: Task, call: CallState, earlier: Detached): boolean {
   call.attempt = Math.max(call.attempt, earlier.attempt);
-  call.intentAtMs = Math.max(call.intentAtMs, earlier.intentAtMs);
+  call.sentByMs = Math.max(call.sentByMs, earlier.sentByMs);
   if (earlier.status === "ending") {
     earlier.successor = task.id;
     machine.setPhase(task, "held");
@@ -124,7 +125,7 @@ function openCall(machine: Machine, task: Task, node: CallNode, traits: Function
     // Whoever looks for an effect has none of his own, unless the author says otherwise.
     effect: task.searchFor !== 0 && node.effect === undefined ? "read" : effectOf(node, traits),
     attempt: 0,
-    intentAtMs: machine.now,
+    sentByMs: machine.now,
     lookUps: 0,
     lookUpAtMs: machine.now,
     unknowns: 0,
@@ -183,7 +184,7 @@ function sendAttempt(machine: Machine, task: Task, whole: JsonObject | undefined
     return;
   }
   call.attempt++;
-  call.intentAtMs = machine.now;
+  call.sentByMs = machine.now;
   call.aborting = undefined;
   call.mustLookUp = false;
   call.isOpen = true;
@@ -286,6 +287,7 @@ export function attemptEnded(machine: Machine, fact: AttemptEnded): boolean {
   const call = task?.call;
   if (task === undefined || call === undefined || task.phase !== "running" || call.attempt !== fact.attempt) return false;
   machine.record(fact);
+  call.sentByMs = sentBy(machine, call, fact);
   const { outcome } = fact;
   const { aborting } = call;
   call.aborting = undefined;
@@ -311,6 +313,14 @@ export function attemptEnded(machine: Machine, fact: AttemptEnded): boolean {
       );
       return true;
   }
+}
+
+/**
+ * Until when an attempt that has ended can have been sent. Not until its intent: it may have waited for its turn, or its process stood still. When its
+ * end is recorded it is over, or the process that would have sent it is gone.
+ */
+export function sentBy(machine: Machine, sent: { readonly sentByMs: number }, end: AttemptEnded): number {
+  return hasFlag(machine.state, ABSENCE_COUNTS_FROM_THE_END) ? Math.max(sent.sentByMs, end.at) : sent.sentByMs;
 }
 
 /** The effect class acts first (`DESIGN.md`, effect classes). */
@@ -369,7 +379,8 @@ export function effectFound(machine: Machine, task: Task, output: Json): void {
 
 /**
  * Nothing was found. That counts when the target refuses a second effect of the token, or when the look-up began after the last attempt's
- * request can have ended and its effect have settled; otherwise it is looked up again at that time.
+ * request can have ended, wherever it had come to when it was lost sight of, and its effect have settled; otherwise it is looked up again at that
+ * time.
  */
 export function effectAbsent(machine: Machine, task: Task): void {
   try {
@@ -389,7 +400,7 @@ function absent(machine: Machine, task: Task): void {
   const settleMs = node.effect === undefined ? traits.settleMs : Math.max(node.effect.settleMs, traits.settleMs);
   const requestMs =
     node.timeout === undefined ? traits.requestTimeoutMs : Math.min(traits.requestTimeoutMs, timeoutOf(machine, task, node.timeout));
-  const countsFromMs = call.intentAtMs + requestMs + settleMs;
+  const countsFromMs = call.sentByMs + requestMs + settleMs;
   call.lookUps = 0;
   task.frame = undefined;
   if (isUnique || call.lookUpAtMs >= countsFromMs) {

@@ -202,6 +202,49 @@ do:
   });
 });
 
+describe("a findable attempt that was sent long after its intent", () => {
+  const SENT_AFTER_MS = 60_000;
+  const FORK = `
+do:
+  - guarded:
+      try: [ { both: { fork: { branches: [ { act: { call: x.do:1@t } }, { fails: { do: [ { pause: { wait: PT30S } }, { stop: { raise: { error: { type: https://x.test/e, status: 500 } } } } ] } } ] } } } ]
+      catch: { retry: { delay: PT31S, limit: { attempt: { count: 2 } } } }`;
+  const RETRIED = catching("").replace("catch: {", "catch: { retry: { delay: PT1S, limit: { attempt: { count: 2 } } },");
+
+  it.each([
+    ["whose process died", CALL, unknown("crash")],
+    ["whose connection was lost", CALL, unknown("connection")],
+    ["that was answered by an error and is tried again", RETRIED, answer(503)],
+    ["of a block that failed meanwhile and is repeated", FORK, { kind: "completed", output: "unused" } as const],
+    ["of a block that failed meanwhile, whose process died", FORK, unknown("crash")],
+    ["for whose end the repeated block waits", FORK.replace("PT31S", "PT1S"), unknown("crash")],
+    ["for whose answer the repeated block waits", FORK.replace("PT31S", "PT1S"), answer(503)],
+  ])("%s: is found before it is believed absent, and not made again", (_, document, outcome) => {
+    let made = 0;
+    let visibleAtMs = Number.POSITIVE_INFINITY;
+    const run: TestRun = new TestRun({
+      document,
+      effects: { "x.do:1@t": "findable" },
+      functions: { "x.do:1@t": () => ((made += 1), made === 1 ? HANG : "made again") },
+      finds: { "x.do:1@t": () => (run.nowMs >= visibleAtMs ? "found" : undefined) },
+      settleMs: 5000,
+      ignoresAborts: true,
+    });
+    const startMs = run.nowMs;
+    // What fails first, and where it comes to it the repetition.
+    if (document !== CALL && document !== RETRIED) run.tick();
+    if (document.includes("PT1S") && document !== RETRIED) run.tick();
+    run.nowMs = startMs + SENT_AFTER_MS;
+    visibleAtMs = run.nowMs + 4000;
+    const [open] = run.open.values();
+    run.end(open?.path ?? "", outcome);
+    for (let timers = 0; timers < 20 && run.tick(); timers += 1)
+      if (run.summary.status === "completed" || run.summary.status === "faulted") break;
+    expect(made).toBe(1);
+    expect(JSON.stringify(run.records)).toContain('"found"');
+  });
+});
+
 describe("timeouts", () => {
   it("a task that does not end in time is stopped; the error can be caught", () => {
     const run = new TestRun({ document: catching(", timeout: { after: PT5S }"), functions: { "x.do:1@t": () => HANG } }).finish();

@@ -1,5 +1,5 @@
 import type { Json } from "@tutti/model";
-import { callNode, effectFound, unknownOutcome } from "./call.ts";
+import { callNode, effectFound, sentBy, unknownOutcome } from "./call.ts";
 import { addDetached, effectKeyOf, removeDetached } from "./detached.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded } from "./record.ts";
@@ -28,7 +28,7 @@ export function detachCall(machine: Machine, task: Task, isKilled: boolean): voi
     key: task.key,
     group: task.group,
     retryFrames: retryFramesOf(machine, task),
-    intentAtMs: call.intentAtMs,
+    sentByMs: call.sentByMs,
     successor: 0,
     settledOutput: undefined,
     status: isKilled || task.phase !== "running" ? "in-doubt" : "ending",
@@ -50,10 +50,13 @@ export function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {
   if (ended === undefined || ended.status !== "ending" || ended.attempt !== fact.attempt) return false;
   machine.record(fact);
   const { outcome } = fact;
+  const sentByMs = sentBy(machine, ended, fact);
+  noteEnd(machine, ended, sentByMs);
   removeDetached(machine.state, fact.task);
   const successor = machine.task(ended.successor);
   if (successor?.call?.token === ended.token && successor.phase === "held") {
     machine.setPhase(successor, "active");
+    successor.call.sentByMs = Math.max(successor.call.sentByMs, sentByMs);
     if (outcome.kind === "completed") effectFound(machine, successor, outcome.output);
     else if (outcome.kind === "unknown") {
       successor.call.isOpen = true;
@@ -66,8 +69,8 @@ export function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {
     return true;
   }
   if (outcome.kind === "unknown" && (ended.effect === "findable" || ended.effect === "unsafe"))
-    addDetached(machine.state, { ...ended, status: "in-doubt", reason: outcome.reason });
-  else if (outcome.kind === "completed" && ended.effect === "unsafe") rememberDetached(machine, ended, outcome.output);
+    addDetached(machine.state, { ...ended, sentByMs, status: "in-doubt", reason: outcome.reason });
+  else if (outcome.kind === "completed" && ended.effect === "unsafe") rememberDetached(machine, { ...ended, sentByMs }, outcome.output);
   else if (outcome.kind === "failed") forgetUnknown(machine, ended);
   return true;
 }
@@ -87,6 +90,13 @@ function ledgerOf(machine: Machine, ended: Detached): Record<string, LedgerEntry
   return undefined;
 }
 
+/** A repetition of the block that looks for the effect has to know how late it may have been sent. */
+function noteEnd(machine: Machine, ended: Detached, sentByMs: number): void {
+  const ledger = ledgerOf(machine, ended);
+  const entry = ledger?.[ended.key];
+  if (ledger !== undefined && entry?.group === ended.group && entry.sentByMs < sentByMs) ledger[ended.key] = { ...entry, sentByMs };
+}
+
 /** The attempt has ended by a complete answer: a repetition of its block has nothing to fear from it. */
 function forgetUnknown(machine: Machine, ended: Detached): void {
   const ledger = ledgerOf(machine, ended);
@@ -98,6 +108,6 @@ function forgetUnknown(machine: Machine, ended: Detached): void {
 function rememberDetached(machine: Machine, ended: Detached, output: Json): void {
   const ledger = ledgerOf(machine, ended);
   if (ledger === undefined) return;
-  const { key, group, attempt, intentAtMs, effect } = ended;
-  ledger[key] = { group, attempts: attempt, intentAtMs, effect, output, isRaw: true, isUnknown: false };
+  const { key, group, attempt, sentByMs, effect } = ended;
+  ledger[key] = { group, attempts: attempt, sentByMs, effect, output, isRaw: true, isUnknown: false };
 }

@@ -7,7 +7,7 @@ import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { addTimerToHeap } from "./timers.ts";
 
 /** Snapshots of another version are ignored and the state is rebuilt from the records: a snapshot is a cache, never the truth. */
-export const ENGINE_VERSION = 3;
+export const ENGINE_VERSION = 4;
 
 /**
  * Rebuilds a run by feeding its facts again, from the beginning or on from `state` (which is changed). The intents that follow must be the ones

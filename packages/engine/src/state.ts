@@ -191,8 +191,8 @@ export interface CallState {
   effect: EffectClass;
   /** Attempts intended so far, over all passes of an enclosing `try`. */
   attempt: number;
-  /** Event time of the last intent. */
-  intentAtMs: number;
+  /** Event time after which the last attempt was certainly not sent any more: that of its end, or, while it is under way, that of its intent. */
+  sentByMs: number;
   /** Failed look-ups in a row. */
   lookUps: number;
   lookUpAtMs: number;
@@ -223,7 +223,7 @@ export interface LedgerEntry {
   /** Raised when a person settled the call as not done: what was made after that is what a repetition adopts. */
   readonly group: number;
   readonly attempts: number;
-  readonly intentAtMs: number;
+  readonly sentByMs: number;
   readonly effect: EffectClass;
   /** Output of a completed `unsafe` call: it is not done twice. */
   readonly output: Json | undefined;
@@ -262,7 +262,7 @@ export interface Detached {
   readonly group: number;
   /** The enclosing blocks that may be repeated, from the inside out: the first that is still there remembers how it ended. */
   readonly retryFrames: readonly number[];
-  readonly intentAtMs: number;
+  readonly sentByMs: number;
   /** A later activation of the same effect that waits for this attempt's end: two attempts of one token never run at the same time. */
   successor: number;
   /** What a person said it gave, when it was settled as done. */

@@ -220,7 +220,7 @@ function remember(machine: Machine, task: Task, output: Json | undefined): void 
   holder.ledger[task.key] = {
     group: task.group,
     attempts: call.attempt,
-    intentAtMs: call.intentAtMs,
+    sentByMs: call.sentByMs,
     effect: call.effect,
     output: call.effect === "unsafe" ? (output === undefined ? task.rawOutput : output) : undefined,
     isRaw,

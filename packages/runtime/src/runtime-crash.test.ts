@@ -1,3 +1,4 @@
+import { defineConnector, z } from "@tutti/connector-kit";
 import type { Json, JsonObject } from "@tutti/model";
 import { callBank, faultsAt } from "@tutti/testkit";
 import { describe, expect, test } from "vitest";
@@ -131,4 +132,45 @@ test("a read whose time was over when the process died is not sent again: its ta
   await world.restart();
   expect(await world.wait(runId)).toMatchObject({ status: "faulted" });
   expect((await world.runtime.show(runId)).error).toMatchObject({ status: 408, instance: "/do/0/look" });
+});
+
+test("an effect that was made late, since its attempt waited for its turn, is found after a crash and not made again", async () => {
+  const made: { readonly token: string; readonly visibleAtMs: number }[] = [];
+  const world: World = new World({
+    connectors: [
+      defineConnector({
+        name: "slow",
+        version: "1.0.0",
+        functions: {
+          "thing.make:1": {
+            title: "Make",
+            input: z.any(),
+            output: z.any(),
+            effect: "findable",
+            requestTimeoutMs: 1000,
+            settleMs: 30_000,
+            concurrencyMax: 1,
+            run: async (_, { token, signal }) => {
+              made.push({ token, visibleAtMs: world.clock.wallClockMs() + 20_000 });
+              // The first holds up the second, which is under way when the process dies.
+              if (made.length <= 2) await world.clock.sleep(10 * 60_000, signal);
+              return "made";
+            },
+            find: async (_, { token }) =>
+              made.some((one) => one.token === token && one.visibleAtMs <= world.clock.wallClockMs()) ? "found" : undefined,
+          },
+        },
+      }),
+    ],
+  });
+  await world.start();
+  await world.publish([{ make: { call: "thing.make:1@slow", with: {} } }]);
+  await world.begin();
+  const second = await world.begin();
+  await world.pass(10 * 60_000 + 1000);
+  expect(made).toHaveLength(2);
+  await world.restart();
+  await world.wait(second);
+  expect(await world.runtime.show(second)).toMatchObject({ status: "completed", output: "found" });
+  expect(made).toHaveLength(2);
 });

@@ -38,10 +38,23 @@ export const EFFECT_BUGS: readonly Bug[] = [
       {
         file: CALL,
         find: "if (isUnique || call.lookUpAtMs >= countsFromMs) {",
-        put: "if (isUnique || call.lookUpAtMs >= call.intentAtMs) {",
+        put: "if (isUnique || call.lookUpAtMs >= call.sentByMs) {",
       },
     ],
     catcher: { by: "test", file: "packages/engine/src/effects.test.ts" },
+  },
+  {
+    name: "absence-counted-from-the-intent",
+    breaks: "A look-up that finds nothing counts some time after the intent, however late the request was sent.",
+    known: "ours: an attempt that waited for its turn was made twice",
+    edits: [
+      {
+        file: CALL,
+        find: "  call.sentByMs = sentBy(machine, call, fact);\n",
+        put: "",
+      },
+    ],
+    catcher: { by: "test", file: "packages/runtime/src/runtime-crash.test.ts", name: "an effect that was made late" },
   },
   {
     name: "doubt-taken-for-failure",

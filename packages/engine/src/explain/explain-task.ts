@@ -252,7 +252,7 @@ function attemptsOf(records: readonly RunRecord[], task: number, live: Task | un
     } else if (record.type === "look-up-ended") attempts.push(endedLookUp(record, attempts.at(-1)?.attempt ?? 1));
   }
   const running = live?.phase === "running" ? live.call?.attempt : undefined;
-  if (running !== undefined && !open.has(running)) open.set(running, live?.call?.intentAtMs ?? 0);
+  if (running !== undefined && !open.has(running)) open.set(running, live?.call?.sentByMs ?? 0);
   for (const [attempt, startedAtMs] of open)
     attempts.push({ attempt, kind: "attempt", startedAtMs, endedAtMs: undefined, outcome: "under-way", error: undefined });
   return attempts;
