@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
 import { tutti, TuttiProcess, workDirectory } from "./tutti-for-tests.ts";
 
@@ -381,4 +382,29 @@ test("up writes a log of JSON lines alone on standard error, and refuses a forma
   const refused = await tutti(directory, ["up", "--log-format", "xml"]);
   expect(refused).toMatchObject({ code: 2 });
   expect(refused.error).toMatch(/--log-format takes json or text/);
+});
+
+test("up writes its log into a file, and into a new one after SIGHUP; standard error stays for people", async () => {
+  const directory = workDirectory({ "hello.yaml": HELLO });
+  const up = start(directory, ["up", "--log-file", "up.log"]);
+  await up.says("drives all runs");
+  const file = join(directory, "up.log");
+  renameSync(file, `${file}.1`);
+  up.child.kill("SIGHUP");
+  const untilMs = Date.now() + 30_000;
+  while (!existsSync(file) && Date.now() < untilMs) await pause(20);
+  const runId = runIdIn((await tutti(directory, ["run", "start", "--wait", "hello.yaml", "--set", "name=Ana", "--json"])).out);
+  up.child.kill("SIGTERM");
+  const { code, error } = await up.ended;
+  const events = (path: string): readonly unknown[] =>
+    readFileSync(path, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => json(line)["event"]);
+  expect(code).toBe(0);
+  expect(error).not.toContain(runId);
+  expect(events(`${file}.1`)).toEqual(["process.started"]);
+  expect(events(file)).toEqual(["run.started", "run.changed", "process.stopping", "process.stopped"]);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect((await tutti(directory, ["up", "--log-file", "none/up.log"])).error).toMatch(/log file .*none\/up\.log can't be opened: ENOENT/);
 });

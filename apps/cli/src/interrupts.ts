@@ -9,6 +9,7 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export class Interrupts {
   readonly #abort = new AbortController();
   readonly #onFirst: () => void;
+  readonly #onHangUp: (() => void) | undefined;
   #isHeeded = false;
   readonly #handle = (): void => {
     // A command that has nothing to end in order (a list, a look-up) ends at the first.
@@ -17,9 +18,11 @@ export class Interrupts {
     this.#onFirst();
   };
 
-  constructor(onFirst: () => void = () => {}) {
+  /** `onHangUp`: what SIGHUP means instead of the wish to end. */
+  constructor(onFirst: () => void = () => {}, onHangUp?: () => void) {
     this.#onFirst = onFirst;
-    for (const signal of SIGNALS) process.on(signal, this.#handle);
+    this.#onHangUp = onHangUp;
+    for (const signal of SIGNALS) process.on(signal, this.#handlerOf(signal));
   }
 
   /** Aborted by the first signal. Whoever asks for it promises to end in order when it is. */
@@ -30,7 +33,11 @@ export class Interrupts {
 
   /** From here on signals do what they do by default. */
   stop(): void {
-    for (const signal of SIGNALS) process.off(signal, this.#handle);
+    for (const signal of SIGNALS) process.off(signal, this.#handlerOf(signal));
+  }
+
+  #handlerOf(signal: (typeof SIGNALS)[number]): () => void {
+    return signal === "SIGHUP" && this.#onHangUp !== undefined ? this.#onHangUp : this.#handle;
   }
 }
 

@@ -10,6 +10,7 @@ export { parseClientFrame } from "./protocol.ts";
 export { LinkedService } from "./linked-service.ts";
 export { type ListenAddress, parseListenAddress } from "./metrics/listen-address.ts";
 export { EventLog, type LogFormat } from "./log/event-log.ts";
+export { LogFile } from "./log/log-file.ts";
 export { LOG_EVENTS, LOG_FIELDS, LOG_LEVELS, type LogLevel } from "./log/log-catalogue.ts";
 export { METRICS, type MetricDefinition } from "./metrics/metric-catalogue.ts";
 export { decodeText, readText } from "./read-text.ts";

@@ -1,6 +1,8 @@
+import { resolve } from "node:path";
 import {
   EventLog,
   LOG_LEVELS,
+  LogFile,
   openHost,
   type Host,
   type ListenAddress,
@@ -33,6 +35,7 @@ interface UpOptions extends CommonOptions {
   readonly traces?: string;
   readonly lifecycle?: string;
   readonly logFormat?: string;
+  readonly logFile?: string;
   readonly logLevel?: string;
 }
 
@@ -51,6 +54,10 @@ export function up(cli: Cli): ReturnType<typeof newCommand> {
       "tell this sink the lifecycle events of all runs, too (CloudEvents by POST; besides lifecycle.sinks of settings.yaml)",
     )
     .option("--log-format <format>", "log lines on standard error: json or text (default: TUTTI_LOG_FORMAT, else none but failures)")
+    .option(
+      "--log-file <file>",
+      "log lines into this file instead, json unless --log-format says text; opened anew on SIGHUP (default: TUTTI_LOG_FILE)",
+    )
     .option("--log-level <level>", "error, warn, info or debug (default: TUTTI_LOG_LEVEL, else info)")
     .option("--keep-logs <duration>", "how long their logs stay (default: TUTTI_KEEP_LOGS, else 30d)");
   return withCommonOptions(command).action((options: UpOptions) => cli.act(() => driveAll(cli.io, options)));
@@ -60,15 +67,20 @@ async function driveAll(io: Io, options: UpOptions): Promise<number> {
   const directory = dataDirectoryOf(io, options);
   const isJson = options.json === true;
   const style = styleFor(io, options);
-  const log = eventLogOf(io, options);
+  const file = logFileOf(io, options);
+  const log = eventLogOf(io, options, file);
   // Standard error is either for people or a log.
-  const isTalkative = !isJson && log === undefined;
-  const interrupts = new Interrupts(() => {
-    if (log === undefined) io.error("Stopping: attempts in flight may end first. Ctrl-C again ends at once.\n");
-    else log.log("process.stopping", { pid: process.pid });
-  });
+  const isForPeople = log === undefined || file !== undefined;
+  const isTalkative = !isJson && isForPeople;
+  const interrupts = new Interrupts(
+    () => {
+      if (isForPeople) io.error("Stopping: attempts in flight may end first. Ctrl-C again ends at once.\n");
+      log?.log("process.stopping", { pid: process.pid });
+    },
+    file === undefined ? undefined : () => file.reopen(),
+  );
   try {
-    const host = await openWhenFree(io, { ...options, log }, interrupts.signal);
+    const host = await openWhenFree(io, { ...options, log, isForPeople }, interrupts.signal);
     if (host === undefined) return EXIT.interrupted;
     const unsubscribe = host.onRunChange((change) =>
       io.out(`${isJson ? JSON.stringify(changeJson(change)) : renderChange(change, style)}\n`),
@@ -91,13 +103,14 @@ async function driveAll(io: Io, options: UpOptions): Promise<number> {
     return EXIT.ok;
   } finally {
     interrupts.stop();
+    file?.close();
   }
 }
 
 /** Waits while a command drives a run of its own; refuses when another `tutti up` is there. */
 async function openWhenFree(
   io: Io,
-  options: UpOptions & { readonly log: EventLog | undefined },
+  options: UpOptions & { readonly log: EventLog | undefined; readonly isForPeople: boolean },
   signal: AbortSignal,
 ): Promise<Host | undefined> {
   const directory = dataDirectoryOf(io, options);
@@ -118,8 +131,8 @@ async function openWhenFree(
         environment: io.environment,
         ...(options.log === undefined ? {} : { log: options.log }),
         report: (message, cause) => {
-          // With a log the failure is a line of it.
-          if (options.log === undefined) io.error(`${message}: ${cause instanceof Error ? cause.message : String(cause)}\n`);
+          // With a log on standard error the failure is a line of it.
+          if (options.isForPeople) io.error(`${message}: ${cause instanceof Error ? cause.message : String(cause)}\n`);
         },
       });
     } catch (error) {
@@ -142,15 +155,21 @@ async function openWhenFree(
   return undefined;
 }
 
+/** @throws AppError `file-unreadable`. */
+function logFileOf(io: Io, options: UpOptions): LogFile | undefined {
+  const path = options.logFile ?? (io.environment["TUTTI_LOG_FILE"] || undefined);
+  return path === undefined ? undefined : new LogFile(resolve(io.currentDirectory, path), (message) => io.error(message));
+}
+
 /** The log that was asked for. @throws AppError `usage`. */
-function eventLogOf(io: Io, options: UpOptions): EventLog | undefined {
-  const format = options.logFormat ?? io.environment["TUTTI_LOG_FORMAT"] ?? "";
+function eventLogOf(io: Io, options: UpOptions, file: LogFile | undefined): EventLog | undefined {
+  const format = (options.logFormat ?? io.environment["TUTTI_LOG_FORMAT"]) || (file === undefined ? "" : "json");
   const wanted = options.logLevel ?? io.environment["TUTTI_LOG_LEVEL"] ?? "";
   const level = wanted === "" ? "info" : LOG_LEVELS.find((known) => known === wanted);
   if (level === undefined) throw new AppError("usage", `--log-level takes ${LOG_LEVELS.join(", ")}, and got \`${wanted}\`.`);
   if (format === "") return undefined;
   if (format !== "json" && format !== "text") throw new AppError("usage", `--log-format takes json or text, and got \`${format}\`.`);
-  return new EventLog({ format, level, write: (line) => io.error(line), nowMs: () => io.now() });
+  return new EventLog({ format, level, write: (line) => (file === undefined ? io.error(line) : file.write(line)), nowMs: () => io.now() });
 }
 
 /** @throws AppError `usage`. */
