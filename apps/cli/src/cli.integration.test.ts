@@ -319,6 +319,33 @@ test("an effect that was interrupted is settled by a person, from the command li
   expect(json(settled.out)).toMatchObject({ status: "completed", output: { paid: 5 } });
 });
 
+test("who waits for a run that is in doubt is told why and how to settle it, and does not wait for ever", async () => {
+  // Takes each payment and hangs up without an answer.
+  const server = createServer((socket) => socket.on("error", () => undefined).once("data", () => socket.destroy()));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const pay = `pay: { call: http, with: { method: post, endpoint: http://127.0.0.1:${port}/pay, body: { amount: 5 } } }`;
+  const directory = workDirectory({ "pay.yaml": `${HEAD("pay")}do: [ { ${pay} } ]\n` });
+  const settle = /tutti run settle run_\w+ \/do\/pay --done --output FILE/;
+  const waited = await tutti(directory, ["run", "start", "pay.yaml", "--wait", "--timeout", "60s"]);
+  expect(waited).toMatchObject({ code: 1, signal: null });
+  expect(waited.out).toContain("The run waits for a person.");
+  expect(waited.out).toContain("/do/pay  is in doubt: nobody knows whether its effect happened (The connection to 127.0.0.1");
+  expect(waited.out).toMatch(settle);
+  const looked = await tutti(directory, ["run", "watch", "@latest", "--timeout", "60s"]);
+  expect(looked).toMatchObject({ code: 1 });
+  expect(looked.out).toMatch(settle);
+  expect(looked.error).toContain("The run waits for a person, so there is nothing to watch.");
+  const owner = start(directory, ["up"]);
+  await owner.says("drives all runs");
+  const watched = await tutti(directory, ["run", "watch", "@latest", "--timeout", "60s"]);
+  expect(watched).toMatchObject({ code: 1 });
+  expect(watched.out).toContain("The run waits for a person.");
+  expect(watched.out).toMatch(settle);
+  server.close();
+});
+
 test("explain says why a task did not run and what another waits for; show --at goes back to a record or a moment", async () => {
   const directory = workDirectory({
     "choice.yaml": `${HEAD("choice")}do:

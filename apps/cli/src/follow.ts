@@ -14,8 +14,8 @@ import type { Session } from "./session.ts";
 const LINES_KEPT_FREE = 4;
 
 export interface FollowOptions {
-  /** What ends the following: the run is at rest, or nothing moves it on by itself. */
-  readonly until: "rest" | "parked";
+  /** What ends the following: only a person moves the run on (it is at rest, or in doubt), or nothing does soon. */
+  readonly until: "person" | "parked";
   readonly timeoutMs: number | undefined;
   /** Whether a run that is not completed makes the command fail, even when it only waits. */
   readonly mirrors: boolean;
@@ -50,7 +50,7 @@ export async function followRun(session: Session, runId: string, options: Follow
   if (!isOver && timeout?.aborted && !interrupts.signal.aborted) throw timedOut(session, runId, options.timeoutMs ?? 0);
   const view = await service.show(runId);
   if (!isOver) return interrupted(session, view);
-  report(session, view);
+  report(session, view, options.until);
   if (view.status === "completed") return EXIT.ok;
   if (isAtRest(view.status) && view.status !== "suspended") return exitCodeOfRun(view.status);
   return options.mirrors || view.waits.some((wait) => wait.kind === "settle") ? EXIT.runFailed : EXIT.ok;
@@ -109,7 +109,7 @@ async function showLines(session: Session, runId: string, signal: AbortSignal, k
 }
 
 /** How the run stands at the end, and what can be done. */
-function report(session: Session, view: RunView): void {
+function report(session: Session, view: RunView, until: FollowOptions["until"]): void {
   if (session.isJson) {
     session.io.out(`${JSON.stringify(runJson(view))}\n`);
     return;
@@ -121,11 +121,13 @@ function report(session: Session, view: RunView): void {
     { style: session.style, columns: session.io.size().columns, nowMs: session.io.now(), linesMax: undefined },
     steps,
   );
-  const parked =
-    isAtRest(view.status) || isDriven
-      ? ""
-      : waitsForPersonOnly(view)
-        ? "The run waits for a person.\n\n"
+  // Until a person's turn: it may be the turn of one who looks after a run that this one waits for.
+  const parked = isAtRest(view.status)
+    ? ""
+    : until === "person" || waitsForPersonOnly(view)
+      ? "The run waits for a person.\n\n"
+      : isDriven
+        ? ""
         : "The run waits; no process drives it from here on.\n\n";
   if (text !== "" || parked !== "") session.io.out(`\n${parked}${text}`);
 }

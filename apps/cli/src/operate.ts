@@ -20,7 +20,7 @@ export function withOperateOptions(command: Command): Command {
   command
     .option("--reason <text>", "why; kept in the run's history")
     .option("--dry-run", "say whether it is possible, change nothing")
-    .option("--wait", "until the run is at rest; the exit code mirrors it")
+    .option("--wait", "until the run is at rest, or only a person moves it on; the exit code mirrors it")
     .option("--timeout <duration>", "give up waiting after this long (30s, 5m, 2h)");
   return withCommonOptions(command);
 }
@@ -50,7 +50,7 @@ export async function operate(
   }
   await service.drive(runId);
   const changed = await followRun(session, runId, {
-    until: options.wait ? "rest" : "parked",
+    until: options.wait ? "person" : "parked",
     timeoutMs: parseTimeout(options.timeout),
     mirrors: options.wait === true,
     known: view,

@@ -35,7 +35,8 @@ export function flag(given: JsonObject, name: string): boolean {
 
 export function waitUntil(given: JsonObject): WaitUntil {
   const value = text(given, "until");
-  if (value !== "final" && value !== "rest" && value !== "parked") throw refused("until", "final, rest or parked");
+  if (value !== "final" && value !== "rest" && value !== "person" && value !== "parked")
+    throw refused("until", "final, rest, person or parked");
   return value;
 }
 

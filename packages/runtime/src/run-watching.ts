@@ -151,8 +151,8 @@ export async function waitForRun(
     told = row;
     bell.ring();
   };
-  // A run that waits for its child rests when the child does, so `parked` listens to all.
-  const stopListening = until === "parked" ? deps.changes.onAny(bell.ring) : deps.changes.onRow(runId, hear);
+  // A run that waits for its child stands still when the child does, so these listen to all.
+  const stopListening = until === "parked" || until === "person" ? deps.changes.onAny(bell.ring) : deps.changes.onRow(runId, hear);
   try {
     for (;;) {
       // While the run is in memory and moves, nothing has to be read.
@@ -161,6 +161,7 @@ export async function waitForRun(
         told = undefined;
         if (FINAL.has(row.status) || (until !== "final" && AT_REST.has(row.status))) return row;
         if (until === "parked" && (await isParked(deps, row))) return row;
+        if (until === "person" && (await isPersonsTurn(deps, row))) return row;
       }
       await bell.heard(signal);
     }
@@ -182,6 +183,34 @@ async function isParked(deps: WatchingDeps, row: StoredRun): Promise<boolean> {
   });
   for (const child of children.runs) if (!(await isParked(deps, child))) return false;
   return true;
+}
+
+/** Whether all that the run waits for is a person's word, said to it or to a run that it waits for. Reads its history only when that may be so. */
+async function isPersonsTurn(deps: WatchingDeps, row: StoredRun): Promise<boolean> {
+  if (AT_REST.has(row.status)) return true;
+  if (row.status === "running" || deps.isBusy(row.runId)) return false;
+  const children = await deps.store.listRuns({
+    tenant: row.tenant,
+    parentRunId: row.runId,
+    status: ["running", "waiting", "suspended", "quarantined"],
+    limit: CHILDREN_MAX,
+  });
+  const still = new Set<string>();
+  for (const child of children.runs) if (await isPersonsTurn(deps, child)) still.add(child.runId);
+  if (row.inDoubt === 0 && still.size === 0) return false;
+  const { waits, tasks } = await deps.history.view(row.runId);
+  const childOf = new Map<number, string | undefined>();
+  const note = (some: RunView["tasks"]): void => {
+    for (const task of some) {
+      childOf.set(task.task, task.childRunId);
+      note(task.children);
+    }
+  };
+  note(tasks);
+  return (
+    waits.length > 0 &&
+    waits.every(({ kind, task }) => kind === "settle" || kind === "operator" || (kind === "child" && still.has(childOf.get(task) ?? "")))
+  );
 }
 
 async function pause(env: Env, ms: number, signal: AbortSignal): Promise<void> {

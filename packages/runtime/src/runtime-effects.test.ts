@@ -43,6 +43,37 @@ describe("an answer that is lost after the effect", () => {
   });
 });
 
+describe("who waits until a person's turn", () => {
+  const until = async (world: World, runId: string): Promise<string> => (await world.wait(runId, "person")).status;
+  const EVENT: JsonObject = { hear: { listen: { to: { one: { with: { type: "told" } } } } } };
+  const both = (other: JsonObject): JsonObject => ({ both: { fork: { branches: [TRANSFER, other] } } });
+
+  test("is told when only a doubt is left, in the run or in one that it waits for", async () => {
+    const world = await worldWith({ fault: { kind: "fail-after" } });
+    await world.publish([TRANSFER], { document: { name: "inner" } });
+    await world.publish([{ sub: { run: { workflow: { namespace: "test", name: "inner", version: "1.0.0" } } } }]);
+    expect(await until(world, await world.begin({}, { name: "inner" }))).toBe("waiting");
+    expect(await until(world, await world.begin())).toBe("waiting");
+  });
+
+  test("waits on while anything else may move it: a timer, an event, an attempt", async () => {
+    const world = await worldWith({ fault: { kind: "fail-after" } });
+    await world.publish([both({ pause: { wait: { minutes: 30 } } })]);
+    const timed = await world.begin();
+    const beginMs = world.clock.wallClockMs();
+    expect(await until(world, timed)).toBe("waiting");
+    expect(world.clock.wallClockMs() - beginMs).toBeGreaterThanOrEqual(30 * 60_000);
+    await world.publish([both(EVENT)], { document: { name: "hears" } });
+    await expect(until(world, await world.begin({}, { name: "hears" }))).rejects.toThrow("in vain");
+  });
+
+  test("is told of a run at rest as before", async () => {
+    const world = await worldWith({ fault: { kind: "answer-error", status: 400 } });
+    await world.publish([TRANSFER]);
+    expect(await until(world, await world.begin())).toBe("faulted");
+  });
+});
+
 describe("a request that is lost before the effect", () => {
   test("is repeated for a findable call after the look-up found nothing", async () => {
     const world = await worldWith({ fault: { kind: "lose-before" } });

@@ -71,7 +71,7 @@ export interface Runtime {
   loadRow(runId: string): Promise<RunRow>;
   /** The run now and after every commit that changed it; ends when the run is final, or with the signal. */
   watch(runId: string, signal: AbortSignal): AsyncIterable<RunView>;
-  /** Resolves when the run is final or at rest or parked on a person (see `WaitUntil`). Rejects with the signal's reason. */
+  /** Resolves when the run has come so far (see `WaitUntil`). Rejects with the signal's reason. */
   waitFor(runId: string, until: WaitUntil, signal: AbortSignal): Promise<StoredRun>;
   /** Records as stored, parsed, from `fromSeq` on. */
   records(runId: string, fromSeq: number, limit: number): Promise<readonly { readonly seq: number; readonly record: Json }[]>;
@@ -136,7 +136,11 @@ export interface SlotExplanation {
   readonly queued: number;
 }
 
-export type WaitUntil = "final" | "rest" | "parked";
+/**
+ * How long to wait for a run. `final`: until it is completed or cancelled. `rest`: or faulted, suspended, quarantined. `person`: or only a person's
+ * word moves it on, such as a doubt to be settled; its time limits go on. `parked`: or nothing moves it on within the next minute.
+ */
+export type WaitUntil = "final" | "rest" | "person" | "parked";
 
 export interface DocumentSource {
   readonly text: string;

@@ -59,7 +59,7 @@ async function replay(session: Session, run: string, options: ReplayOptions): Pr
     return EXIT.ok;
   }
   return followRun(session, runId, {
-    until: options.wait ? "rest" : "parked",
+    until: options.wait ? "person" : "parked",
     timeoutMs: parseTimeout(options.timeout),
     mirrors: options.wait === true,
   });

@@ -32,7 +32,7 @@ export function runStart(cli: Cli): ReturnType<typeof newCommand> {
     .option("--set <name=value>", "sets a member of the input; dots nest; may be repeated", collect, [])
     .option("--label <name=value>", "label of the run; may be repeated", collect, [])
     .option("--key <text>", "start key: the same key starts one run only")
-    .option("--wait", "until the run is at rest; the exit code mirrors it")
+    .option("--wait", "until the run is at rest, or only a person moves it on; the exit code mirrors it")
     .option("--detach", "return at once; needs a process that drives runs (`tutti up`)")
     .option("--timeout <duration>", "give up waiting after this long (30s, 5m, 2h)")
     .option("--dry-run", "check document and input, start nothing")
@@ -93,7 +93,7 @@ async function start(session: Session, target: CheckedDocument | WorkflowName, i
   // An existing run of the same key may have been left by a process that is gone.
   if (!created) await service.drive(runId);
   return followRun(session, runId, {
-    until: options.wait ? "rest" : "parked",
+    until: options.wait ? "person" : "parked",
     timeoutMs: parseTimeout(options.timeout),
     mirrors: options.wait === true,
   });

@@ -2,7 +2,7 @@ import { type Cli, newCommand } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
 import { followRun } from "../follow.ts";
 import { runJson } from "../json/run-json.ts";
-import { nextSteps } from "../render/next-steps.ts";
+import { nextSteps, waitsForPersonOnly } from "../render/next-steps.ts";
 import { renderRunDetail } from "../render/run-detail.ts";
 import { parseTimeout } from "../run-options.ts";
 import { isAtRest } from "../run-status.ts";
@@ -12,9 +12,12 @@ interface WatchOptions extends CommonOptions {
   readonly timeout?: string;
 }
 
-/** `tutti run watch`: follows a run until it is at rest; the exit code mirrors it. Watching never moves a run: a look must have no effects. */
+/**
+ * `tutti run watch`: follows a run until it is at rest, or only a person moves it on; the exit code mirrors it. Watching never moves a run: a look
+ * must have no effects.
+ */
 export function runWatch(cli: Cli): ReturnType<typeof newCommand> {
-  const command = newCommand("watch", "follow a run until it is at rest")
+  const command = newCommand("watch", "follow a run until it is at rest, or only a person moves it on")
     .argument("<run>", "id, a unique beginning of it, or @latest")
     .option("--timeout <duration>", "give up waiting after this long (30s, 5m, 2h)");
   return withCommonOptions(command).action((run: string, options: WatchOptions) =>
@@ -27,8 +30,9 @@ async function watch(session: Session, run: string, options: WatchOptions): Prom
   const runId = await service.resolveRunId(run);
   const view = await service.show(runId);
   if (service.owner.where === "elsewhere" || isAtRest(view.status))
-    return followRun(session, runId, { until: "rest", timeoutMs: parseTimeout(options.timeout), mirrors: true });
+    return followRun(session, runId, { until: "person", timeoutMs: parseTimeout(options.timeout), mirrors: true });
   // Nobody owned the directory, so nobody drives the run: it would be watched for ever.
+  const isPersonsTurn = waitsForPersonOnly(view);
   if (session.isJson) io.out(`${JSON.stringify(runJson(view))}\n`);
   else {
     io.out(
@@ -38,7 +42,7 @@ async function watch(session: Session, run: string, options: WatchOptions): Prom
         nextSteps(view, session.tutti, false),
       ),
     );
-    io.error("\nNo process drives this run, so there is nothing to watch.\n");
+    io.error(`\n${isPersonsTurn ? "The run waits for a person" : "No process drives this run"}, so there is nothing to watch.\n`);
   }
-  return EXIT.unreachable;
+  return isPersonsTurn ? EXIT.runFailed : EXIT.unreachable;
 }

@@ -23,7 +23,7 @@ export function scheduleFire(cli: Cli): ReturnType<typeof newCommand> {
     .argument("<workflow>", "NAMESPACE/NAME")
     .option("-f, --input <file>", "input, JSON or YAML (default {}; for events an array of them); - is standard input")
     .option("--set <name=value>", "sets a member of the input; dots nest; may be repeated", collect, [])
-    .option("--wait", "until the run is at rest; the exit code mirrors it")
+    .option("--wait", "until the run is at rest, or only a person moves it on; the exit code mirrors it")
     .option("--timeout <duration>", "give up waiting after this long (30s, 5m, 2h)")
     .option("--dry-run", "show the schedule, start nothing")
     .option("--reason <text>", "why; told in the answer only, until there is an audit log");
@@ -49,7 +49,7 @@ async function fire(session: Session, workflow: string, input: Json | undefined,
     return EXIT.ok;
   }
   return followRun(session, runId, {
-    until: options.wait ? "rest" : "parked",
+    until: options.wait ? "person" : "parked",
     timeoutMs: parseTimeout(options.timeout),
     mirrors: options.wait === true,
   });
