@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { DATABASE_FILE, openSqliteStore, type SqliteStore } from "@tutti/store-sqlite";
+import { backup, DatabaseSync } from "node:sqlite";
+import { DATABASE_FILE } from "@tutti/store-sqlite";
 import type { Store } from "@tutti/store";
 import type { Random } from "@tutti/testkit";
-import { type Ground, groundOf, SqliteGround } from "../conformance/suite-runner/ground.ts";
+import { type Ground, groundOf, makeDirectory, SqliteGround } from "../conformance/suite-runner/ground.ts";
 import type { PlayOptions } from "../conformance/suite-runner/play.ts";
 import { type CrashPlan, everyPosition } from "./positions.ts";
 
@@ -71,20 +71,36 @@ class RestoredGround extends SqliteGround {
 
   override async died(store: Store): Promise<void> {
     await super.died(store);
-    const next = mkdtempSync(join(tmpdir(), "tutti-restored-"));
-    this.#all.push(next);
-    const source: SqliteStore = openSqliteStore({ directory: this.directory });
+    const next = makeDirectory("tutti-restored-");
+    if (this.#all.push(next) === 2) await this.#backUpByStore(next);
+    else await this.#backUpBySqlite(next);
+    this.directory = this.#isOld && this.#previous !== undefined ? this.#previous : next;
+    this.#previous = next;
+  }
+
+  /** As an operator does it. The store makes a thread for that, which takes longer than all else that a life does: once in a play. */
+  async #backUpByStore(next: string): Promise<void> {
+    const source = this.open();
     await source.start();
     try {
       await source.backup(join(next, DATABASE_FILE));
     } finally {
       await source.stop();
     }
-    this.directory = this.#isOld && this.#previous !== undefined ? this.#previous : next;
-    this.#previous = next;
+  }
+
+  /** What the store's thread calls. */
+  async #backUpBySqlite(next: string): Promise<void> {
+    const source = new DatabaseSync(join(this.directory, DATABASE_FILE), { readOnly: true });
+    try {
+      await backup(source, join(next, DATABASE_FILE));
+    } finally {
+      source.close();
+    }
   }
 
   override remove(): void {
+    super.remove();
     for (const directory of this.#all) rmSync(directory, { recursive: true, force: true });
   }
 }

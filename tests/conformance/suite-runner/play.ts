@@ -34,6 +34,8 @@ const LIVES_MAX = 200;
 const EVENTS_MAX = 1000;
 const RECORDS_MAX = 2000;
 const RUNS_MAX = 100;
+/** To publish once more changes nothing: in so many lives after the first that is tried, in the others it would be most of their work. */
+const PUBLISHED_AGAIN_MAX = 1;
 /** A secret shorter than this may occur by chance. */
 const SECRET_LENGTH_MIN = 6;
 const LIFECYCLE_EVENT = /^io\.(?:serverlessworkflow|open-workflow-specification)\./;
@@ -83,6 +85,8 @@ class Game {
   readonly #standIns: StandIns;
   readonly #problems: string[] = [];
   readonly #started = new Map<string, string>();
+  /** Documents whose publication was acknowledged. */
+  readonly #published = new Set<string>();
   #surroundings: Surroundings | undefined;
   readonly #untilMs = performance.now() + PLAY_MS_MAX;
   #nextStep = 0;
@@ -135,9 +139,11 @@ class Game {
     if ((await life.settle(life.runtime.start())) === undefined) return undefined;
     try {
       for (const name of this.#case.documents.keys()) {
+        if (this.#published.has(name) && this.#deaths > PUBLISHED_AGAIN_MAX) continue;
         const baseDirectory = this.#surroundings?.baseDirectory;
         const document = { text: textOf(this.#case, name), ...(baseDirectory !== undefined && { baseDirectory }) };
         if ((await life.settle(life.runtime.publish(document))) === undefined) return undefined;
+        this.#published.add(name);
       }
       const isBegun = this.#case.scene.schedule === true ? await this.#enable(life) : await this.#start(life, { as: "main" });
       if (!isBegun) return undefined;
