@@ -227,16 +227,27 @@ describe.skipIf(!canRun)("the same container, not a second one", () => {
     const again = start({ ...counted(), command: `${COUNTED}; exit 5` }, { token });
     await expect(again.result).rejects.toMatchObject({ detail: { code: 5, stderr: "problem" } });
     expect(runs()).toBe(1);
-    await again.by.tidy?.(token);
+    await again.attempt.store("failed");
     expect(await start(counted(), { token }).result).toBe("out");
     expect(runs()).toBe(2);
+  });
+
+  test("an attempt that was stopped before it came to the container says nothing of it: the next one takes it over", async () => {
+    letGo();
+    const { token, result } = start({ ...counted(), command: `${COUNTED}; exit 5` });
+    await expect(result).rejects.toMatchObject({ detail: { code: 5 } });
+    const early = start(counted(), { token, signal: stopped("AbortError") });
+    await expect(early.result).rejects.toMatchObject({ outcome: "never-began" });
+    await early.attempt.store("failed");
+    await expect(start(counted(), { token }).result).rejects.toMatchObject({ detail: { code: 5 } });
+    expect(runs()).toBe(1);
   });
 
   test("a retry at once waits for what is being noted of the attempt before it", async () => {
     letGo();
     const first = start({ ...counted(), command: `${COUNTED}; exit 5` });
     await expect(first.result).rejects.toMatchObject({ detail: { code: 5 } });
-    const noted = first.by.tidy?.(first.token);
+    const noted = first.attempt.store("failed");
     expect(await start(counted(), { token: first.token, by: first.by }).result).toBe("out");
     await noted;
     expect(runs()).toBe(2);
@@ -251,7 +262,7 @@ describe.skipIf(!canRun)("the same container, not a second one", () => {
       outcome: "never-began",
       message: expect.stringContaining(`the name ${name} already`),
     });
-    await first.by.tidy?.(first.token);
+    await first.attempt.store();
     expect(await start({ ...counted(), name }, { token: first.token }).result).toBe("out");
     expect(await docker.containers(`dev.tutti.token=${first.token}`)).toMatchObject([{ name }]);
     expect(runs()).toBe(2);
@@ -271,7 +282,7 @@ describe.skipIf(!canRun)("the same container, not a second one", () => {
       ended({ cleanup: "eventually", after: "PT1H" }),
     ]);
     expect(await left(always.token)).toBe(1);
-    for (const { by, token } of [always, never, eventually, later]) await by.tidy?.(token);
+    for (const { attempt } of [always, never, eventually, later]) await attempt.store();
     expect(await left(always.token)).toBe(0);
     await until(async () => {
       await start({ command: "true" }).result;

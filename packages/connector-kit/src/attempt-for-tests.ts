@@ -1,6 +1,6 @@
 import type { Json } from "@tutti/model";
 import { Token } from "@tutti/model";
-import type { Attempt } from "./connector.ts";
+import type { Attempt, StoredEnd } from "./connector.ts";
 import { ConnectorError } from "./connector.ts";
 
 /** An attempt that remembers what a function did with it. */
@@ -9,8 +9,8 @@ export interface RecordingAttempt extends Attempt {
   readonly heartbeats: () => number;
   /** Values given to `mask`. */
   readonly maskedValues: readonly Json[];
-  /** Does what the runtime does when the output is stored. */
-  readonly store: () => Promise<void>;
+  /** Does what the runtime does when a known end is stored. */
+  readonly store: (end?: StoredEnd) => Promise<void>;
 }
 
 /** An attempt for a connector's own tests: everything can be overridden, logs and heartbeats are kept. */
@@ -21,7 +21,7 @@ export function attemptForTests(
   } = {},
 ): RecordingAttempt {
   const { secrets = {}, questions = {}, ...overrides } = given;
-  const listeners: (() => Promise<void>)[] = [];
+  const listeners: ((end: StoredEnd) => Promise<void>)[] = [];
   const lines: { stream: "stdout" | "stderr" | "info"; text: string }[] = [];
   const maskedValues: Json[] = [];
   let beats = 0;
@@ -54,8 +54,8 @@ export function attemptForTests(
     afterStored: (listener) => {
       listeners.push(listener);
     },
-    store: async () => {
-      for (const listener of listeners.splice(0)) await listener();
+    store: async (end = "completed") => {
+      for (const listener of listeners.splice(0)) await listener(end);
     },
     heartbeat: () => {
       beats += 1;

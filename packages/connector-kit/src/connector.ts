@@ -43,12 +43,6 @@ export interface ConnectorFunction {
 
   /** Ends what an earlier, dead process left running under this token, before the outcome of its attempt is decided. */
   quiesce?(token: Token): Promise<void>;
-
-  /**
-   * Called once a known end of an attempt of this token is stored, before another attempt of it begins: what the target kept so that the outcome could be found again may go. A process
-   * that dies in between never calls it, so what is left behind must do no harm. Its failure is reported and changes nothing.
-   */
-  tidy?(token: Token): Promise<void>;
 }
 
 /** What an attempt knows and may use. */
@@ -93,12 +87,19 @@ export interface Attempt {
    */
   ask(question: string, value: Json): Promise<boolean>;
   /**
-   * Called once when the attempt's output is stored, to let go of what was only lent: a message that is acknowledged now is lost to nobody.
-   * Never called when the output is not used (the process died, the task was cancelled): what was lent has to come back by itself. A failing
-   * listener changes nothing.
+   * Registers what is left to do in the target once the end of this attempt is stored and nothing can be lost any more: acknowledge a message that
+   * was only lent, remove what was kept so that the outcome could be found again.
+   *
+   * The runtime calls the listener at most once, after the commit that stores a known end of the attempt, before another attempt of the token
+   * begins; `completed` says whether its output was stored, or an error. It is not called when nobody knows the end, when nobody wants it (the task was
+   * cancelled meanwhile) and when the process dies before: whatever was lent has to come back by itself, and whatever is left behind must do no
+   * harm. A stop of the process waits for it, within a bound. Its failure is reported and changes nothing.
    */
-  afterStored(listener: () => Promise<void>): void;
+  afterStored(listener: (end: StoredEnd) => Promise<void>): void;
 }
+
+/** What was stored of an attempt whose end is known: its output, or its error. */
+export type StoredEnd = "completed" | "failed";
 
 /** What is known about an attempt's effect when it fails. */
 export type FailureOutcome =

@@ -1,7 +1,7 @@
 export { attemptForTests, type RecordingAttempt } from "./attempt-for-tests.ts";
 export { checkInput, checkOutput, parseInput } from "./check-schema.ts";
 export { assertCloneable, findNotCloneable } from "./cloneable.ts";
-export { type Attempt, type Connector, ConnectorError, type ConnectorFunction, type FailureOutcome } from "./connector.ts";
+export { type Attempt, type Connector, ConnectorError, type ConnectorFunction, type FailureOutcome, type StoredEnd } from "./connector.ts";
 export { defineConnector } from "./define-connector.ts";
 export { fileWithin, OutsideDirectoryError } from "./file-within.ts";
 export {

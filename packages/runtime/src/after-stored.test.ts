@@ -1,4 +1,4 @@
-import { type Connector, ConnectorError, defineConnector, z } from "@tutti/connector-kit";
+import { type Connector, ConnectorError, type ConnectorFunction, defineConnector, z } from "@tutti/connector-kit";
 import type { Json } from "@tutti/model";
 import { describe, expect, test } from "vitest";
 import { World } from "./runtime-for-tests.ts";
@@ -19,13 +19,13 @@ function connector(answers: readonly (Json | Error)[], events: string[]): Connec
         settleMs: 0,
         run: async (_, attempt) => {
           events.push(`run ${attempt.number}`);
+          attempt.afterStored(async (end) => {
+            events.push(end);
+          });
           const answer = answers[next] ?? null;
           next += 1;
           if (answer instanceof Error) throw answer;
           return answer;
-        },
-        tidy: async () => {
-          events.push("tidy");
         },
       },
     },
@@ -45,20 +45,41 @@ async function eventsOf(task: Readonly<Record<string, Json>>, answers: readonly 
   return events;
 }
 
-describe("tidying up", () => {
-  test("follows a known end", async () => {
-    expect(await eventsOf(MAKE, [{ ok: true }])).toEqual(["run 1", "tidy"]);
+describe("what is left to do after the end of an attempt is stored", () => {
+  test("follows a known end, and is told which", async () => {
+    expect(await eventsOf(MAKE, [{ ok: true }])).toEqual(["run 1", "completed"]);
+    expect(await eventsOf(MAKE, [refused])).toEqual(["run 1", "failed"]);
   });
 
   test("comes between a failure and the retry", async () => {
-    expect(await eventsOf(RETRIED, [refused, { ok: true }])).toEqual(["run 1", "tidy", "run 2", "tidy"]);
+    expect(await eventsOf(RETRIED, [refused, { ok: true }])).toEqual(["run 1", "failed", "run 2", "completed"]);
   });
 
   test("does not follow an end that nobody knows: what was made is still to be found", async () => {
-    expect(await eventsOf(MAKE, [lost, { ok: true }])).toEqual(["run 1", "run 2", "tidy"]);
+    expect(await eventsOf(MAKE, [lost, { ok: true }])).toEqual(["run 1", "run 2", "completed"]);
   });
 
-  test("comes after the commit: a process that dies before it never tidies up", async () => {
+  test("is a failure where the output could not be used: nothing of it is stored", async () => {
+    expect(await eventsOf(MAKE, [{ when: new Date(0) } as unknown as Json])).toEqual(["run 1", "failed"]);
+  });
+
+  test("a failing listener is reported, and changes nothing", async () => {
+    const events: string[] = [];
+    const made = connector([{ ok: true }], events);
+    const { "thing.make:1": declared } = made.functions;
+    const run: ConnectorFunction["run"] = async (_, attempt) => {
+      attempt.afterStored(async () => {
+        throw new Error("not today");
+      });
+      return { ok: true };
+    };
+    const world = new World({ connectors: [{ ...made, functions: { "thing.make:1": { ...(declared as ConnectorFunction), run } } }] });
+    await world.start();
+    expect(await world.run([MAKE])).toMatchObject({ status: "completed", output: { ok: true } });
+    expect(world.reports.join()).toContain("not today");
+  });
+
+  test("comes after the commit: a process that dies before it never does it", async () => {
     const events: string[] = [];
     let hasRun = false;
     const world = new World({

@@ -1,11 +1,12 @@
-import type { Attempt } from "@tutti/connector-kit";
-import { ConnectorError } from "@tutti/connector-kit";
+import { type Attempt, ConnectorError, type StoredEnd } from "@tutti/connector-kit";
 import { type AttemptOutcome, attemptSpanKey, type LookUpEnded, type StartAttempt, type LookUp } from "@tutti/engine";
 import { AppError, type Json, type Token } from "@tutti/model";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { FunctionEntry } from "./function-table.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { SecretBook } from "./secrets.ts";
+
+export type AfterStored = (end: StoredEnd) => Promise<void>;
 
 /** Why an attempt was asked to stop. `stop`: the process ends; `dropped`: its run was loaded again and starts it anew. */
 export type AbortReason = "timeout" | "cancelled" | "stop" | "dropped";
@@ -55,8 +56,8 @@ export class AttemptHandle implements Attempt {
   /** When the last heartbeat came; undefined while the attempt has promised none. */
   lastBeatAtMs: number | undefined;
   readonly #services: AttemptServices;
-  /** Made on first use: few functions are lent anything. */
-  #afterStored: (() => Promise<void>)[] | undefined;
+  /** Made on first use: few functions have anything left to do. */
+  #afterStored: AfterStored[] | undefined;
   #log: AttemptLog | undefined;
   #controller: AbortController | undefined;
 
@@ -129,12 +130,12 @@ export class AttemptHandle implements Attempt {
     throw new ConnectorError(`This call has no question "${question}".`, { kind: "runtime", outcome: "unknown" });
   }
 
-  afterStored(listener: () => Promise<void>): void {
+  afterStored(listener: AfterStored): void {
     (this.#afterStored ??= []).push(listener);
   }
 
-  /** What the function wants to do now that its output is stored; handed out once. */
-  takeAfterStored(): readonly (() => Promise<void>)[] {
+  /** What the function wants to do now that its end is stored; handed out once. */
+  takeAfterStored(): readonly AfterStored[] {
     const listeners = this.#afterStored ?? NO_LISTENERS;
     this.#afterStored = undefined;
     return listeners;
@@ -164,7 +165,7 @@ export class AttemptHandle implements Attempt {
   }
 }
 
-const NO_LISTENERS: readonly (() => Promise<void>)[] = Object.freeze([]);
+const NO_LISTENERS: readonly AfterStored[] = Object.freeze([]);
 
 /** See `Attempt.signal`. */
 const NAMES: Readonly<Record<AbortReason, string>> = {

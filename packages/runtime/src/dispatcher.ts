@@ -1,7 +1,7 @@
-import { checkInput, ConnectorError, type ConnectorFunction } from "@tutti/connector-kit";
+import { checkInput, ConnectorError, type ConnectorFunction, type StoredEnd } from "@tutti/connector-kit";
 import type { AbortAttempt, LookUp, StartAttempt } from "@tutti/engine";
 import type { JsonObject, Token } from "@tutti/model";
-import { AttemptHandle, type AbortReason, type AttemptServices, type Ending } from "./attempt-handle.ts";
+import { type AfterStored, AttemptHandle, type AbortReason, type AttemptServices, type Ending } from "./attempt-handle.ts";
 import { AttemptLog } from "./attempt-log.ts";
 import {
   endingOfSilence,
@@ -28,7 +28,7 @@ const TOKEN_HOLD_MS = 60_000;
 const HEARTBEAT_SILENCE_MS = 5 * 60_000;
 const HEARTBEAT_CHECK_MS = 30_000;
 
-/** An acknowledgement takes a round trip; a stop of the process is not held up longer by one that hangs. */
+/** An acknowledgement or a removal takes a round trip; a stop of the process is not held up longer by one that hangs. */
 const AFTER_STORED_MS = 5000;
 
 const NO_SECRETS: JsonObject = Object.freeze({});
@@ -57,7 +57,7 @@ export class Dispatcher {
   /** Attempts that have sent a heartbeat. */
   readonly #beating = new Set<AttemptHandle>();
   readonly #unsent = new Map<string, readonly StartAttempt[]>();
-  /** What functions still do after their outputs were stored: the process does not stop before it is done, within a bound. */
+  /** What functions still do after their ends were stored: the process does not stop before it is done, within a bound. */
   readonly #afterwards = new Set<Promise<void>>();
   #idleWaiters: (() => void)[] = [];
 
@@ -157,28 +157,30 @@ export class Dispatcher {
     return this.#unsent.get(runId)?.find((one) => one.task === lost.task && one.attempt === lost.attempt && one.token === lost.token);
   }
 
-  /** The attempt's output is stored: whatever it was lent may be let go. */
+  /** The end of the attempt is stored. If it is a known one, its function does what was left to do (see `Attempt.afterStored`). */
   stored(handle: AttemptHandle): void {
+    const { ending } = handle;
     for (const listener of handle.takeAfterStored()) {
-      const done: Promise<void> = this.#afterStored(handle, listener).finally(() => this.#afterwards.delete(done));
+      if (ending?.of !== "attempt" || ending.outcome.kind === "unknown") continue;
+      const done: Promise<void> = this.#afterStored(handle, listener, ending.outcome.kind).finally(() => this.#afterwards.delete(done));
       this.#afterwards.add(done);
     }
   }
 
-  /** Resolves when what functions do after their outputs were stored is done. */
+  /** Resolves when what functions do after their ends were stored is done. */
   async settledAfterwards(): Promise<void> {
     await Promise.all(this.#afterwards);
   }
 
-  async #afterStored(handle: AttemptHandle, listener: () => Promise<void>): Promise<void> {
+  async #afterStored(handle: AttemptHandle, listener: AfterStored, end: StoredEnd): Promise<void> {
     let timer: { clear(): void } | undefined;
     try {
       const limit = new Promise<void>((resolve) => {
         timer = this.#deps.env.setTimer(AFTER_STORED_MS, resolve);
       });
-      await Promise.race([listener(), limit]);
+      await Promise.race([listener(end), limit]);
     } catch (error) {
-      this.#deps.env.report(`What ${handle.entry.name} does after its output was stored failed; nothing is lost by it.`, error);
+      this.#deps.env.report(`What ${handle.entry.name} does after its end was stored failed; nothing is lost by it.`, error);
     } finally {
       timer?.clear();
     }
@@ -207,17 +209,6 @@ export class Dispatcher {
           resolve();
         });
     });
-  }
-
-  /** The end of the attempt is stored: if it is a known one, what was kept in the target for finding it again may go. */
-  tidy(handle: AttemptHandle): void {
-    const { declared, name } = handle.entry;
-    if (declared.tidy === undefined || handle.ending?.of !== "attempt" || handle.ending.outcome.kind === "unknown") return;
-    const tidying = declared
-      .tidy(handle.token)
-      .catch((error: unknown) => this.#deps.env.report(`Tidying up after an attempt of ${name} failed; what it left does no harm.`, error))
-      .finally(() => this.#afterwards.delete(tidying));
-    this.#afterwards.add(tidying);
   }
 
   /** Attempts under way; a copy. */

@@ -166,7 +166,6 @@ export class RunDriver implements CommitListener {
     for (const handle of stored.ended) {
       this.#forget(run, handle);
       this.dispatcher.stored(handle);
-      this.dispatcher.tidy(handle);
     }
     for (const position of stored.take ?? []) {
       run.handed.delete(position);

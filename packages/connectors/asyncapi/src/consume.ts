@@ -100,10 +100,11 @@ function keepWhenStored(
   const giveBack = setTimeout(() => void source.close().catch(() => {}), limits.storeMs);
   // It must not keep a process alive that has nothing else to do: its end gives the messages back as well.
   giveBack.unref();
-  attempt.afterStored(async () => {
+  attempt.afterStored(async (end) => {
     clearTimeout(giveBack);
     try {
-      await keep(taken);
+      // An output that could not be used (too large, say) was not stored: what it told of goes back.
+      if (end === "completed") await keep(taken);
     } finally {
       await source.close();
     }

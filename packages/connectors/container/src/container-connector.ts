@@ -1,5 +1,5 @@
 import { type Attempt, type Connector, ConnectorError, defineConnector, parseInput, z } from "@tutti/connector-kit";
-import { isJsonObject, type Json, type JsonObject, type Token } from "@tutti/model";
+import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { awaitContainer, type ContainerEnd, Stopped } from "./await-container.ts";
 import { Cleaner } from "./cleaner.ts";
 import { ContainerInput, stdinOf } from "./container-input.ts";
@@ -34,8 +34,8 @@ interface Tools {
  *
  * Class `idempotent`: a container carries the task's token as a label and a name that follows from it, which the engine gives to one container
  * only. An attempt first looks for a container of its token whose outcome is not stored yet, and takes it over, running or ended; so a
- * repetition after a crash starts no second one. Once the outcome is stored (`tidy`), the container is marked or removed, and an author's retry
- * makes the next one. With `stdin` the class is `unsafe`: half an input can't be told from a whole one.
+ * repetition after a crash starts no second one. Once the outcome is stored (`afterStored`), the container is marked or removed, and an author's
+ * retry makes the next one. With `stdin` the class is `unsafe`: half an input can't be told from a whole one.
  */
 export function containerConnector(options: ContainerConnectorOptions = {}): Connector {
   const bySocket = new Map<string, Tools>();
@@ -63,7 +63,6 @@ export function containerConnector(options: ContainerConnectorOptions = {}): Con
         settleMs: 0,
         concurrencyMax: CONCURRENCY_MAX,
         run: async (input, attempt) => carryOut(parseInput(ContainerInput, input), attempt, tools()),
-        tidy: async (token: Token) => tools().cleaner.settled(token),
       },
     },
   });
@@ -81,6 +80,8 @@ async function carryOut(input: ContainerInput, attempt: Attempt, tools: Tools): 
   await tools.cleaner.sweep();
   await tools.cleaner.untilSettled(attempt.token);
   const { id, written } = await provideContainer(input, attempt, tools);
+  // Only from here on: the end of an attempt that came to no container says nothing of the one that an earlier attempt left.
+  attempt.afterStored(async () => tools.cleaner.settled(attempt.token));
   if (!input.await) {
     await written;
     return attempt.taskInput;
