@@ -23,7 +23,7 @@ export const LAYERS: readonly Layer[] = [
   { name: "restart", command: vitest("exhaustive", "tests/restart"), needs: ["tests/restart"], minutesMax: 15 },
   {
     name: "restart-random",
-    command: ["tests/restart/main.ts", "--workflows", "15"],
+    command: ["tests/restart/main.ts", "--workflows", "100"],
     needs: ["tests/restart/main.ts", "tests/restart/worker.ts"],
     minutesMax: 5,
   },
