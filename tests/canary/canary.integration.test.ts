@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { LinkedService, resolveDataDirectory } from "@tutti/host";
@@ -11,6 +12,7 @@ import { Canaries, textsOf } from "./canaries.ts";
 import { EchoServer } from "./echo-server.ts";
 import { ENCODINGS } from "./encodings.ts";
 import { Installation } from "./installation.ts";
+import { Listener } from "./listener.ts";
 import { type Leak, Scanner } from "./scanner.ts";
 import { Watcher } from "./watcher.ts";
 import { canaryWorkflows } from "./workflows.ts";
@@ -57,6 +59,8 @@ const isSecretsFolder = (path: string): boolean => path.endsWith("/data/secrets"
 
 /** A line waits for the next one a second or two. */
 const AWAKE_MS_MAX = 60_000;
+/** What is told comes after what is stored, by itself. */
+const TOLD_MS_MAX = 60_000;
 
 function runIdIn(text: string): string {
   return /run_[0-9a-z]{16}/.exec(text)?.[0] ?? "";
@@ -65,14 +69,17 @@ function runIdIn(text: string): string {
 describe("no secret leaves a real installation", () => {
   const canaries = new Canaries();
   const server = new EchoServer(canaries);
-  const installation = new Installation();
+  const listener = new Listener();
+  let installation: Installation;
   const runs = new Map<string, string>();
   let scanner: Scanner;
   let watcher: Watcher;
-  const backup = join(installation.home, "backup");
+  let backup: string;
 
   beforeAll(async () => {
     const origin = await server.start();
+    installation = new Installation({ listener: await listener.start() });
+    backup = join(installation.home, "backup");
     const workflows = canaryWorkflows(canaries, origin);
     const sleeping = canaries.make("special");
     const told = canaries.make("special");
@@ -114,6 +121,7 @@ describe("no secret leaves a real installation", () => {
     await lookAtEverything(installation, runs);
     await installation.tutti(["admin", "backup", backup, "--logs"]);
     await installation.tutti(["admin", "doctor"]);
+    await untilTold(listener, runs.get("stash") ?? "");
     watcher.stop();
     scanner = new Scanner(canaries.all);
   }, 400_000);
@@ -122,6 +130,7 @@ describe("no secret leaves a real installation", () => {
     watcher.stop();
     await installation.remove();
     await server.stop();
+    await listener.stop();
   });
 
   test("hundreds of secrets were used, and arrived", () => {
@@ -144,6 +153,15 @@ describe("no secret leaves a real installation", () => {
   test("in anything that a command or the process itself says, plain, as JSON and on a terminal", () => {
     expect(installation.said.size).toBeGreaterThan(40);
     expect(tell([...installation.said].flatMap(([label, text]) => scanner.scan(label, text)))).toBe("");
+  });
+
+  test("in the traces and lifecycle events that are sent, and in the log file", () => {
+    expect([...listener.heard.keys()].toSorted()).toEqual(["/sink", "/v1/traces"]);
+    expect(listener.requests).toBeGreaterThan(1000);
+    for (const [path, text] of listener.heard) expect(tell(scanner.scan(`what was sent to ${path}`, text))).toBe("");
+    const log = readFileSync(installation.logFile, "utf8");
+    expect(log.split("\n").length).toBeGreaterThan(500);
+    expect(tell(scanner.scan("the log file", log))).toBe("");
   });
 
   test("in the arguments of a process or a temporary file, at any moment", () => {
@@ -195,7 +213,8 @@ describe("no secret leaves a real installation", () => {
 test("without the redactor the same test finds leaks in every place", async () => {
   const canaries = new Canaries();
   const server = new EchoServer(canaries);
-  const installation = new Installation({ preload: WITHOUT_REDACTOR });
+  const listener = new Listener();
+  const installation = new Installation({ preload: WITHOUT_REDACTOR, listener: await listener.start() });
   try {
     const origin = await server.start();
     const few = canaryWorkflows(canaries, origin).filter(({ name }) => ["faulted-http", "faulted-shell"].includes(name));
@@ -207,12 +226,14 @@ test("without the redactor the same test finds leaks in every place", async () =
       runs.set(name, runIdIn(said.text));
     }
     await lookAtEverything(installation, runs);
+    await untilTold(listener, [...runs.values()].at(-1) ?? "");
     await installation.tutti(["admin", "backup", join(installation.home, "backup"), "--logs"]);
     const scanner = new Scanner(canaries.all);
     const places = scanner.scanDirectory(installation.data, isSecretsFolder).leaks.map(({ where }) => where);
     expect(places.some((place) => place.includes("/logs/"))).toBe(true);
     expect(places.some((place) => place.includes(".db"))).toBe(true);
     expect(scanner.scanDirectory(join(installation.home, "backup")).leaks).not.toEqual([]);
+    expect(scanner.scan("the sink", listener.heard.get("/sink") ?? "")).not.toEqual([]);
     const said = [...installation.said].flatMap(([label, text]) => scanner.scan(label, text)).map(({ where }) => where);
     expect(["run show", "run logs", "run events", "the socket"].filter((label) => !said.some((where) => where.includes(label)))).toEqual(
       [],
@@ -220,8 +241,22 @@ test("without the redactor the same test finds leaks in every place", async () =
   } finally {
     await installation.remove();
     await server.stop();
+    await listener.stop();
   }
 }, 200_000);
+
+/** The events of the run have been sent, and so has what was committed long before it. */
+async function untilTold(listener: Listener, runId: string): Promise<void> {
+  const untilMs = Date.now() + TOLD_MS_MAX;
+  const isTold = (): boolean =>
+    (listener.heard.get("/sink") ?? "")
+      .split("\n")
+      .some((line) => line.includes(runId) && /workflow\.(?:completed|faulted)\.v1/.test(line));
+  while (!isTold()) {
+    if (Date.now() > untilMs) throw new Error(`The sink was not told the end of ${runId}.`);
+    await pause(50);
+  }
+}
 
 /** What the socket answers about every run, and the commands that show something for one that failed and one that did not. */
 async function lookAtEverything(installation: Installation, runs: ReadonlyMap<string, string>): Promise<void> {

@@ -24,16 +24,20 @@ export class Installation {
   readonly home = mkdtempSync(join(tmpdir(), "tutti-canary-"));
   readonly data = join(this.home, "data");
   readonly temporary = join(this.home, "tmp");
+  /** Where `tutti up` writes its log. */
+  readonly logFile = join(this.home, "up.log");
   readonly #work = join(this.home, "work");
   readonly #preload: string | undefined;
+  readonly #listener: string | undefined;
   readonly #secretVariables: Record<string, string> = {};
   #up: ChildProcess | undefined;
   /** Everything that any process of it has said, by what it was. */
   readonly said = new Map<string, string>();
 
-  /** `preload`: a module that each process loads first. */
-  constructor(options: { readonly preload?: string } = {}) {
+  /** `preload`: a module that each process loads first. `listener`: who is sent traces and lifecycle events. */
+  constructor(options: { readonly preload?: string; readonly listener?: string } = {}) {
     this.#preload = options.preload;
+    this.#listener = options.listener;
     mkdirSync(this.temporary);
     mkdirSync(this.#work);
     mkdirSync(join(this.data, "secrets"), { recursive: true, mode: 0o700 });
@@ -55,7 +59,9 @@ export class Installation {
   }
 
   async start(): Promise<void> {
-    const child = this.#spawn("tutti up", [process.execPath, ...process.execArgv, CLI, "up", "--data", this.data]);
+    const outlets = this.#listener === undefined ? [] : ["--traces", this.#listener, "--lifecycle", `${this.#listener}/sink`];
+    const words = ["up", "--data", this.data, "--log-file", this.logFile, "--log-level", "debug", ...outlets];
+    const child = this.#spawn("tutti up", [process.execPath, ...process.execArgv, CLI, ...words]);
     this.#up = child;
     const deadlineMs = performance.now() + START_MS_MAX;
     while (!this.said.get("tutti up")?.includes(`process ${child.pid})`)) {
