@@ -1,14 +1,14 @@
 // What CI runs: every layer, its time, every failure, and the sum as the last line. See `scripts/check/layers.ts`.
 //
 //   npm run check                          everything
-//   npm run check -- lint types            these layers only
+//   npm run check -- lint types            these layers only, each in its lane
 //   npm run check -- --unit-report FILE    unit tests have run already (`TUTTI_REPORT=FILE npm test`): count that report
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { writeCounts } from "./check/counts.ts";
-import { type Layer, LAYERS } from "./check/layers.ts";
+import { LANES, type Layer, LAYERS } from "./check/layers.ts";
 import { readReport } from "./check/report.ts";
 import { type LayerResult, runLayer } from "./check/run-layer.ts";
 
@@ -31,15 +31,18 @@ async function main(): Promise<number> {
   mkdirSync(logDirectory, { recursive: true });
   const startedAt = performance.now();
   const results: { layer: Layer; result: LayerResult }[] = [];
-  for (const layer of LAYERS) {
-    if (positionals.length > 0 && !positionals.includes(layer.name)) continue;
-    if (interrupt.signal.aborted) break;
-    const unitReport = layer.name === "unit" ? values["unit-report"] : undefined;
-    const result =
-      unitReport === undefined ? await runLayer(layer, { root, logDirectory, signal: interrupt.signal }) : takeOver(unitReport);
-    results.push({ layer, result });
-    printLayer(layer, result);
-  }
+  const runLane = async (lane: readonly Layer[]): Promise<void> => {
+    for (const layer of lane) {
+      if (positionals.length > 0 && !positionals.includes(layer.name)) continue;
+      if (interrupt.signal.aborted) break;
+      const unitReport = layer.name === "unit" ? values["unit-report"] : undefined;
+      const result =
+        unitReport === undefined ? await runLayer(layer, { root, logDirectory, signal: interrupt.signal }) : takeOver(unitReport);
+      results.push({ layer, result });
+      printLayer(layer, result);
+    }
+  };
+  await Promise.all(LANES.map(runLane));
   return printSum(results, performance.now() - startedAt);
 }
 
