@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { JsonObject } from "@tutti/model";
+import { INHERITED } from "../../apps/cli/src/tutti-for-tests.ts";
 import type { Canary } from "./canaries.ts";
 
 const CLI = fileURLToPath(new URL("../../apps/cli/src/main.ts", import.meta.url));
@@ -104,10 +105,9 @@ export class Installation {
     const child = spawn(command, words, {
       cwd: this.#work,
       env: {
-        PATH: process.env["PATH"] ?? "",
+        ...INHERITED,
         HOME: this.home,
         TMPDIR: this.temporary,
-        TZ: "UTC",
         TERM: "xterm",
         COLUMNS: "200",
         TUTTI_DEBUG: "1",
