@@ -12,7 +12,10 @@ export interface CpuShare {
 
 const FUNCTIONS_SHOWN = 4;
 
-/** Sums a sampled profile by package; idle time is left out, so the shares add up to the CPU used. */
+/** Nobody works in the one, and the other is the work of profiling. */
+const NOT_OURS: ReadonlySet<string> = new Set(["(idle)", "node:inspector"]);
+
+/** Sums a sampled profile by package, so that the shares add up to `cpuUsPerStep`: the CPU used where nobody profiles. */
 export function shareByArea(profile: Profiler.Profile, cpuUsPerStep: number): readonly CpuShare[] {
   const own = new Map<number, number>();
   const samples = profile.samples ?? [];
@@ -23,7 +26,7 @@ export function shareByArea(profile: Profiler.Profile, cpuUsPerStep: number): re
   for (const node of profile.nodes) {
     const us = own.get(node.id) ?? 0;
     const area = areaOf(node.callFrame);
-    if (us === 0 || area === "(idle)") continue;
+    if (us === 0 || NOT_OURS.has(area)) continue;
     total += us;
     const entry = areas.get(area) ?? { us: 0, functions: new Map<string, number>() };
     entry.us += us;

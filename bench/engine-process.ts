@@ -34,7 +34,7 @@ try {
   const engine = { sequence: () => one(runtime, "sequence"), fanOut: (width: number) => one(runtime, `wide-${width}`) };
   const figures = await measure(engine, work);
   const cpu = await cpuPerStep(engine);
-  const profile = flags.includes("--profile") ? await profiled(engine) : [];
+  const profile = flags.includes("--profile") ? await profiled(engine, cpu.mainCpuUsPerStep) : [];
   process.stdout.write(`RESULT ${JSON.stringify({ ...figures, ...cpu, profile })}\n`);
 } finally {
   await runtime.stop();
@@ -55,19 +55,17 @@ async function cpuPerStep(
   return { processCpuUsPerStep: (whole.user + whole.system) / steps, mainCpuUsPerStep: (thread.user + thread.system) / steps };
 }
 
-/** Where the main thread's time goes. Sampling costs time of its own, so it is done apart. */
-async function profiled(engine: Pick<Engine, "sequence">): Promise<readonly CpuShare[]> {
+/** Where the main thread's time goes. Sampling costs time of its own, so it is done apart, and gives shares of what was used without it. */
+async function profiled(engine: Pick<Engine, "sequence">, mainCpuUsPerStep: number): Promise<readonly CpuShare[]> {
   const session = new Session();
   session.connect();
   await session.post("Profiler.enable");
   await session.post("Profiler.setSamplingInterval", { interval: 200 });
   await session.post("Profiler.start");
-  const threadBefore = process.threadCpuUsage();
   await many(engine, work.runs, work.inFlight, "profile");
-  const thread = process.threadCpuUsage(threadBefore);
   const { profile } = await session.post("Profiler.stop");
   session.disconnect();
-  return shareByArea(profile, (thread.user + thread.system) / (work.runs * work.steps));
+  return shareByArea(profile, mainCpuUsPerStep);
 }
 
 async function one(on: Runtime, name: string): Promise<void> {

@@ -21,6 +21,8 @@ const PEERS = ["restate", "bullmq"] as const;
 type PeerName = (typeof PEERS)[number];
 /** Tutti alone does ten times the width too, to see that it grows no faster than the work. */
 const TUTTI_WORK = { ...WORK, fanOut: [1000, 10_000] };
+/** As `scripts/run.mjs` starts our programs. The peers get the same: none of them needs code from strings. */
+const FLAGS = ["--disallow-code-generation-from-strings", "--disable-proto=delete", "--disable-warning=ExperimentalWarning"];
 /** A measurement that takes longer says nothing any more. */
 const PEER_MS_MAX = 10 * 60_000;
 
@@ -77,7 +79,7 @@ function inWords({ stepsPerSecond, alone, fanOut }: WorkFigures): string {
 
 function run<T>(program: string, args: readonly string[]): T {
   const { NODE_COMPILE_CACHE: _, ...env } = process.env;
-  const child = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, program), ...args], {
+  const child = spawnSync(process.execPath, [...FLAGS, join(import.meta.dirname, program), ...args], {
     encoding: "utf8",
     env,
     timeout: PEER_MS_MAX,
