@@ -2,16 +2,16 @@ import { AppError, type CloudEvent, type JsonObject } from "@tutti/model";
 import type { OperateRequest, Runtime } from "@tutti/runtime";
 import type { MemoryDisk } from "@tutti/store";
 import type { Monitor } from "./monitor.ts";
-import type { SimNode } from "./node.ts";
+import type { Platform } from "./cluster.ts";
 import type { Faults } from "./faults.ts";
 import { must, Violation } from "./violation.ts";
 import type { PlannedEvent, PlannedRun } from "./workload.ts";
 
 /** Failures that a client meets while something is wrong, and asks again after. */
-const PASSING: ReadonlySet<string> = new Set(["commit-outcome-unknown", "store-full", "stopping", "store-in-use"]);
+const PASSING: ReadonlySet<string> = new Set(["commit-outcome-unknown", "store-full", "stopping", "store-in-use", "run-elsewhere"]);
 
 export interface ClientDeps {
-  readonly node: SimNode;
+  readonly node: Platform;
   readonly disk: MemoryDisk;
   readonly monitor: Monitor;
   readonly faults: Faults;
@@ -63,6 +63,17 @@ export class Client {
         must(before === undefined || before === runId, "a start key starts one run", () => `${run.startKey}: ${before} and ${runId}`);
         must(this.#deps.disk.runs.has(runId), "what is acknowledged is stored", () => `start of ${runId}`);
         this.runs.set(run.startKey, runId);
+      },
+    );
+  }
+
+  /** Lets the workflow's schedule start runs, or not. */
+  schedule(name: string, isEnabled: boolean): void {
+    this.#insist(
+      `${isEnabled ? "enable" : "disable"} ${name}`,
+      (runtime) => runtime.setSchedule("test", name, isEnabled),
+      (view) => {
+        must(view.isEnabled === isEnabled, "a schedule is as it was set", () => name);
       },
     );
   }

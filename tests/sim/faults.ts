@@ -31,6 +31,12 @@ export const FAULT_KINDS = [
   // People and other systems.
   "operator",
   "event-duplicated",
+  // Where several nodes share the store.
+  "long-pause",
+  "partition",
+  "wake-lost",
+  "wake-duplicated",
+  "clock-skew",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -63,6 +69,11 @@ const RATES: Readonly<Record<FaultKind, readonly [number, number]>> = {
   "ignores-abort": [0.1, 0.5],
   operator: [0.2, 1],
   "event-duplicated": [0.1, 0.5],
+  "long-pause": [0.0002, 0.002],
+  partition: [0.0002, 0.002],
+  "wake-lost": [0.1, 0.9],
+  "wake-duplicated": [0.1, 0.5],
+  "clock-skew": [0.3, 0.9],
 };
 
 /** Faults of the kinds that hit one token at most: the engine repeats a lost request three times before its error is the workflow's. */

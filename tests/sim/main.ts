@@ -30,6 +30,7 @@ const { values } = parseArgs({
     json: { type: "string" },
     seed: { type: "string" },
     mode: { type: "string" },
+    nodes: { type: "string" },
     faults: { type: "string" },
     runs: { type: "string" },
     events: { type: "string" },
@@ -43,6 +44,7 @@ async function oneSeed(seed: number): Promise<number> {
   const options: SimulationOptions = {
     seed,
     ...(values.mode === "safety" || values.mode === "liveness" ? { mode: values.mode } : {}),
+    ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }),
     ...(values.faults === undefined ? {} : { faults: kindsIn(values.faults) }),
     reductions: {
       ...(values.runs === undefined ? {} : { runs: numbersIn(values.runs) }),
@@ -52,7 +54,9 @@ async function oneSeed(seed: number): Promise<number> {
     trace: (line) => process.stdout.write(`${line}\n`),
   };
   const result = await simulate(options);
-  process.stdout.write(`seed ${seed} (${result.mode}): ${result.steps} steps, ${result.crashes} crashes, trace hash ${result.hash}\n`);
+  process.stdout.write(
+    `seed ${seed} (${result.mode}, ${result.nodes === 1 ? "one node" : `${result.nodes} nodes`}): ${result.steps} steps, ${result.crashes} crashes, trace hash ${result.hash}\n`,
+  );
   process.stdout.write(`${result.violation?.message ?? "no violation"}\n`);
   return result.violation === undefined ? 0 : 1;
 }
@@ -143,6 +147,7 @@ function print(summary: Summary, seconds: number): void {
       `faults: ${Object.entries(summary.faults)
         .map(([kind, count]) => `${kind} ${count}`)
         .join(", ")}`,
+      `${summary.severalNodes} with several nodes: ${summary.claims} shards claimed, ${summary.takeovers} of them from nodes that had not handed them over, ${summary.fenced} commits fenced, ${summary.ticks} ticks of schedules`,
       `operations × faults: ${Object.keys(summary.coverage).length} pairs`,
       `violations: ${summary.violations}`,
       "",

@@ -2,8 +2,6 @@ import { type EngineContext, replay, type RunRecord, type RunState, serializeSta
 import { type CloudEvent, type Json, jsonEqual } from "@tutti/model";
 import type { CommitBatch, CommitResult, MemoryDisk, RunCommit, RunStatus } from "@tutti/store";
 import type { Scheduler } from "./scheduler.ts";
-import type { SimClock } from "./sim-clock.ts";
-import type { StoreWitness } from "./sim-store.ts";
 import { must, Violation } from "./violation.ts";
 
 /** A run as its records say, built beside the runtime: what the runtime holds in memory and what its rows say is compared with it. */
@@ -26,29 +24,26 @@ export interface Mirror {
 export interface MonitorDeps {
   readonly disk: MemoryDisk;
   readonly scheduler: Scheduler;
-  readonly clock: SimClock;
+  /** No timer that is due later may have fired by now, by whichever clock. */
+  readonly latestMs: () => number;
   readonly contextOf: (digest: string) => EngineContext;
   /** A text that must never be stored. */
   readonly canary: string;
-  readonly marked: (mark: string | undefined) => void;
 }
 
 const FINAL: ReadonlySet<RunStatus> = new Set(["completed", "cancelled"]);
 
 /** Holds every commit against the laws of the engine and the runtime. */
-export class Monitor implements StoreWitness {
+export class Monitor {
   readonly mirrors = new Map<string, Mirror>();
   commits = 0;
   snapshots = 0;
   readonly #deps: MonitorDeps;
+  readonly #ticks = new Set<string>();
   readonly #queues = new Map<string, readonly string[]>();
 
   constructor(deps: MonitorDeps) {
     this.#deps = deps;
-  }
-
-  marked(mark: string | undefined): void {
-    this.#deps.marked(mark);
   }
 
   committed(batch: CommitBatch, result: CommitResult): void {
@@ -62,6 +57,11 @@ export class Monitor implements StoreWitness {
       if (mirror !== undefined) this.checkWakeable(mirror);
       for (const { key } of [...commit.acquire, ...commit.release]) this.#checkSlots(key);
     });
+  }
+
+  /** How many instants of schedules have started a run. */
+  get ticks(): number {
+    return this.#ticks.size;
   }
 
   isIntended({ runId, token, number }: { readonly runId: string; readonly token: string; readonly number: number }): boolean {
@@ -135,6 +135,12 @@ export class Monitor implements StoreWitness {
       words: new Set(),
     };
     this.mirrors.set(runId, mirror);
+    const { schedule, scheduledAt } = first.labels;
+    if (schedule !== undefined && scheduledAt !== undefined) {
+      const tick = `${schedule} ${scheduledAt}`;
+      must(!this.#ticks.has(tick), "a tick fires once", () => `${tick}: ${runId}`);
+      this.#ticks.add(tick);
+    }
     for (const record of [first, ...intents]) this.#remember(mirror, record);
     return mirror;
   }
@@ -154,7 +160,7 @@ export class Monitor implements StoreWitness {
     must(fact !== undefined && fact.at >= state.lastAtMs, "event time never goes back", () => `${runId}: ${JSON.stringify(fact)}`);
     if (fact.type === "timer-fired") {
       const due = state.timers.get(fact.timer)?.dueAtMs ?? Number.POSITIVE_INFINITY;
-      const latest = this.#deps.clock.latestMs();
+      const latest = this.#deps.latestMs();
       must(
         fact.at >= due && fact.at <= latest + 1,
         "no timer is early",

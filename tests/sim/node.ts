@@ -1,6 +1,6 @@
 import type { Runtime } from "@tutti/runtime";
-import type { MemoryDisk } from "@tutti/store";
 import type { Random } from "@tutti/testkit";
+import type { Platform } from "./cluster.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SimProcess } from "./sim-process.ts";
 
@@ -11,18 +11,21 @@ const ASK_AGAIN_MAX_MS = 2000;
 export interface NodeDeps {
   readonly scheduler: Scheduler;
   readonly random: Random;
-  readonly disk: MemoryDisk;
-  readonly makeProcess: () => SimProcess;
+  readonly name: string;
+  readonly makeProcess: (node: SimNode) => SimProcess;
   /** Called when a process has died, before anything else happens. */
   readonly died: () => void;
 }
 
 /** A machine on which a process is started whenever there is none. */
-export class SimNode {
+export class SimNode implements Platform {
   process: SimProcess | undefined;
   lives = 0;
   crashes = 0;
+  /** Until then this node and the store do not reach each other. */
+  cutOffUntilMs = 0;
   #isReady = false;
+  #downMs: number | undefined;
   readonly #deps: NodeDeps;
 
   constructor(deps: NodeDeps) {
@@ -34,13 +37,18 @@ export class SimNode {
     return this.#isReady && this.process?.isAlive === true;
   }
 
+  /** Of the present life, where nodes share the store. */
+  get nodeId(): string {
+    return `node_${this.#deps.name}${this.lives}`;
+  }
+
   start(): void {
     const { scheduler } = this.#deps;
     this.lives += 1;
-    const process = this.#deps.makeProcess();
+    const process = this.#deps.makeProcess(this);
     this.process = process;
     this.#isReady = false;
-    scheduler.note(`process ${this.lives} starts`);
+    scheduler.note(`process ${this.#deps.name}${this.lives} starts`);
     process.ask((runtime) => runtime.start(), {
       resolved: () => {
         this.#isReady = true;
@@ -57,8 +65,10 @@ export class SimNode {
     });
   }
 
-  kill(): void {
+  /** `downMs`: how long the machine stays without a process; drawn when it is left out. */
+  kill(downMs?: number): void {
     if (this.process?.isAlive !== true) return;
+    this.#downMs = downMs;
     this.crashes += 1;
     this.process.kill();
   }
@@ -99,11 +109,10 @@ export class SimNode {
   }
 
   #restart(): void {
-    const { scheduler, random, disk } = this.#deps;
+    const { scheduler, random, name } = this.#deps;
     this.#isReady = false;
-    scheduler.note(`process ${this.lives} is gone`);
-    disk.crash();
+    scheduler.note(`process ${name}${this.lives} is gone`);
     this.#deps.died();
-    scheduler.after(random.next() * DOWNTIME_MAX_MS, "start a process", () => this.start());
+    scheduler.after(this.#downMs ?? random.next() * DOWNTIME_MAX_MS, "start a process", () => this.start());
   }
 }

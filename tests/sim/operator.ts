@@ -5,7 +5,7 @@ import type { Random } from "@tutti/testkit";
 import type { Client } from "./client.ts";
 import type { Faults } from "./faults.ts";
 import type { Mirror, Monitor } from "./monitor.ts";
-import type { SimNode } from "./node.ts";
+import type { Platform } from "./cluster.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SimWorld } from "./sim-world.ts";
 import { Violation } from "./violation.ts";
@@ -23,7 +23,7 @@ export interface OperatorDeps {
   readonly disk: MemoryDisk;
   readonly world: SimWorld;
   readonly client: Client;
-  readonly node: SimNode;
+  readonly node: Platform;
 }
 
 type Action = OperateRequest["action"];

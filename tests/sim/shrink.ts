@@ -14,7 +14,7 @@ export interface Shrunk {
 /** Leaves out runs, kinds of faults, events and tasks as long as the same law is broken. */
 export async function shrink(failed: SimulationResult, budgetMs = BUDGET_MS): Promise<Shrunk> {
   const untilMs = performance.now() + budgetMs;
-  let best: SimulationOptions = { seed: failed.seed, mode: failed.mode, faults: failed.kinds };
+  let best: SimulationOptions = { seed: failed.seed, mode: failed.mode, nodes: failed.nodes, faults: failed.kinds };
   let result = failed;
   let tries = 0;
   const smaller = async (options: SimulationOptions): Promise<boolean> => {
@@ -63,9 +63,10 @@ async function without<T>(items: readonly T[], isEnough: (left: readonly T[]) =>
 }
 
 /** The command that repeats it. */
-export function commandOf({ seed, mode, faults, reductions = {} }: SimulationOptions): string {
+export function commandOf({ seed, mode, nodes, faults, reductions = {} }: SimulationOptions): string {
   const parts = [`npm run test:sim -- --seed ${seed}`];
   if (mode !== undefined) parts.push(`--mode ${mode}`);
+  if (nodes !== undefined) parts.push(`--nodes ${nodes}`);
   if (faults !== undefined) parts.push(`--faults ${faults.join(",") || "none"}`);
   if (reductions.runs !== undefined) parts.push(`--runs ${reductions.runs.join(",") || "none"}`);
   if (reductions.events !== undefined) parts.push(`--events ${reductions.events}`);

@@ -1,4 +1,4 @@
-/** The wall clock that all processes share: virtual time, an origin, and the jumps that it has made. */
+/** The wall clock of a machine: virtual time, an origin, and the jumps that it has made. */
 export class SimClock {
   readonly #nowMs: () => number;
   readonly #originMs: number;
@@ -18,6 +18,17 @@ export class SimClock {
   /** No timer that is due later than this may have fired by now. */
   latestMs(): number {
     return this.#originMs + this.#nowMs() + this.#aheadMs;
+  }
+
+  /** How far ahead it has been. */
+  get aheadMs(): number {
+    return this.#aheadMs;
+  }
+
+  /** Set like the one that was furthest ahead of several. */
+  healTo(aheadMs: number): void {
+    this.#aheadMs = Math.max(this.#aheadMs, aheadMs);
+    this.heal();
   }
 
   /** Somebody has set the clock right: it is where it was furthest ahead, and every timer comes due in its time. */

@@ -14,6 +14,8 @@ export interface SimProcessDeps {
   readonly limits: NonNullable<RuntimeDeps["limits"]>;
   /** How fast the process's monotonic clock goes; 1 unless it is broken. */
   readonly clockRate: number;
+  /** Takes the wall clock for a monotonic one. */
+  readonly isMonotonicWall: boolean;
   readonly makeStore: (owner: Owner) => Store;
   readonly makeConnector: (owner: Owner) => Connector;
   /** True ends the process here. */
@@ -73,10 +75,10 @@ export class SimProcess implements Owner {
   }
 
   #env(): Env {
-    const { scheduler, clock, random, secrets, diesAt, reported, clockRate } = this.#deps;
+    const { scheduler, clock, random, secrets, diesAt, reported, clockRate, isMonotonicWall } = this.#deps;
     return {
       wallClockMs: () => clock.wallClockMs(),
-      monotonicMs: () => (scheduler.nowMs - this.#bornAtMs) * clockRate,
+      monotonicMs: () => (isMonotonicWall ? clock.wallClockMs() : (scheduler.nowMs - this.#bornAtMs) * clockRate),
       setTimer: (delayMs, callback) => scheduler.after(delayMs, "timer", callback, this),
       defer: (callback) => void scheduler.soon("deferred", callback, this),
       randomId: () => Array.from({ length: 16 }, () => random.integer(0, 35).toString(36)).join(""),

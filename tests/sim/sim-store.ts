@@ -1,10 +1,15 @@
 import { AppError } from "@tutti/model";
 import {
+  type Beat,
+  type BeatAnswer,
   type CommitBatch,
   type CommitResult,
   createMemoryStore,
   interceptStore,
+  type Leases,
   type MemoryDisk,
+  type OwnedShard,
+  shardOf,
   type Store,
   type StoreCall,
 } from "@tutti/store";
@@ -22,10 +27,17 @@ const WRITES: ReadonlySet<StoreCall["method"]> = new Set([
   "deleteEventsBefore",
   "markSuspect",
   "clearSuspects",
+  "beat",
+  "handOver",
+  "writeCursors",
+  "exchange",
 ]);
 /** Without a fault a call takes up to this long: some answers overtake others, and a commit gathers what moved meanwhile. */
 const LATENCY_MAX_MS = 2;
 const SLOW_MAX_MS = 5000;
+/** A call that the network has swallowed fails within this time. */
+const CUT_OFF_MAX_MS = 5000;
+const EXECUTED_UNHEARD = 0.3;
 /** A full disk stays full this long. */
 const FULL_MAX_MS = 20_000;
 /** Starting and stopping have no answer that could be lost; a poisoned mark is looked after by the process itself. */
@@ -35,6 +47,8 @@ const SPARED: ReadonlySet<StoreCall["method"]> = new Set(["start", "stop", "mark
 export interface StoreWitness {
   committed(batch: CommitBatch, result: CommitResult): void;
   marked(mark: string | undefined): void;
+  beaten(beat: Beat, answer: BeatAnswer): void;
+  handedOver(shards: readonly OwnedShard[]): void;
 }
 
 /** What a broken store does, for the controls. */
@@ -45,6 +59,10 @@ export interface StoreSabotage {
   readonly hidesFailures?: boolean;
   /** Now and then nobody seems to listen. */
   readonly forgetsSubscribers?: boolean;
+  /** Takes every commit for one of the present owner. */
+  readonly ignoresEpochs?: boolean;
+  /** Lets a shard's next owner have it under the epoch of the last one. */
+  readonly keepsEpochs?: boolean;
 }
 
 export interface SimStoreDeps {
@@ -57,6 +75,8 @@ export interface SimStoreDeps {
   readonly sabotage: StoreSabotage;
   /** Shared by all lives: a full disk is full for the next process too. */
   readonly space: { fullUntilMs: number };
+  /** Where several nodes share the disk. */
+  readonly shared: { readonly nodeId: string; readonly cutOffUntilMs: () => number } | undefined;
 }
 
 /**
@@ -65,16 +85,22 @@ export interface SimStoreDeps {
  */
 export function createSimStore(deps: SimStoreDeps): Store {
   const wire = new Wire(deps);
-  const memory = createMemoryStore(deps.disk);
+  const { disk, shared, sabotage } = deps;
+  const nowMs = (): number => deps.scheduler.nowMs;
+  const memory = createMemoryStore(disk, shared === undefined ? undefined : { nodeId: shared.nodeId, nowMs });
+  const underAnyEpoch = ({ runs }: CommitBatch): CommitBatch => ({
+    runs: runs.map((run) => ({ ...run, epoch: disk.leases.get(shardOf(run.runId))?.epoch })),
+  });
   return {
     ...interceptStore(memory, (method, execute) => wire.call(method, execute)),
     get stoppedCleanly() {
       return memory.stoppedCleanly;
     },
+    leases: memory.leases === undefined ? undefined : simLeases(deps, { wire, leases: memory.leases }),
     commit: (batch) => {
       const lie: CommitResult = { verdicts: batch.runs.map(() => COMMITTED) };
       const execute = async (): Promise<CommitResult> => {
-        const result = await memory.commit(batch);
+        const result = await memory.commit(sabotage.ignoresEpochs === true ? underAnyEpoch(batch) : batch);
         deps.witness.committed(batch, result);
         return result;
       };
@@ -90,6 +116,51 @@ export function createSimStore(deps: SimStoreDeps): Store {
         await memory.markSuspect(mark);
         deps.witness.marked(mark);
       }),
+  };
+}
+
+function simLeases(deps: SimStoreDeps, { wire, leases }: { readonly wire: Wire; readonly leases: Leases }): Leases {
+  const { disk, scheduler, random, faults, owner, sabotage, witness } = deps;
+  return {
+    nodeId: leases.nodeId,
+    beat: (beat) =>
+      wire.call("beat", async () => {
+        const before = new Map(disk.leases);
+        let answer = await leases.beat(beat);
+        if (sabotage.keepsEpochs === true) {
+          const epochOf = (shard: number): number => before.get(shard)?.epoch ?? 1;
+          for (const { shard } of answer.claimed) {
+            const lease = disk.leases.get(shard);
+            if (lease !== undefined) disk.leases.set(shard, { ...lease, epoch: epochOf(shard) });
+          }
+          answer = { ...answer, claimed: answer.claimed.map((one) => ({ ...one, epoch: epochOf(one.shard) })) };
+        }
+        witness.beaten(beat, answer);
+        return answer;
+      }),
+    handOver: (shards, how) =>
+      wire.call("handOver", async () => {
+        await leases.handOver(shards, how);
+        witness.handedOver(shards);
+      }),
+    writeCursors: (position, under) => wire.call("writeCursors", () => leases.writeCursors(position, under)),
+    exchange: (exchange) => wire.call("exchange", () => leases.exchange(exchange)),
+    onWake: (listener) => {
+      // Hints that are on their way, at most one and its double.
+      let isOnTheWay = false;
+      const end = leases.onWake(() => {
+        if (!owner.isAlive) return end();
+        if (isOnTheWay || faults.strikes("wake-lost", "wake")) return;
+        isOnTheWay = true;
+        const arrive = (): void => {
+          isOnTheWay = false;
+          listener();
+        };
+        scheduler.after(random.next() * LATENCY_MAX_MS, "wake", arrive, owner);
+        if (faults.strikes("wake-duplicated", "wake")) scheduler.after(random.next() * SLOW_MAX_MS, "wake again", arrive, owner);
+      });
+      return end;
+    },
   };
 }
 
@@ -117,6 +188,9 @@ class Wire {
         delayMs,
         `store ${method}`,
         () => {
+          const cutOff = this.#cutOff(method, isWrite, execute);
+          if (cutOff !== undefined)
+            return scheduler.after(random.next() * CUT_OFF_MAX_MS, `store ${method} unreachable`, () => reject(cutOff), owner);
           const refusal = this.#refusal(method, isWrite);
           if (refusal !== undefined && lie !== undefined && sabotage.hidesFailures === true) return resolve(lie);
           if (refusal !== undefined) return reject(refusal);
@@ -156,6 +230,15 @@ class Wire {
     if (scheduler.nowMs < space.fullUntilMs && !faults.isOver)
       return new AppError("store-full", `The store is full: ${method} has written nothing.`);
     return faults.strikes("store-not-executed", method) ? unknownOutcome(method) : undefined;
+  }
+
+  /** The network is gone: the request may have arrived, its answer does not. */
+  #cutOff(method: StoreCall["method"], isWrite: boolean, execute: () => Promise<unknown>): AppError | undefined {
+    const { scheduler, shared, random, faults } = this.#deps;
+    if (shared === undefined || faults.isOver || !this.#mayFail(method) || scheduler.nowMs >= shared.cutOffUntilMs()) return undefined;
+    // Its caller is told that it failed; what the store says of it reaches nobody.
+    if (isWrite && random.chance(EXECUTED_UNHEARD)) execute().catch(() => undefined);
+    return unknownOutcome(method);
   }
 
   #mayFail(method: StoreCall["method"]): boolean {

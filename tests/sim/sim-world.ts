@@ -40,6 +40,8 @@ export interface SimWorldDeps {
   /** Whether `x.findable:1` refuses a second effect of a token. */
   readonly isUnique: boolean;
   readonly isStrict: (runId: string) => boolean;
+  /** Somebody sends a request for the run. */
+  readonly sends: (owner: Owner, runId: string) => void;
   /** Whether an intent of the attempt is stored. */
   readonly isIntended: (attempt: { readonly runId: string; readonly token: string; readonly number: number }) => boolean;
 }
@@ -104,6 +106,7 @@ export class SimWorld {
     const { scheduler, random, faults } = this.#deps;
     const { attempt, owner, phase, input } = call;
     if (!owner.isAlive) return new Promise(() => undefined);
+    this.#deps.sends(owner, attempt.runId);
     const request = { operation: `${name} ${phase}`, token: attempt.token, isStrict: this.#deps.isStrict(attempt.runId) };
     const strikes = (kind: Parameters<Faults["strikes"]>[0]): boolean => faults.strikesRequest(kind, request);
     return new Promise((resolve, reject) => {

@@ -16,6 +16,12 @@ export interface Summary {
   readonly liveness: number;
   readonly safety: number;
   readonly repeated: number;
+  /** Seeds with several nodes on one store. */
+  readonly severalNodes: number;
+  readonly claims: number;
+  readonly takeovers: number;
+  readonly fenced: number;
+  readonly ticks: number;
   readonly violations: number;
   readonly faults: Readonly<Record<string, number>>;
   /** Operation × kind. */
@@ -33,6 +39,11 @@ export class Tally {
   #judged = 0;
   #liveness = 0;
   #repeated = 0;
+  #severalNodes = 0;
+  #claims = 0;
+  #takeovers = 0;
+  #fenced = 0;
+  #ticks = 0;
   #violations = 0;
   readonly #coverage = new Map<string, number>();
 
@@ -46,6 +57,11 @@ export class Tally {
     this.#runs += result.runs;
     this.#judged += result.judged;
     if (result.mode === "liveness") this.#liveness += 1;
+    if (result.nodes > 1) this.#severalNodes += 1;
+    this.#claims += result.claims;
+    this.#takeovers += result.takeovers;
+    this.#fenced += result.fenced;
+    this.#ticks += result.ticks;
     if (isRepeated) this.#repeated += 1;
     if (result.violation !== undefined) this.#violations += 1;
     for (const [key, count] of result.faults) this.#coverage.set(key, (this.#coverage.get(key) ?? 0) + count);
@@ -68,6 +84,11 @@ export class Tally {
       liveness: this.#liveness,
       safety: this.#seeds - this.#liveness,
       repeated: this.#repeated,
+      severalNodes: this.#severalNodes,
+      claims: this.#claims,
+      takeovers: this.#takeovers,
+      fenced: this.#fenced,
+      ticks: this.#ticks,
       violations: this.#violations,
       faults,
       coverage,

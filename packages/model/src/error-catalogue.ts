@@ -61,6 +61,7 @@ export const ERROR_CATALOGUE = {
   },
   "commit-outcome-unknown": { kind: "internal", hint: "The runs of the batch were loaded again from the store." },
   "history-mismatch": { kind: "damaged", hint: "The records do not replay to the same run: keep the data directory and report this." },
+  "run-elsewhere": { kind: "conflict", hint: "Send the command again: whichever node gets it passes it on to the run's owner." },
   "owner-unreachable": { kind: "unreachable", hint: "The process that owns the data directory does not answer on its socket." },
   "timed-out": { kind: "timed-out", hint: "The run goes on; `tutti run watch` follows it." },
   "event-invalid": { kind: "usage", hint: "A CloudEvent needs id, source and type." },

@@ -4,6 +4,7 @@ import { AppError, type Json, type Token } from "@tutti/model";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { FunctionEntry } from "./function-table.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import type { ShardLease } from "./ownership.ts";
 import type { SecretBook } from "./secrets.ts";
 
 export type AfterStored = (end: StoredEnd) => Promise<void>;
@@ -34,6 +35,7 @@ export type Ending =
 export class AttemptHandle implements Attempt {
   readonly token: Token;
   readonly runId: string;
+  readonly lease: ShardLease;
   readonly taskPath: string;
   readonly number: number;
   readonly taskInput: Json;
@@ -70,6 +72,7 @@ export class AttemptHandle implements Attempt {
     // The engine derives tokens in this form.
     this.token = command.token as Token;
     this.runId = run.runId;
+    this.lease = run.lease;
     this.taskPath = command.path;
     this.number = command.attempt;
     this.taskInput = command.taskInput;

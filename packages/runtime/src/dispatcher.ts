@@ -15,6 +15,7 @@ import { crashDetail } from "./crash-detail.ts";
 import type { Env } from "./env.ts";
 import type { FunctionTable } from "./function-table.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import type { ShardLease } from "./ownership.ts";
 import type { Redactor } from "./redactor.ts";
 import type { SecretBook } from "./secrets.ts";
 
@@ -40,6 +41,8 @@ export interface DispatcherDeps {
   readonly redactor: Redactor;
   /** See `RuntimeDeps`. */
   readonly traceparent: ((runId: string, spanKey: string) => string) | undefined;
+  /** Whether the lease still lasts; asked immediately before each request. */
+  readonly maySend: (lease: ShardLease) => boolean;
   readonly appendLog: (handle: AttemptHandle, stream: "stdout" | "stderr" | "info", text: string) => void;
   /** The attempt has ended; called once. `handle.run` is undefined while its run is being loaded again. */
   readonly ended: (handle: AttemptHandle) => void;
@@ -132,6 +135,25 @@ export class Dispatcher {
       } else this.#discard(handle);
     }
     run.attempts.clear();
+  }
+
+  /** The run belongs to another node from now on: whatever of it is under way here is stopped, and nobody waits for it. */
+  renounce(run: LoadedRun): void {
+    for (const handle of run.attempts.values()) {
+      handle.run = undefined;
+      this.#discard(handle);
+    }
+    run.attempts.clear();
+  }
+
+  /** The same of what runs have left that are no longer in memory. */
+  renounceOrphans(isLost: (runId: string) => boolean): void {
+    for (const [runId, handles] of this.#orphans) {
+      if (!isLost(runId)) continue;
+      for (const handle of handles) this.#discard(handle);
+      this.#orphans.delete(runId);
+    }
+    for (const runId of this.#unsent.keys()) if (isLost(runId)) this.#unsent.delete(runId);
   }
 
   /** The attempt of this process that the loaded state has lost sight of, if it is still known here. */
@@ -271,6 +293,11 @@ export class Dispatcher {
 
   #run(handle: AttemptHandle, secrets: JsonObject): void {
     if (handle.phase === "settled") return this.#leaveToken(handle);
+    if (!this.#deps.maySend(handle.lease)) {
+      // Another node may own the run by now; what it finds is an intent without an end.
+      this.#discard(handle);
+      return this.#leaveToken(handle);
+    }
     const { command, entry } = handle;
     const { declared } = entry;
     let answer: Promise<unknown>;

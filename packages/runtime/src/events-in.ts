@@ -4,6 +4,7 @@ import type { Store, StoredEvent, Subscriber } from "@tutti/store";
 import type { Clock, TimerEntry, TimerQueue } from "./clock.ts";
 import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { isElsewhere, type Ownership, type ShardLease } from "./ownership.ts";
 import type { RunDriver } from "./run-driver.ts";
 import type { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import type { RunRegistry } from "./run-registry.ts";
@@ -27,6 +28,7 @@ export interface EventsInDeps {
   readonly timers: TimerQueue;
   readonly driver: RunDriver;
   readonly registry: RunRegistry;
+  readonly ownership: Ownership;
   readonly isDriven: (runId: string) => boolean;
   /** Whether this process drives every run, so that an event it has handed out is done. */
   readonly drivesAll: boolean;
@@ -38,7 +40,6 @@ export interface EventsInDeps {
  */
 export class EventsIn {
   readonly #deps: EventsInDeps;
-  #handedOut = 0;
   #stored = 0;
   #isRunning = false;
   #isAsked = false;
@@ -51,8 +52,12 @@ export class EventsIn {
   }
 
   async start(): Promise<void> {
-    this.#stored = await this.#deps.store.readDispatchCursor();
-    this.#handedOut = this.#stored;
+    const { ownership, store } = this.#deps;
+    // Where nodes share the store each shard has its own, which comes with the claim.
+    if (!ownership.isShared) {
+      this.#stored = await store.readDispatchCursor();
+      for (const lease of ownership.leases()) lease.eventsUpTo = this.#stored;
+    }
     this.#isOn = true;
     this.accepted();
     if (this.#deps.drivesAll) this.#scheduleCleanUp(0);
@@ -84,9 +89,12 @@ export class EventsIn {
     if (filters.length === 0) return;
     const command = { ...subscribe, filters };
     run.holds += 1;
+    let isWhole = false;
     const before = run.backlog ?? Promise.resolve();
     const reading = before
-      .then(() => this.#readBacklog(run, command))
+      .then(async () => {
+        if (await this.#readBacklog(run, command)) isWhole = true;
+      })
       .catch((error: unknown) => {
         if (this.#isOn) this.#deps.env.report(`Earlier events for run ${run.runId} could not be read; the run is loaded again.`, error);
         this.#deps.driver.commits.drop(run, error);
@@ -95,14 +103,16 @@ export class EventsIn {
         run.holds -= 1;
         if (run.backlog === reading) {
           run.backlog = undefined;
-          run.hasUnreadBacklog = false;
+          // Cut short by a stop it stays unread, for whoever loads the run next.
+          if (isWhole) run.hasUnreadBacklog = false;
         }
         if (!run.isDropped && run.isQuiet) this.#deps.registry.rested(run);
       });
     run.backlog = reading;
   }
 
-  async #readBacklog(run: LoadedRun, command: Subscribe): Promise<void> {
+  /** False when it was cut short. */
+  async #readBacklog(run: LoadedRun, command: Subscribe): Promise<boolean> {
     const { store } = this.#deps;
     const { filters } = command;
     run.startPosition ??= (await store.loadRun(run.runId))?.startPosition ?? 0;
@@ -110,14 +120,18 @@ export class EventsIn {
     const type = filters.length === 1 ? filters[0]?.eventType : undefined;
     let position = hasCorrelated ? run.startPosition : Math.max(this.#stored, run.startPosition);
     for (;;) {
-      if (run.isDropped || !this.#isOn) return;
+      if (!this.#mayGive(run)) return false;
       const page = await store.readEvents(run.tenant, { afterPosition: position, type, limit: PAGE });
       for (const event of page) {
         position = event.position;
         await this.#offer(run, command, event);
       }
-      if (page.length < PAGE) return;
+      if (page.length < PAGE) return this.#mayGive(run);
     }
+  }
+
+  #mayGive(run: LoadedRun): boolean {
+    return !run.isDropped && this.#isOn && this.#deps.driver.modeOf(run) === "open";
   }
 
   async #offer(run: LoadedRun, command: Subscribe, stored: StoredEvent): Promise<void> {
@@ -138,7 +152,7 @@ export class EventsIn {
   /** Feeds the event if the listener wants it. */
   #give(run: LoadedRun, offer: { readonly task: number; readonly filter: number; readonly stored: StoredEvent }): boolean {
     const { driver } = this.#deps;
-    if (run.isDropped || driver.mode !== "open") return false;
+    if (run.isDropped || driver.modeOf(run) !== "open") return false;
     // Bodies are written from checked events only.
     const event = JSON.parse(offer.stored.body) as CloudEvent;
     const { position } = offer.stored;
@@ -153,13 +167,16 @@ export class EventsIn {
       while (this.#isAsked && this.#isOn) {
         this.#isAsked = false;
         for (;;) {
-          const page = await store.readEvents(DEFAULT_TENANT, { afterPosition: this.#handedOut, type: undefined, limit: PAGE });
+          // A shard that was just claimed may be behind the others: they see its events again, and pass over what they know.
+          const leases = this.#deps.ownership.leases().filter(isOpen);
+          if (leases.length === 0) break;
+          const afterPosition = Math.min(...leases.map(({ eventsUpTo }) => eventsUpTo));
+          const page = await store.readEvents(DEFAULT_TENANT, { afterPosition, type: undefined, limit: PAGE });
           if (page.length === 0 || !this.#isOn) break;
-          await this.#handOutPage(page);
+          await this.#handOutPage(page, leases);
           // Stopped half way: what is behind the cursor is handed out again by the next process, so it must not move.
           if (!this.#isOn) break;
-          this.#handedOut = page.at(-1)?.position ?? this.#handedOut;
-          await this.#storeCursor();
+          await this.#handedOut(page.at(-1)?.position ?? afterPosition, leases.filter(isOpen));
         }
       }
     } catch (error) {
@@ -173,12 +190,17 @@ export class EventsIn {
   }
 
   /** Resolves when everything the page led to is stored. A run that was lost on the way is offered its events again. */
-  async #handOutPage(page: readonly StoredEvent[]): Promise<void> {
+  async #handOutPage(page: readonly StoredEvent[], leases: readonly ShardLease[]): Promise<void> {
+    const { store, ownership, isDriven } = this.#deps;
     let open: Offer[] = [];
     const taken = new Set<number>();
     for (const event of page) {
-      const subscribers = await this.#deps.store.findSubscribers(event.tenant, event.type, event.position);
-      for (const subscriber of subscribers) if (this.#deps.isDriven(subscriber.runId)) open.push({ subscriber, event });
+      const subscribers = await store.findSubscribers(event.tenant, event.type, event.position);
+      for (const subscriber of subscribers) {
+        const lease = ownership.leaseOf(subscriber.runId);
+        if (lease === undefined || lease.eventsUpTo >= event.position || !leases.includes(lease)) continue;
+        if (isDriven(subscriber.runId)) open.push({ subscriber, event });
+      }
     }
     while (open.length > 0 && this.#isOn) {
       const given: { readonly offer: Offer; readonly run: LoadedRun }[] = [];
@@ -192,7 +214,7 @@ export class EventsIn {
         }
       }
       await Promise.all([...new Set(given.map(({ run }) => run))].map((run) => run.stored()));
-      open = [...failed, ...given.filter(({ run }) => run.isLost).map(({ offer }) => offer)];
+      open = [...failed, ...given.filter(({ run }) => run.isLost && isOpen(run.lease)).map(({ offer }) => offer)];
       if (failed.length > 0) await new Promise<void>((resolve) => void this.#deps.env.setTimer(RETRY_MS, resolve));
     }
     this.#deps.metrics.eventsUnmatched += page.length - taken.size;
@@ -210,6 +232,7 @@ export class EventsIn {
       if (!run.isDropped && run.isQuiet) this.#deps.registry.rested(run);
       return isGiven ? run : undefined;
     } catch (error) {
+      if (isElsewhere(error)) return undefined;
       if (this.#isOn) this.#deps.env.report(`An event could not be brought to run ${subscriber.runId}.`, error);
       // Passed over now it would be lost: the cursor waits.
       return isPermanent(error) ? undefined : "failed";
@@ -217,10 +240,17 @@ export class EventsIn {
   }
 
   /** Without `drivesAll` other runs may still wait for these events, so they are never crossed off. */
-  async #storeCursor(): Promise<void> {
-    if (!this.#deps.drivesAll) return;
-    await this.#deps.store.writeDispatchCursor(this.#handedOut);
-    this.#stored = this.#handedOut;
+  async #handedOut(position: number, leases: readonly ShardLease[]): Promise<void> {
+    const { drivesAll, store } = this.#deps;
+    const moved = leases.filter(({ eventsUpTo }) => eventsUpTo < position);
+    for (const lease of moved) lease.eventsUpTo = position;
+    if (!drivesAll) return;
+    if (store.leases !== undefined) {
+      const under = moved.flatMap(({ shard, epoch }) => (epoch === undefined ? [] : [{ shard, epoch }]));
+      return store.leases.writeCursors(position, under);
+    }
+    await store.writeDispatchCursor(position);
+    this.#stored = position;
   }
 
   #scheduleCleanUp(delayMs: number): void {
@@ -232,4 +262,9 @@ export class EventsIn {
       if (this.#isOn) this.#scheduleCleanUp(CLEAN_UP_EVERY_MS);
     });
   }
+}
+
+/** What is given to a run of such a shard is taken; a shard that goes to another node takes its events there. */
+function isOpen({ mode }: ShardLease): boolean {
+  return mode === "open";
 }

@@ -1,3 +1,4 @@
+export { LEASE_MS } from "./shared-ownership.ts";
 export { CRASH_POINTS, type CrashPointName, type Env, type LogStore, type TimerHandle } from "./env.ts";
 export { FunctionTable } from "./function-table.ts";
 export { Histogram } from "./metrics/histogram.ts";

@@ -3,6 +3,7 @@ import type { Json } from "@tutti/model";
 import type { IncomingEvent, RunRowChange, SlotHolder, SlotRequest, SubscriptionRow } from "@tutti/store";
 import type { AttemptHandle } from "./attempt-handle.ts";
 import type { TimerEntry } from "./clock.ts";
+import type { ShardLease } from "./ownership.ts";
 import type { LogLine } from "./runtime.ts";
 
 /** Whoever waits for a commit: told once, after it or after the run was dropped. */
@@ -41,6 +42,8 @@ export class PendingCommit {
  */
 export class LoadedRun {
   readonly runId: string;
+  /** What it is driven under. */
+  readonly lease: ShardLease;
   readonly tenant: string;
   readonly context: EngineContext;
   readonly baseDirectory: string | undefined;
@@ -92,6 +95,7 @@ export class LoadedRun {
 
   constructor(given: {
     readonly state: RunState;
+    readonly lease: ShardLease;
     readonly tenant: string;
     readonly context: EngineContext;
     readonly baseDirectory: string | undefined;
@@ -101,6 +105,7 @@ export class LoadedRun {
   }) {
     this.state = given.state;
     this.runId = given.state.runId;
+    this.lease = given.lease;
     this.tenant = given.tenant;
     this.context = given.context;
     this.baseDirectory = given.baseDirectory;

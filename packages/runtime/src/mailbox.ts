@@ -1,8 +1,10 @@
 import { type ChildEnded, type Fact, summarize } from "@tutti/engine";
 import { AppError, isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import type { RunMessage, Store } from "@tutti/store";
+import type { Leases, RunMessage, Store } from "@tutti/store";
 import type { Env } from "./env.ts";
 import type { LoadedRun } from "./loaded-run.ts";
+import { answerOf, type NodeMail, type PassedOnWord, passedOnStart, passedOnWord } from "./node-mail.ts";
+import { isElsewhere, type Ownership, type ShardLease } from "./ownership.ts";
 import { isQuarantined, type RunDriver } from "./run-driver.ts";
 import type { RunRegistry } from "./run-registry.ts";
 import type { ChildOrder, RunStarter } from "./run-starter.ts";
@@ -16,6 +18,9 @@ export interface MailboxDeps {
   readonly store: Store;
   readonly env: Env;
   readonly driver: RunDriver;
+  readonly ownership: Ownership;
+  /** Where nodes share the store. */
+  readonly nodes: NodeMail | undefined;
   readonly registry: RunRegistry;
   /** Whether this process drives the run; other runs' messages stay in the store. */
   readonly isDriven: (runId: string) => boolean;
@@ -34,6 +39,8 @@ export class Mailbox {
   readonly #waiting = new Map<string, RunMessage[]>();
   readonly #receivers = new Map<number, string>();
   #refreshing: Promise<void> | undefined;
+  /** Positions of messages that a lost commit may have taken: a person's word, handed over twice, would count twice. */
+  readonly #doubtful = new Set<number>();
 
   constructor(deps: MailboxDeps) {
     this.#deps = deps;
@@ -44,10 +51,10 @@ export class Mailbox {
     for (const message of await this.#readAll()) this.#keep(message);
   }
 
-  /** Finds messages that a commit of unknown outcome may have written. */
+  /** Finds messages that a commit of unknown outcome, or another node, may have written. */
   async refresh(): Promise<void> {
     // Whoever asks while a reading is under way needs one that begins later.
-    const reading = (this.#refreshing ?? Promise.resolve()).then(() => this.#readAll());
+    const reading = (this.#refreshing ?? Promise.resolve()).then(() => this.#look());
     this.#refreshing = reading.then(
       () => undefined,
       () => undefined,
@@ -55,10 +62,46 @@ export class Mailbox {
     this.deliver((await reading).filter((message) => !this.#receivers.has(message.position)));
   }
 
-  async #readAll(): Promise<readonly RunMessage[]> {
+  /** Reads what lies there for shards that were just claimed. */
+  async readFor(shards: ReadonlySet<number>): Promise<void> {
+    for (const message of await this.#readAll(shards)) this.#keep(message);
+  }
+
+  /** Forgets what is for runs that another node drives from now on. */
+  forget(isGone: (runId: string) => boolean): void {
+    for (const [runId, messages] of this.#waiting) {
+      if (!isGone(runId)) continue;
+      this.#waiting.delete(runId);
+      for (const { position } of messages) {
+        this.#receivers.delete(position);
+        this.#doubtful.delete(position);
+      }
+    }
+  }
+
+  /** What the run was handed waits until it is known whether its last commit took it. */
+  doubt(run: LoadedRun): void {
+    if (this.#deps.ownership.isShared) for (const position of run.handed) if (this.#receivers.has(position)) this.#doubtful.add(position);
+  }
+
+  async #look(): Promise<readonly RunMessage[]> {
+    const known = [...this.#receivers.keys()];
+    const messages = await this.#readAll();
+    if (!this.#deps.ownership.isShared) return messages;
+    const there = new Set(messages.map(({ position }) => position));
+    for (const position of known) if (!there.has(position)) this.taken(position);
+    const cleared = known.filter((position) => this.#doubtful.delete(position));
+    const receivers = cleared.flatMap((position) => this.#receivers.get(position) ?? []);
+    for (const runId of new Set(receivers)) void this.deliverTo(runId);
+    return messages;
+  }
+
+  async #readAll(shards = this.#deps.ownership.shards()): Promise<readonly RunMessage[]> {
+    const { store, nodes } = this.#deps;
+    const receivers = nodes === undefined || shards === undefined ? undefined : { shards, nodeId: nodes.nodeId };
     const messages: RunMessage[] = [];
     for (;;) {
-      const page = await this.#deps.store.readMessages(messages.at(-1)?.position ?? 0, PAGE);
+      const page = await store.readMessages(messages.at(-1)?.position ?? 0, PAGE, receivers);
       messages.push(...page);
       if (page.length < PAGE) return messages;
     }
@@ -70,7 +113,14 @@ export class Mailbox {
   }
 
   deliver(messages: readonly RunMessage[]): void {
+    const { ownership, nodes } = this.#deps;
     for (const message of messages) {
+      if (message.toRunId === nodes?.nodeId) {
+        nodes.take(message);
+        continue;
+      }
+      // Its owner finds it by itself.
+      if (ownership.leaseOf(message.toRunId) === undefined) continue;
       this.#keep(message);
       const order = childOrderOf(message);
       if (order !== undefined && this.#deps.isDriven(order.fromRunId)) this.#deps.adoptRun(order.runId);
@@ -79,6 +129,7 @@ export class Mailbox {
   }
 
   taken(position: number): void {
+    this.#doubtful.delete(position);
     const runId = this.#receivers.get(position);
     if (runId === undefined) return;
     this.#receivers.delete(position);
@@ -92,9 +143,11 @@ export class Mailbox {
     try {
       const order = this.#deps.registry.peek(runId) === undefined ? this.#orderFor(runId) : undefined;
       if (order !== undefined) await this.#deps.starter.startChild(order);
+      else if (this.#deps.registry.peek(runId) === undefined) await this.#startAsked(runId);
       if (this.#deps.driver.mode !== "open" || !this.#waiting.has(runId)) return;
-      this.deliverWaiting(await this.#deps.registry.use(runId));
+      this.deliverWaiting(await this.#deps.registry.use(runId, this.#hasWord(runId)));
     } catch (error) {
+      if (isElsewhere(error)) return;
       if (error instanceof AppError && error.code === "run-not-found") await this.#returnToSender(runId, attempt);
       else this.#failed(runId, attempt, { what: `Messages for run ${runId} could not be handed over; they wait.`, error });
     }
@@ -111,12 +164,13 @@ export class Mailbox {
   /** Hands over what waits for a run that is in memory. */
   deliverWaiting(run: LoadedRun): void {
     const waiting = this.#waiting.get(run.runId);
-    // A quarantined run takes nothing: its messages wait until an operator has resumed it.
-    if (waiting === undefined || this.#deps.driver.mode !== "open" || isQuarantined(run)) return;
+    if (waiting === undefined || this.#deps.driver.modeOf(run) !== "open") return;
     // A copy: what a message leads to may take or add others.
     for (const message of waiting.slice()) {
       if (run.isDropped) return;
-      if (run.handed.has(message.position)) continue;
+      if (run.handed.has(message.position) || this.#doubtful.has(message.position)) continue;
+      // A quarantined run takes nothing but a person's word: its other messages wait until that has resumed it.
+      if (isQuarantined(run) && passedOnWord(message.body) === undefined) continue;
       run.handed.add(message.position);
       this.#hand(run, message);
     }
@@ -137,7 +191,20 @@ export class Mailbox {
     return undefined;
   }
 
+  /** Another node was asked to start this run. */
+  async #startAsked(runId: string): Promise<void> {
+    for (const { position, body } of this.#waiting.get(runId) ?? []) {
+      const start = passedOnStart(body);
+      if (start !== undefined) return this.#deps.starter.startAsked({ runId, start, position });
+    }
+  }
+
+  #hasWord(runId: string): boolean {
+    return this.#waiting.get(runId)?.some(({ body }) => passedOnWord(body) !== undefined) === true;
+  }
+
   #keep(message: RunMessage): void {
+    if (message.toRunId === this.#deps.nodes?.nodeId) return this.#deps.nodes.take(message);
     if (this.#receivers.has(message.position)) return;
     this.#receivers.set(message.position, message.toRunId);
     const waiting = this.#waiting.get(message.toRunId);
@@ -147,6 +214,8 @@ export class Mailbox {
 
   #hand(run: LoadedRun, message: RunMessage): void {
     const { driver, env } = this.#deps;
+    const word = passedOnWord(message.body);
+    if (word !== undefined) return this.#obey(run, word, message.position);
     const order = childOrderOf(message);
     try {
       const fact = order === undefined ? factOf(message.body, driver.timeFor(run)) : this.#answerOrder(run, order);
@@ -157,6 +226,22 @@ export class Mailbox {
     }
     if (run.isDropped) return;
     (run.pending.take ??= []).push(message.position);
+    driver.commits.add(run);
+  }
+
+  /** What another node was told for this run. The answer leaves with the commit that contains what followed. */
+  #obey(run: LoadedRun, word: PassedOnWord, position: number): void {
+    const { driver } = this.#deps;
+    const { actor, reason, action } = word;
+    let refusal: unknown;
+    try {
+      driver.feed(run, { type: "operator", at: driver.timeFor(run), actor, reason, action });
+    } catch (error) {
+      refusal = error;
+    }
+    if (run.isDropped) return;
+    (run.pending.send ??= []).push(answerOf(word, refusal));
+    (run.pending.take ??= []).push(position);
     driver.commits.add(run);
   }
 
@@ -173,6 +258,9 @@ export class Mailbox {
 
   /** The receiver was never started (its parent ended first): the sender takes the message back. */
   async #returnToSender(runId: string, attempt: number): Promise<void> {
+    const { store, ownership } = this.#deps;
+    const lease = ownership.leaseOf(runId);
+    if (store.leases !== undefined) return this.#discardAll(runId, { leases: store.leases, lease, attempt });
     for (const message of this.#waiting.get(runId) ?? []) {
       const sender = senderOf(message);
       if (sender === undefined) continue;
@@ -183,6 +271,23 @@ export class Mailbox {
       } catch (error) {
         this.#failed(runId, attempt, { what: `A message for run ${runId}, which does not exist, could not be taken back.`, error });
       }
+    }
+  }
+
+  /** The sender may be another node's: the messages go by themselves. */
+  async #discardAll(
+    runId: string,
+    given: { readonly leases: Leases; readonly lease: ShardLease | undefined; readonly attempt: number },
+  ): Promise<void> {
+    const { leases, lease, attempt } = given;
+    if (lease?.epoch === undefined) return;
+    const drop = (this.#waiting.get(runId) ?? []).map(({ position }) => position);
+    try {
+      const under = { shard: lease.shard, epoch: lease.epoch };
+      if ((await leases.exchange({ send: [], drop, under })) === undefined) return;
+      for (const position of drop) this.taken(position);
+    } catch (error) {
+      this.#failed(runId, attempt, { what: `Messages for run ${runId}, which does not exist, could not be dropped.`, error });
     }
   }
 }

@@ -20,6 +20,8 @@ export interface PoisonDeps {
   readonly quarantineUnread: (runId: string, reason: string) => Promise<void>;
   /** Whether a timer of the run has come due and will fire at once. */
   readonly isDue: (run: LoadedRun) => boolean;
+  /** Where nodes share the store: the shards of this one, and whether the run belongs to them. */
+  readonly shards: () => ReadonlySet<number> | undefined;
 }
 
 /** The records of a run as texts, and what they were read with. */
@@ -55,13 +57,31 @@ export class PoisonWatch {
     return this.#isOn;
   }
 
-  /** `runIds`: what was under way when the process died, or has come due since. */
-  async start(runIds: readonly string[]): Promise<void> {
+  /**
+   * `runIds`: what was under way when a process died, or has come due since. `isOurs`: of which runs this process is to look after suspicions that
+   * are older; of all without it.
+   */
+  async start(runIds: readonly string[], isOurs: (runId: string) => boolean = () => true): Promise<void> {
     const suspects = await this.#deps.store.readSuspects();
     this.#crashes = new Map(suspects.map((one) => [one.runId, one.crashes]));
     for (const runId of runIds) this.#unproven.add(runId);
-    for (const { runId } of suspects) this.#unproven.add(runId.slice(0, runId.lastIndexOf(MARK_SEPARATOR)));
+    for (const { runId: mark } of suspects) {
+      const runId = runOfMark(mark);
+      if (isOurs(runId)) this.#unproven.add(runId);
+    }
     this.#isOn = this.#unproven.size > 0;
+  }
+
+  /** Runs that another process looks after from now on. */
+  forget(isGone: (runId: string) => boolean): void {
+    for (const runId of this.#unproven) if (isGone(runId)) this.#unproven.delete(runId);
+    this.#isOn &&= this.#unproven.size > 0;
+  }
+
+  /** Whether a run that fits is still to be watched. */
+  watches(isMeant: (runId: string) => boolean): boolean {
+    for (const runId of this.#unproven) if (isMeant(runId)) return true;
+    return false;
   }
 
   /** Resolves when every marked step asked for so far has been carried out. */
@@ -123,7 +143,9 @@ export class PoisonWatch {
     this.#unproven.delete(runId);
     if (!this.#isOn || this.#unproven.size > 0) return;
     this.#isOn = false;
-    this.#deps.store.clearSuspects().catch((error: unknown) => this.#deps.env.report("The suspects could not be cleared.", error));
+    this.#deps.store
+      .clearSuspects(this.#deps.shards())
+      .catch((error: unknown) => this.#deps.env.report("The suspects could not be cleared.", error));
   }
 
   /** One after the other; the mark is written before the step and withdrawn in the same turn of the event loop. */
@@ -147,6 +169,10 @@ export class PoisonWatch {
       done();
     }
   }
+}
+
+function runOfMark(mark: string): string {
+  return mark.slice(0, mark.lastIndexOf(MARK_SEPARATOR));
 }
 
 function markOf(runId: string, progress: number, step: Step): string {

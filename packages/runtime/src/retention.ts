@@ -34,6 +34,8 @@ export interface RetentionDeps {
   /** How long finished runs and their logs stay when their document says nothing. */
   readonly runsKeptMs: number;
   readonly logsKeptMs: number;
+  /** Whether it is this process that deletes by itself: one of several is enough. */
+  readonly isMine: () => boolean;
   /** Whether the run is in memory: somebody looks at it right now. */
   readonly isLoaded: (runId: string) => boolean;
 }
@@ -102,6 +104,7 @@ export class Retention {
   }
 
   async #byItself(): Promise<void> {
+    if (!this.#deps.isMine()) return;
     await this.#prune({ dryRun: false }, SPACE_KEPT_BYTES, this.#deps.clock.ageMs());
     await this.#pruneLogs();
   }

@@ -31,6 +31,7 @@ export function toRunCommit(run: LoadedRun, snapshotAfterRecords?: number): RunC
   run.pending = new PendingCommit();
   return {
     runId: run.runId,
+    epoch: run.lease.epoch,
     expectedSeq: run.seq,
     records,
     row,

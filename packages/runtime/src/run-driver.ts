@@ -22,6 +22,7 @@ import type { Env } from "./env.ts";
 import type { CommitListener, GroupCommit } from "./group-commit.ts";
 import type { LoadedRun, PendingCommit } from "./loaded-run.ts";
 import type { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
+import type { DriverMode } from "./ownership.ts";
 
 /** Ending what a dead process left running must not hold a run up for ever; after this its outcome is unknown all the same. */
 const QUIESCE_TIMEOUT_MS = 30_000;
@@ -57,9 +58,6 @@ export interface DriverDeps {
   readonly metrics: RuntimeMetrics;
 }
 
-/** How much is still begun: everything, only what must not be left open (see `stop`), or nothing. */
-export type DriverMode = "open" | "closing" | "closed";
-
 /** Feeds facts to the engine and carries out what it asks for: transactional commands with the records, the others after their commit. */
 export class RunDriver implements CommitListener {
   readonly #deps: DriverDeps;
@@ -75,6 +73,11 @@ export class RunDriver implements CommitListener {
   connect(commits: GroupCommit, dispatcher: Dispatcher): void {
     this.#commits = commits;
     this.#dispatcher = dispatcher;
+  }
+
+  /** What may be begun for the run: the process's own mode, or less where its shard is about to go to another node. */
+  modeOf(run: LoadedRun): DriverMode {
+    return this.mode === "open" ? run.lease.mode : this.mode;
   }
 
   /** Event time for the run's next record. */
@@ -139,7 +142,7 @@ export class RunDriver implements CommitListener {
     const abandoned: ReturnType<typeof lostAttempts>[number][] = [];
     for (const lost of lostAttempts(run.state, run.context)) {
       const handle = this.dispatcher.adopt(run, lost);
-      const unsent = handle === undefined && this.mode !== "closed" ? this.dispatcher.takeUnsent(run.runId, lost) : undefined;
+      const unsent = handle === undefined && this.modeOf(run) !== "closed" ? this.dispatcher.takeUnsent(run.runId, lost) : undefined;
       if (handle !== undefined) adopted.push(handle);
       else if (unsent !== undefined) this.#carryOut(run, unsent);
       else abandoned.push(lost);
@@ -186,8 +189,10 @@ export class RunDriver implements CommitListener {
 
   lost(run: LoadedRun, pendings: readonly PendingCommit[], error: unknown): void {
     run.isLost = true;
+    // Where another node may have taken over, nobody here knows what became of an intent.
+    const isOver = run.lease.mode === "closed";
     const starts = pendings.flatMap((pending) => pending.after).filter((command) => command.type === "start-attempt");
-    this.dispatcher.keepUnsent(run.runId, starts);
+    if (!isOver) this.dispatcher.keepUnsent(run.runId, starts);
     for (const pending of pendings) for (const watcher of pending.watchers ?? []) watcher();
     this.#deps.ports.lost(run, pendings, error);
   }
@@ -236,11 +241,11 @@ export class RunDriver implements CommitListener {
     switch (command.type) {
       case "start-attempt":
         // A run that may be poison takes no step ahead of what is stored: each step that succeeds then counts as progress.
-        if (command.effect === "read" && this.mode === "open" && !run.isUnproven) this.dispatcher.start(run, command);
+        if (command.effect === "read" && this.modeOf(run) === "open" && !run.isUnproven) this.dispatcher.start(run, command);
         else pending.after.push(command);
         return;
       case "look-up":
-        if (this.mode === "open") this.dispatcher.start(run, command);
+        if (this.modeOf(run) === "open") this.dispatcher.start(run, command);
         return;
       case "set-timer":
         return this.#setTimer(run, command.timer, command.dueAtMs);
@@ -301,7 +306,7 @@ export class RunDriver implements CommitListener {
       case "abort-attempt":
         return this.dispatcher.abort(run, command);
       case "subscribe":
-        if (this.mode === "open") this.#deps.ports.readBacklog(run, command, false);
+        if (this.modeOf(run) === "open") this.#deps.ports.readBacklog(run, command, false);
         return;
       default:
         return;
@@ -310,7 +315,8 @@ export class RunDriver implements CommitListener {
 
   /** While closing, only an attempt that nobody could tell from an interrupted one later is begun: its intent is stored already. */
   #send(run: LoadedRun, command: StartAttempt): void {
-    const isBegun = this.mode === "open" || (this.mode === "closing" && command.effect === "unsafe");
+    const mode = this.modeOf(run);
+    const isBegun = mode === "open" || (mode === "closing" && command.effect === "unsafe");
     if (isBegun && !run.isDropped) this.dispatcher.start(run, command);
   }
 
@@ -318,7 +324,7 @@ export class RunDriver implements CommitListener {
     switch (command.type) {
       case "start-attempt":
       case "look-up":
-        if (this.mode === "open") this.dispatcher.start(run, command);
+        if (this.modeOf(run) === "open") this.dispatcher.start(run, command);
         return;
       case "set-timer":
         return this.#setTimer(run, command.timer, command.dueAtMs);
@@ -327,7 +333,7 @@ export class RunDriver implements CommitListener {
         this.commits.add(run);
         return;
       case "subscribe":
-        if (this.mode === "open") this.#deps.ports.readBacklog(run, command, true);
+        if (this.modeOf(run) === "open") this.#deps.ports.readBacklog(run, command, true);
         return;
       case "abort-attempt":
         return this.#carryOut(run, command);
@@ -342,7 +348,7 @@ export class RunDriver implements CommitListener {
     this.#clearTimer(run, timer);
     const fire = (): void => {
       run.timers.delete(timer);
-      if (run.isDropped || this.mode === "closed") return;
+      if (run.isDropped || this.modeOf(run) === "closed") return;
       const feed = (): void => {
         this.feed(run, { type: "timer-fired", at: Math.max(this.timeFor(run), dueAtMs), timer });
       };
@@ -404,7 +410,7 @@ export class RunDriver implements CommitListener {
     run.holds += 1;
     void quiesce.then(() => {
       run.holds -= 1;
-      if (!run.isDropped && this.mode !== "closed") feed();
+      if (!run.isDropped && this.modeOf(run) !== "closed") feed();
     });
   }
 }

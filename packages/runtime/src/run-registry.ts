@@ -4,6 +4,7 @@ import type { RunHistory, RunRow, RunRowChange, Store } from "@tutti/store";
 import type { Clock, TimerQueue } from "./clock.ts";
 import { LoadedRun } from "./loaded-run.ts";
 import { isRowStale } from "./run-commit.ts";
+import { drivenElsewhere, isElsewhere, type Ownership, type ShardLease } from "./ownership.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
 import type { LoadedProgram, ProgramCache } from "./program-cache.ts";
 import type { RunDriver } from "./run-driver.ts";
@@ -22,6 +23,7 @@ export interface RegistryDeps {
   readonly programs: ProgramCache;
   readonly driver: RunDriver;
   readonly poison: PoisonWatch;
+  readonly ownership: Ownership;
   readonly wakeUps: WakeUps;
   /** Nothing is under way for the run any more; who waits for that has heard of the last commit before it was so. */
   readonly quiet: () => void;
@@ -53,13 +55,21 @@ export class RunRegistry {
   /**
    * The run in memory, loaded when it is not; it goes on with what was outstanding.
    *
-   * @throws AppError `run-not-found`, `store-damaged`, `history-mismatch`, `operation-not-possible` for a quarantined run unless an operator
+   * @throws AppError `run-elsewhere`, `run-not-found`, `store-damaged`, `history-mismatch`, `operation-not-possible` for a quarantined run unless an operator
    * asks, or whatever the store fails with.
    */
   async use(runId: string, isOperator = false): Promise<LoadedRun> {
     for (;;) {
       const run = this.#runs.get(runId);
-      if (run === undefined) return this.#loadOnce(runId, isOperator);
+      if (run === undefined) {
+        try {
+          return await this.#loadOnce(runId, isOperator);
+        } catch (error) {
+          // It was being loaded under a lease that is over, and is ours again meanwhile.
+          if (isElsewhere(error) && this.#deps.ownership.leaseOf(runId) !== undefined) continue;
+          throw error;
+        }
+      }
       if (!run.isDropped) {
         this.#idle.delete(runId);
         return run;
@@ -79,6 +89,18 @@ export class RunRegistry {
     if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
     if (this.#idle.get(run.runId) === run) this.#idle.delete(run.runId);
     this.#deps.driver.release(run);
+  }
+
+  /** The runs of these shards that are in memory; a copy. */
+  ofLeases(leases: readonly ShardLease[]): readonly LoadedRun[] {
+    return [...this.#runs.values()].filter(({ lease }) => leases.includes(lease));
+  }
+
+  /** Shards of which something is under way. */
+  busyShards(): ReadonlySet<number> {
+    const busy = new Set<number>();
+    for (const run of this.#runs.values()) if (!run.isQuiet) busy.add(run.lease.shard);
+    return busy;
   }
 
   removeAll(): void {
@@ -147,7 +169,9 @@ export class RunRegistry {
   }
 
   async #load(runId: string, isOperator: boolean): Promise<LoadedRun> {
-    const { store, programs, poison } = this.#deps;
+    const { store, programs, poison, ownership } = this.#deps;
+    const lease = ownership.leaseOf(runId);
+    if (lease === undefined) throw drivenElsewhere(runId);
     let history = await store.loadRecords(runId, { withSnapshot: true });
     const { row } = history;
     if (row.status === "quarantined" && !isOperator) {
@@ -160,13 +184,20 @@ export class RunRegistry {
       history = await store.loadRecords(runId, { withSnapshot: false });
     const program = await programs.ofDigest(row.digest, runId);
     const progress = poison.isUnproven(runId) ? progressOf(history) : 0;
-    return poison.firstLoad({ runId, progress, build: (reason) => this.#build(history, program, reason) });
+    return poison.firstLoad({ runId, progress, build: (reason) => this.#build(history, { lease, program }, reason) });
   }
 
   /** Rebuilds the run from its history and lets it go on, in one go. */
-  #build(history: RunHistory, { context, definition }: LoadedProgram, quarantineReason: string | undefined): LoadedRun {
+  #build(
+    history: RunHistory,
+    { lease, program }: { readonly lease: ShardLease; readonly program: LoadedProgram },
+    quarantineReason: string | undefined,
+  ): LoadedRun {
     const { driver } = this.#deps;
     const { row } = history;
+    const { context, definition } = program;
+    // What was read may be behind what another node has written since.
+    if (lease.mode === "closed") throw drivenElsewhere(row.runId);
     if (driver.mode === "closed") throw new AppError("stopping", "The process is stopping.");
     // Bodies are what this engine or an earlier one wrote; `replay` checks that they fit.
     const records = history.records.map((record) => JSON.parse(record.body) as RunRecord);
@@ -174,6 +205,7 @@ export class RunRegistry {
     const state = replay(records, context, from);
     const run = new LoadedRun({
       state,
+      lease,
       tenant: row.tenant,
       context,
       baseDirectory: definition.baseDirectory,

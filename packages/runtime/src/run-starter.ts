@@ -3,6 +3,8 @@ import { AppError, DEFAULT_TENANT, type Json, type TaskError, taskError } from "
 import type { RunRowChange } from "@tutti/store";
 import type { Env } from "./env.ts";
 import { LoadedRun } from "./loaded-run.ts";
+import { drivenElsewhere, type Ownership } from "./ownership.ts";
+import type { PassedOnStart } from "./node-mail.ts";
 import type { LoadedProgram, ProgramCache } from "./program-cache.ts";
 import type { RunDriver } from "./run-driver.ts";
 import type { RunRegistry } from "./run-registry.ts";
@@ -41,8 +43,11 @@ export interface RunStarterDeps {
   readonly programs: ProgramCache;
   readonly driver: RunDriver;
   readonly registry: RunRegistry;
+  readonly ownership: Ownership;
   /** Whether the run is stored. */
   readonly exists: (runId: string) => Promise<boolean>;
+  /** Tells a parent that another node drives. */
+  readonly refuseElsewhere: (order: ChildOrder, error: TaskError) => Promise<void>;
   /** Takes the run into this process's hands. */
   readonly adoptRun: (runId: string) => void;
 }
@@ -58,7 +63,12 @@ export class RunStarter {
 
   /** Resolves when the run is stored. Rejects when it is not, or when that is not known; then the store knows. */
   create(given: NewRun): Promise<void> {
-    const { driver, registry } = this.#deps;
+    const { driver, registry, ownership } = this.#deps;
+    const lease = ownership.leaseOf(given.runId);
+    if (lease === undefined) return Promise.reject(drivenElsewhere(given.runId));
+    // The same start, asked of this node and of another at once.
+    if (registry.peek(given.runId) !== undefined)
+      return Promise.reject(new AppError("commit-outcome-unknown", `The run ${given.runId} is being started by somebody else.`));
     const { definition, context } = given.program;
     const at = this.#deps.nowMs();
     const started: RunStarted = {
@@ -77,6 +87,7 @@ export class RunStarter {
     const { state, records, commands } = createRun(started, context);
     const run = new LoadedRun({
       state,
+      lease,
       tenant: DEFAULT_TENANT,
       context,
       baseDirectory: definition.baseDirectory,
@@ -94,6 +105,17 @@ export class RunStarter {
       registry.add(run);
       driver.absorb(run, { records, commands });
     });
+  }
+
+  /** Starts what another node was asked to start, once: the run's row decides. */
+  async startAsked(asked: { readonly runId: string; readonly start: PassedOnStart; readonly position: number }): Promise<void> {
+    const { runId, start, position } = asked;
+    if (await this.#deps.exists(runId)) return;
+    const { workflow, input, labels, actor, replayOf } = start;
+    const program = await this.#deps.programs.get(workflow.namespace, workflow.name, workflow.version);
+    const more = replayOf === undefined ? {} : { replayOf };
+    if (await this.#deps.exists(runId)) return;
+    await this.create({ runId, program, input, labels, actor, take: position, ...more });
   }
 
   /**
@@ -116,6 +138,7 @@ export class RunStarter {
         if (refusal !== undefined) await this.#refuse(order, refusal);
         return;
       } catch (error) {
+        if (this.#deps.ownership.leaseOf(order.runId) === undefined) return;
         env.report(`Starting the child ${order.runId} of run ${order.fromRunId} failed; it is tried again.`, error);
         await new Promise<void>((resolve) => void env.setTimer(CHILD_RETRY_MS, resolve));
       }
@@ -152,7 +175,8 @@ export class RunStarter {
   }
 
   async #refuse(order: ChildOrder, error: TaskError): Promise<void> {
-    const { driver, registry } = this.#deps;
+    const { driver, registry, ownership } = this.#deps;
+    if (ownership.leaseOf(order.fromRunId) === undefined) return this.#deps.refuseElsewhere(order, error);
     const parent = await registry.use(order.fromRunId);
     driver.feed(parent, {
       type: "child-ended",

@@ -37,6 +37,13 @@ export class RunChanges {
     ring(this.#any);
   }
 
+  /** Runs of other nodes may have moved. */
+  announceElsewhere(isHere: (runId: string) => boolean): void {
+    for (const [runId, listeners] of this.#records) if (!isHere(runId)) ring(listeners);
+    for (const [runId, listeners] of this.#rows) if (!isHere(runId)) for (const listener of listeners) listener(undefined);
+    ring(this.#any);
+  }
+
   /** Nothing is under way for some run any more. */
   announceRest(): void {
     ring(this.#any);

@@ -22,6 +22,8 @@ export interface WorldOptions {
   readonly secrets?: Readonly<Record<string, Json>>;
   readonly references?: ReferenceReader;
   readonly retention?: RuntimeDeps["retention"];
+  /** Another node on the same disk: `of` is the world it shares with. Both have a node id then. */
+  readonly node?: { readonly id: string; readonly of?: World };
   /** Asked at every crash point of the process that lives now; true is kill -9. */
   readonly crashAt?: (name: CrashPointName, detail: Readonly<Record<string, Json>>) => boolean;
 }
@@ -31,8 +33,8 @@ export interface WorldOptions {
  * what the process would have written to its own log.
  */
 export class World {
-  readonly clock = new VirtualClock();
-  readonly disk = new MemoryDisk();
+  readonly clock: VirtualClock;
+  readonly disk: MemoryDisk;
   readonly bank: Bank;
   readonly reports: string[] = [];
   readonly logLines: LogLine[] = [];
@@ -40,12 +42,19 @@ export class World {
   #process: { isAlive: boolean } = { isAlive: false };
   #runtime: Runtime | undefined;
   #ids = 0;
+  #lives = 0;
+  #store: Store | undefined;
   #activity = 0;
   readonly #logged = new EventTarget();
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
-    this.bank = createBank({ nowMs: () => this.clock.wallClockMs(), sleep: (ms, signal) => this.clock.sleep(ms, signal), ...options.bank });
+    const other = options.node?.of;
+    this.clock = other?.clock ?? new VirtualClock();
+    this.disk = other?.disk ?? new MemoryDisk();
+    this.bank =
+      other?.bank ??
+      createBank({ nowMs: () => this.clock.wallClockMs(), sleep: (ms, signal) => this.clock.sleep(ms, signal), ...options.bank });
   }
 
   get runtime(): Runtime {
@@ -61,7 +70,11 @@ export class World {
   async start(): Promise<Runtime> {
     const process = { isAlive: true };
     this.#process = process;
-    const memory = createMemoryStore(this.disk);
+    const { node } = this.options;
+    this.#lives += 1;
+    const nowMs = (): number => this.clock.monotonicMs();
+    const memory = createMemoryStore(this.disk, node === undefined ? undefined : { nodeId: `node_${node.id}${this.#lives}`, nowMs });
+    this.#store = memory;
     const store: Store = this.options.faults === undefined ? memory : createFaultyStore(memory, this.options.faults);
     const runtime = createRuntime({
       store,
@@ -81,6 +94,8 @@ export class World {
   /** kill -9: nothing that the process had in memory happens any more. */
   kill(): void {
     this.#process.isAlive = false;
+    // What hints of other nodes still set off in the dead process finds no store.
+    if (this.options.node !== undefined) void this.#store?.stop();
     this.disk.crash();
   }
 
@@ -183,7 +198,7 @@ export class World {
         this.#activity += 1;
         defer(() => process.isAlive && callback());
       },
-      randomId: () => (this.#ids += 1).toString(36).padStart(16, "0"),
+      randomId: () => (this.#ids += 1).toString(36).padStart(16, this.options.node?.id ?? "0"),
       secret: async (name) => this.options.secrets?.[name],
       allSecrets: async () => Object.values(this.options.secrets ?? {}),
       logs: {

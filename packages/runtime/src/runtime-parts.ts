@@ -1,5 +1,6 @@
 import { summarize } from "@tutti/engine";
-import { AppError } from "@tutti/model";
+import { AppError, type Json } from "@tutti/model";
+import { shardOf } from "@tutti/store";
 import type { AttemptHandle } from "./attempt-handle.ts";
 import { Clock, TimerQueue } from "./clock.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -9,6 +10,8 @@ import { GroupCommit } from "./group-commit.ts";
 import type { LoadedRun, PendingCommit } from "./loaded-run.ts";
 import { Mailbox } from "./mailbox.ts";
 import { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
+import { NodeMail } from "./node-mail.ts";
+import { isElsewhere, type Ownership, SoleOwnership } from "./ownership.ts";
 import { PoisonWatch } from "./poison-watch.ts";
 import { ProgramCache } from "./program-cache.ts";
 import type { Redactor } from "./redactor.ts";
@@ -20,10 +23,13 @@ import { RunRegistry } from "./run-registry.ts";
 import { RunStarter } from "./run-starter.ts";
 import { RunChanges } from "./run-watching.ts";
 import type { RuntimeDeps } from "./runtime-service.ts";
+import type { Scheduler } from "./scheduler.ts";
 import { SecretBook } from "./secrets.ts";
 import { isPermanent, pauseAfter } from "./store-trouble.ts";
+import { SharedOwnership } from "./shared-ownership.ts";
 import { WakeUps } from "./wake-ups.ts";
 import type { StoredRun } from "./runtime.ts";
+import { TakingOver } from "./taking-over.ts";
 
 /** A run whose facts the engine can't take this often in a row is set aside instead of being loaded for ever. */
 const BREAKS_MAX = 3;
@@ -41,6 +47,9 @@ export interface RuntimeParts {
   readonly commits: GroupCommit;
   readonly dispatcher: Dispatcher;
   readonly registry: RunRegistry;
+  readonly ownership: Ownership;
+  /** What is there only where nodes share the store. */
+  readonly shared: { readonly ownership: SharedOwnership; readonly mail: NodeMail; readonly takingOver: TakingOver } | undefined;
   readonly starter: RunStarter;
   readonly mailbox: Mailbox;
   readonly events: EventsIn;
@@ -54,8 +63,8 @@ export interface RuntimeParts {
   readonly takeUp: (runId: string) => Promise<void>;
 }
 
-export function assemble(deps: RuntimeDeps, redactor: Redactor): RuntimeParts {
-  return new Assembly(deps, redactor);
+export function assemble(deps: RuntimeDeps, redactor: Redactor, scheduler: () => Scheduler | undefined): RuntimeParts {
+  return new Assembly(deps, redactor, scheduler);
 }
 
 /** Wires the parts and answers for what falls between them: lost runs, broken runs, log lines that wait for a commit. */
@@ -71,6 +80,8 @@ class Assembly implements RuntimeParts {
   readonly commits: GroupCommit;
   readonly dispatcher: Dispatcher;
   readonly registry: RunRegistry;
+  readonly ownership: Ownership;
+  readonly shared: RuntimeParts["shared"];
   readonly starter: RunStarter;
   readonly mailbox: Mailbox;
   readonly events: EventsIn;
@@ -82,9 +93,13 @@ class Assembly implements RuntimeParts {
   /** How often in a row a run's facts could not be taken. */
   readonly #breaks = new Map<string, number>();
 
-  constructor(deps: RuntimeDeps, redactor: Redactor) {
+  constructor(deps: RuntimeDeps, redactor: Redactor, scheduler: () => Scheduler | undefined) {
     this.#deps = deps;
     const { store, env } = deps;
+    this.shared = this.#share(scheduler);
+    const ownership: Ownership = this.shared?.ownership ?? new SoleOwnership();
+    this.ownership = ownership;
+    const nodes = this.shared?.mail;
     this.clock = new Clock(env);
     const metrics = deps.metrics ?? new RuntimeMetrics();
     this.metrics = metrics;
@@ -129,16 +144,18 @@ class Assembly implements RuntimeParts {
       secrets: new SecretBook(env, redactor),
       redactor,
       traceparent: deps.traceparent,
+      maySend: (lease) => ownership.maySend(lease),
       appendLog: (handle, stream, text) => this.#appendLog(handle, stream, text),
       ended: (handle) => this.driver.ended(handle),
     });
     this.driver.connect(this.commits, this.dispatcher);
-    this.wakeUps = new WakeUps({ store, env, clock, timers, wake: (runId) => this.registry.use(runId) });
+    this.wakeUps = new WakeUps({ store, env, clock, timers, ownership, wake: (runId) => this.registry.use(runId) });
     this.poison = new PoisonWatch({
       store,
       env,
       quarantineUnread: (runId, reason) => this.#quarantineUnread(runId, reason),
       isDue: (run) => (summarize(run.state).wakeAtMs ?? Number.POSITIVE_INFINITY) <= clock.nowMs(),
+      shards: () => ownership.shards(),
     });
     const { driver, programs, poison, wakeUps } = this;
     this.registry = new RunRegistry({
@@ -148,14 +165,33 @@ class Assembly implements RuntimeParts {
       programs,
       driver,
       poison,
+      ownership,
       wakeUps,
       quiet: () => this.changes.announceRest(),
     });
     const { registry } = this;
     const exists = async (runId: string): Promise<boolean> =>
       registry.peek(runId) !== undefined || (await store.loadRun(runId)) !== undefined;
-    this.starter = new RunStarter({ env, nowMs: () => clock.nowMs(), programs, driver, registry, exists, adoptRun });
-    this.mailbox = new Mailbox({ store, env, driver, registry, starter: this.starter, isDriven, adoptRun });
+    this.starter = new RunStarter({
+      env,
+      nowMs: () => clock.nowMs(),
+      programs,
+      driver,
+      registry,
+      ownership,
+      exists,
+      refuseElsewhere: async (order, error) => {
+        const lease = ownership.leaseOf(order.runId);
+        if (store.leases === undefined || lease?.epoch === undefined) return;
+        const body = { type: "child-ended", task: order.task, runId: order.runId, outcome: { kind: "refused", error } };
+        const under = { shard: lease.shard, epoch: lease.epoch };
+        // An error of a task is plain data.
+        const send = [{ to: order.fromRunId, body: body as unknown as Json }];
+        if ((await store.leases.exchange({ send, drop: [order.position], under })) !== undefined) this.mailbox.taken(order.position);
+      },
+      adoptRun,
+    });
+    this.mailbox = new Mailbox({ store, env, driver, ownership, nodes, registry, starter: this.starter, isDriven, adoptRun });
     this.retention = new Retention({
       store,
       env,
@@ -164,9 +200,28 @@ class Assembly implements RuntimeParts {
       programs,
       runsKeptMs: deps.retention?.runsMs ?? RUNS_KEPT_MS,
       logsKeptMs: deps.retention?.logsMs ?? LOGS_KEPT_MS,
+      isMine: () => ownership.leaseOf("retention") !== undefined,
       isLoaded: (runId) => registry.peek(runId) !== undefined,
     });
-    this.events = new EventsIn({ metrics, store, env, clock, timers, driver, registry, isDriven, drivesAll });
+    this.events = new EventsIn({ metrics, store, env, clock, timers, driver, registry, ownership, isDriven, drivesAll });
+  }
+
+  #share(scheduler: () => Scheduler | undefined): RuntimeParts["shared"] {
+    const { store, env } = this.#deps;
+    const { leases } = store;
+    if (leases === undefined) return undefined;
+    const takingOver = new TakingOver({ parts: () => this, scheduler, store, env });
+    const ownership = new SharedOwnership({
+      leases,
+      env,
+      prepare: (claimed) => takingOver.prepare(claimed),
+      opened: (opened) => takingOver.opened(opened),
+      lost: (lost) => takingOver.lost(lost),
+      news: (what) => takingOver.news(what),
+      busyShards: () => this.registry.busyShards(),
+      leavesSuspects: (shard) => this.poison.watches((runId) => shardOf(runId) === shard),
+    });
+    return { ownership, mail: new NodeMail(leases, env), takingOver };
   }
 
   readonly isBusy = (runId: string): boolean => {
@@ -183,7 +238,7 @@ class Assembly implements RuntimeParts {
       if (this.mailbox.concerns(runId)) await this.mailbox.deliverTo(runId);
       else await this.registry.use(runId);
     } catch (error) {
-      if (this.driver.mode !== "open") return;
+      if (this.driver.mode !== "open" || isElsewhere(error)) return;
       const isOver = isPermanent(error);
       if (isOver || attempt === 0)
         env.report(`The run ${runId} can't be loaded${isOver ? "" : " now; it is tried again"}. Everything else goes on.`, error);
@@ -223,8 +278,11 @@ class Assembly implements RuntimeParts {
   async #recover(run: LoadedRun, pendings: readonly PendingCommit[], error: unknown): Promise<void> {
     const { runId } = run;
     this.registry.remove(run);
+    const isFenced = error instanceof AppError && error.details["verdict"] === "fenced";
+    if (isFenced) this.ownership.fenced(run.lease);
     const acknowledgements = pendings.flatMap((pending) => pending.acknowledgements ?? []);
     const isRefused = error instanceof AppError && error.code === "store-full";
+    if (!isRefused) this.mailbox.doubt(run);
     for (let attempt = 0; ; attempt += 1) {
       try {
         if (!(run.isRowStored || (await this.#deps.store.loadRun(runId)) !== undefined)) {
@@ -241,12 +299,12 @@ class Assembly implements RuntimeParts {
           await this.mailbox.refresh();
           this.events.accepted();
         }
-        if (this.driver.mode !== "closed") await this.registry.use(runId);
+        if (this.driver.mode !== "closed" && this.ownership.leaseOf(runId) !== undefined) await this.registry.use(runId);
         this.changes.announce(runId, true);
         return;
       } catch (failure) {
         if (this.driver.mode !== "open" || isPermanent(failure)) {
-          this.#deps.env.report(`The run ${runId} can't be loaded again.`, failure);
+          if (!isElsewhere(failure)) this.#deps.env.report(`The run ${runId} can't be loaded again.`, failure);
           for (const one of acknowledgements) one.reject(error);
           // Who waits for it learns the reason from the store.
           this.changes.announce(runId, true);
@@ -273,13 +331,15 @@ class Assembly implements RuntimeParts {
 
   async #quarantineUnread(runId: string, reason: string): Promise<void> {
     const row = await this.#deps.store.loadRun(runId);
-    if (row === undefined) return;
+    const lease = this.ownership.leaseOf(runId);
+    if (row === undefined || lease === undefined) return;
     const { seq, startPosition: _, runId: __, ...rest } = row;
     const none: readonly never[] = [];
     await this.#deps.store.commit({
       runs: [
         {
           runId,
+          epoch: lease.epoch,
           expectedSeq: seq,
           records: none,
           row: { ...rest, status: "quarantined", isOutstanding: false, wakeAtMs: undefined, reason, updatedAtMs: this.clock.nowMs() },

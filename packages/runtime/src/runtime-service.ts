@@ -10,6 +10,7 @@ import { LifecycleReader } from "./lifecycle-reader.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { RuntimeGauges, RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import { withMaskedReports } from "./masked-reports.ts";
+import { ANSWER_WITHIN_MS, type NodeMail } from "./node-mail.ts";
 import { toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
 import { Redactor } from "./redactor.ts";
@@ -49,6 +50,11 @@ const RUN_IDS_SHOWN_MAX = 5;
 const CHILDREN_MAX = 1000;
 const RECORDS_MAX = 10_000;
 const STATUS_PAGE = 1000;
+/** A node with a single shard finds an id in it with near certainty. */
+const IDS_DRAWN_MAX = 1000;
+/** Between two looks for a run that another node was asked to start: longer each time. */
+const LOOK_FOR_START_MS = 20;
+const LOOK_FOR_START_MAX_MS = 2000;
 
 export interface RuntimeDeps {
   readonly store: Store;
@@ -100,7 +106,7 @@ class RuntimeService implements Runtime {
     await store.start();
     // What an earlier life sent to others may come back before this one has used the secret.
     for (const secret of (await this.#deps.env.allSecrets?.()) ?? []) this.#redactor.register(secret);
-    const parts = assemble(this.#deps, this.#redactor);
+    const parts = assemble(this.#deps, this.#redactor, () => this.#scheduler);
     this.#parts = parts;
     this.#phase = "started";
     const scheduler = this.#makeScheduler(parts);
@@ -108,7 +114,7 @@ class RuntimeService implements Runtime {
     parts.events.onAccepted(() => scheduler.eventsAccepted());
     await parts.mailbox.start();
     // After an unclean stop they are also suspects, whoever drives them later.
-    const runnable = drive === "all" || !store.stoppedCleanly ? await this.#runnable() : [];
+    const runnable = parts.shared === undefined && (drive === "all" || !store.stoppedCleanly) ? await this.#runnable() : [];
     if (!store.stoppedCleanly) {
       // What has come due will be woken in a moment; who is beyond the page is watched when a next crash has moved it up.
       const due = await store.listDue(parts.clock.nowMs(), RUNNABLE_PAGE);
@@ -120,6 +126,7 @@ class RuntimeService implements Runtime {
     await parts.wakeUps.start();
     await parts.retention.start();
     await scheduler.start();
+    await parts.shared?.ownership.start();
   }
 
   async stop(): Promise<void> {
@@ -171,8 +178,8 @@ class RuntimeService implements Runtime {
     };
     if (request.startKey !== undefined)
       return this.#startOnce(runIdOfKey(request.startKey, this.#deps.installationId ?? ""), request, given);
-    const runId = `run_${this.#deps.env.randomId()}`;
-    await parts.starter.create({ runId, ...given });
+    const runId = this.#newRunId(parts);
+    await this.#begin({ runId, ...given });
     this.#acknowledge("run", runId);
     return { runId, created: true };
   }
@@ -182,14 +189,16 @@ class RuntimeService implements Runtime {
     const { runId } = request;
     const row = await parts.history.row(runId);
     const needsRecords = !["pause", "cancel", "kill"].includes(request.action.kind);
+    const isHere = (): boolean => parts.shared === undefined || parts.ownership.leaseOf(runId)?.mode === "open";
     parts.driven.add(runId);
-    const run = await parts.registry.use(runId, true);
-    await run.stored();
+    if (isHere()) await (await parts.registry.use(runId, true)).stored();
     const records = needsRecords ? await parts.history.records(runId) : [];
     const action = toOperatorAction(request.action, records, await parts.history.context(row));
     checkAction(request.action);
+    const word = { actor: request.actor, reason: request.reason, action };
     // The run may have been loaded again while its records were read.
-    await this.#commitOperation(await parts.registry.use(runId, true), { actor: request.actor, reason: request.reason, action });
+    if (isHere()) await this.#commitOperation(await parts.registry.use(runId, true), word);
+    else await parts.shared?.mail.operate(runId, word);
     await this.#driveChildren(runId);
     this.#acknowledge("operation", runId);
     return parts.history.view(runId);
@@ -199,6 +208,8 @@ class RuntimeService implements Runtime {
     const parts = this.#writable();
     const row = await parts.history.row(runId);
     if (row.status === "quarantined") return;
+    // Where nodes share the store somebody drives it anyway.
+    if (parts.shared !== undefined) return;
     parts.driven.add(runId);
     await parts.registry.use(runId);
     await this.#driveChildren(runId);
@@ -388,7 +399,7 @@ class RuntimeService implements Runtime {
     return { loadedRuns: registry.size, attemptsInFlight: dispatcher.inFlight, runsToCommit: commits.waiting, timers: timers.size };
   }
 
-  #makeScheduler({ clock, timers, programs, changes, metrics }: RuntimeParts): Scheduler {
+  #makeScheduler({ clock, timers, programs, changes, ownership, metrics }: RuntimeParts): Scheduler {
     const { store, env, installationId = "" } = this.#deps;
     return new Scheduler({
       store,
@@ -398,6 +409,7 @@ class RuntimeService implements Runtime {
       programs,
       changes,
       metrics,
+      isMine: (schedule) => ownership.leaseOf(schedule)?.mode === "open",
       start: (request) => this.startRun(request),
       runIdOf: (startKey) => runIdOfKey(startKey, installationId),
       cancel: async (runId, actor, reason) => {
@@ -499,7 +511,10 @@ class RuntimeService implements Runtime {
     const starting = before.then(async () => {
       const known = await this.#deps.store.loadRun(runId);
       if (known !== undefined) return this.#sameStart(known, request, given.input);
-      await this.#open().starter.create({ runId, ...given });
+      const isHere = await this.#begin({ runId, ...given });
+      // Somebody else may have started it with this key by way of yet another node.
+      const started = isHere ? undefined : await this.#deps.store.loadRun(runId);
+      if (started !== undefined) await this.#sameStart(started, request, given.input);
       this.#acknowledge("run", runId);
       return { runId, created: true };
     });
@@ -513,6 +528,37 @@ class RuntimeService implements Runtime {
       if (this.#starts.get(runId) === turn) this.#starts.delete(runId);
     });
     return starting;
+  }
+
+  /** An id in a shard of this node where that is possible: then the run is started here. */
+  #newRunId({ ownership, shared }: RuntimeParts): string {
+    for (let attempt = 0; ; attempt += 1) {
+      const runId = `run_${this.#deps.env.randomId()}`;
+      if (shared === undefined || ownership.leaseOf(runId)?.mode === "open" || attempt >= IDS_DRAWN_MAX) return runId;
+    }
+  }
+
+  /** Resolves when the run is stored. False when it was another node that has started it. */
+  async #begin(run: NewRun): Promise<boolean> {
+    const { shared, ownership, starter } = this.#open();
+    const isHere = shared === undefined || ownership.leaseOf(run.runId)?.mode === "open";
+    if (isHere) await starter.create(run);
+    else await this.#startElsewhere(shared.mail, run);
+    return isHere;
+  }
+
+  /** Resolves when the owner of the run's shard has started it. */
+  async #startElsewhere(mail: NodeMail, { runId, program, input, labels, actor, replayOf }: NewRun): Promise<void> {
+    const { env, store } = this.#deps;
+    const { namespace, name, version } = program.definition;
+    const more = replayOf === undefined ? {} : { replayOf };
+    await mail.start(runId, { type: "run-start", workflow: { namespace, name, version }, input, labels, actor, ...more });
+    const untilMs = env.monotonicMs() + ANSWER_WITHIN_MS;
+    for (let pauseMs = LOOK_FOR_START_MS; env.monotonicMs() < untilMs; pauseMs = Math.min(pauseMs * 2, LOOK_FOR_START_MAX_MS)) {
+      await new Promise<void>((resolve) => void env.setTimer(pauseMs, resolve));
+      if ((await store.loadRun(runId)) !== undefined) return;
+    }
+    throw new AppError("commit-outcome-unknown", `No node has started run ${runId} yet; it may still be started.`, { details: { runId } });
   }
 
   /** The answer to a second start with the same key. */
@@ -558,6 +604,7 @@ class RuntimeService implements Runtime {
     const { env, store } = this.#deps;
     this.#phase = "stopping";
     parts.driver.mode = "closing";
+    parts.shared?.ownership.close();
     parts.events.stop();
     parts.wakeUps.stop();
     await this.#within(STOP_COMMIT_MS, () => parts.retention.stop());
@@ -574,6 +621,7 @@ class RuntimeService implements Runtime {
     await parts.dispatcher.idle();
     await this.#within(STOP_COMMIT_MS, () => parts.commits.settled());
     await parts.dispatcher.settledAfterwards();
+    await this.#within(STOP_COMMIT_MS, async () => this.#leave(parts));
     parts.commits.stop();
     parts.registry.removeAll();
     parts.timers.stop();
@@ -582,6 +630,15 @@ class RuntimeService implements Runtime {
       await store.stop({ leavesSuspects: parts.poison.leavesSuspects });
     } catch (error) {
       env.report("The store could not be stopped in order; the next start recovers.", error);
+    }
+  }
+
+  /** What waits for another node's shards may be claimed by it at once. */
+  async #leave({ shared }: RuntimeParts): Promise<void> {
+    try {
+      await shared?.ownership.leave();
+    } catch (error) {
+      this.#deps.env.report("The shards of this node could not be handed over; others claim them when their leases have ended.", error);
     }
   }
 

@@ -29,6 +29,8 @@ export interface SchedulerDeps {
   readonly programs: ProgramCache;
   readonly metrics: RuntimeMetrics;
   readonly changes: RunChanges;
+  /** Whether this process drives the schedule; another node does otherwise. */
+  readonly isMine: (schedule: string) => boolean;
   readonly start: (request: StartRunRequest) => Promise<{ readonly runId: string }>;
   /** The id of the run that a start key belongs to. */
   readonly runIdOf: (startKey: string) => string;
@@ -77,6 +79,22 @@ export class Scheduler {
     for (const row of await this.#deps.store.listSchedules(DEFAULT_TENANT)) {
       const entry = this.#entry(row);
       entry.stored ??= storedOf(row);
+      this.#poke(entry);
+    }
+  }
+
+  /** Other nodes may have written schedules, or left some to this one. */
+  async refresh(): Promise<void> {
+    if (!this.#isOn) return;
+    for (const row of await this.#deps.store.listSchedules(DEFAULT_TENANT)) {
+      if (!this.#deps.isMine(titleOf(row))) continue;
+      const entry = this.#entry(row);
+      void this.#inTurn(entry, async () => {
+        if (row.revision > (entry.stored?.row.revision ?? 0)) {
+          entry.stored = storedOf(row);
+          entry.events.clear();
+        }
+      });
       this.#poke(entry);
     }
   }
@@ -169,12 +187,13 @@ export class Scheduler {
   }
 
   async #load(entry: Entry): Promise<void> {
-    entry.stored ??= await this.find(entry.name);
+    // What another node drives may have changed since.
+    if (entry.stored === undefined || !this.#deps.isMine(titleOf(entry.name))) entry.stored = await this.find(entry.name);
   }
 
   /** Looks at the schedule as soon as its turn comes; asked several times before that, it looks once. */
   #poke(entry: Entry): void {
-    if (!this.#isOn || entry.isAsked) return;
+    if (!this.#isOn || entry.isAsked || !this.#deps.isMine(titleOf(entry.name))) return;
     entry.isAsked = true;
     void this.#inTurn(entry, async () => {
       entry.isAsked = false;
@@ -200,6 +219,7 @@ export class Scheduler {
   async #look(entry: Entry): Promise<void> {
     const { stored, name } = entry;
     entry.nextMs = undefined;
+    if (!this.#deps.isMine(titleOf(name))) return this.#watch(entry, []);
     if (stored === undefined || !stored.row.isEnabled) return this.#watch(entry, []);
     const program = await this.#deps.programs.find(name.namespace, name.name, "latest");
     const plan = program?.context.program.schedule;

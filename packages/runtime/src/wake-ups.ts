@@ -1,6 +1,7 @@
 import type { Store } from "@tutti/store";
 import type { Clock, TimerEntry, TimerQueue } from "./clock.ts";
 import type { Env } from "./env.ts";
+import { isElsewhere, type Ownership } from "./ownership.ts";
 
 /** Parked runs woken at once; the next ones follow as soon as these are loaded. */
 const DUE_BATCH = 500;
@@ -13,6 +14,7 @@ export interface WakeUpDeps {
   readonly env: Env;
   readonly clock: Clock;
   readonly timers: TimerQueue;
+  readonly ownership: Ownership;
   /** Loads the run; its own timers do the rest. */
   readonly wake: (runId: string) => Promise<unknown>;
 }
@@ -22,6 +24,7 @@ export class WakeUps {
   readonly #deps: WakeUpDeps;
   #entry: TimerEntry | undefined;
   #isLooking = false;
+  #isAsked = false;
   #isOn = false;
 
   constructor(deps: WakeUpDeps) {
@@ -31,6 +34,12 @@ export class WakeUps {
   async start(): Promise<void> {
     this.#isOn = true;
     await this.#look();
+  }
+
+  /** There may be more due runs than before. */
+  async lookAgain(): Promise<void> {
+    if (this.#isLooking) this.#isAsked = true;
+    else await this.#look();
   }
 
   stop(): void {
@@ -50,12 +59,13 @@ export class WakeUps {
   async #look(): Promise<void> {
     if (this.#isLooking || !this.#isOn) return;
     this.#isLooking = true;
-    const { store, clock, env } = this.#deps;
+    this.#isAsked = false;
+    const { store, clock, env, ownership } = this.#deps;
     let nextMs: number | undefined;
     try {
-      const due = await store.listDue(clock.nowMs(), DUE_BATCH);
+      const due = await store.listDue(clock.nowMs(), DUE_BATCH, ownership.shards());
       await Promise.all(due.map(({ runId }) => this.#wake(runId)));
-      const next = await store.nextWakeAt();
+      const next = await store.nextWakeAt(ownership.shards());
       nextMs = next === undefined ? undefined : Math.max(next, clock.nowMs() + AGAIN_MS);
     } catch (error) {
       if (this.#isOn) env.report("Looking for due runs failed; it is tried again.", error);
@@ -63,6 +73,7 @@ export class WakeUps {
     } finally {
       this.#isLooking = false;
     }
+    if (this.#isAsked) return this.#look();
     if (nextMs !== undefined) this.expect(nextMs);
   }
 
@@ -70,7 +81,7 @@ export class WakeUps {
     try {
       await this.#deps.wake(runId);
     } catch (error) {
-      if (this.#isOn) this.#deps.env.report(`The run ${runId} is due and can't be loaded.`, error);
+      if (this.#isOn && !isElsewhere(error)) this.#deps.env.report(`The run ${runId} is due and can't be loaded.`, error);
     }
   }
 }

@@ -79,6 +79,8 @@ interface Open {
 }
 
 export class SqliteStore implements Store {
+  /** The owner lock gives one process everything: no run has an epoch. */
+  readonly leases = undefined;
   readonly #options: SqliteStoreOptions;
   #open: Open | undefined;
   #stoppedCleanly = false;

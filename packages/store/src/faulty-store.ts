@@ -1,9 +1,10 @@
 import { AppError } from "@tutti/model";
+import type { Leases } from "./leases.ts";
 import type { Store } from "./store.ts";
 
 /** A call that reaches the store: which method, and the how-manieth of that method, from 1. */
 export interface StoreCall {
-  readonly method: Exclude<keyof Store, "stoppedCleanly">;
+  readonly method: Exclude<keyof Store, "stoppedCleanly" | "leases"> | Exclude<keyof Leases, "nodeId" | "onWake">;
   readonly ordinal: number;
 }
 
@@ -31,12 +32,13 @@ export function createFaultyStore(store: Store, decide: FaultDecision): Store {
 /** What stands between a caller and a store: says when, whether and with which answer a call is executed. */
 export type StoreInterceptor = <T>(method: StoreCall["method"], execute: () => Promise<T>) => Promise<T>;
 
-/** The store with every call, but the reading of `stoppedCleanly`, going through `call`. */
+/** The store with every call going through `call`; what is no call is passed on as it is. */
 export function interceptStore(store: Store, call: StoreInterceptor): Store {
   return {
     get stoppedCleanly() {
       return store.stoppedCleanly;
     },
+    leases: store.leases === undefined ? undefined : interceptLeases(store.leases, call),
     start: () => call("start", () => store.start()),
     stop: (how) => call("stop", () => store.stop(how)),
     commit: (batch) => call("commit", () => store.commit(batch)),
@@ -47,9 +49,9 @@ export function interceptStore(store: Store, call: StoreInterceptor): Store {
     feedEnd: () => call("feedEnd", () => store.feedEnd()),
     listRuns: (query) => call("listRuns", () => store.listRuns(query)),
     findRunIds: (prefix, limit) => call("findRunIds", () => store.findRunIds(prefix, limit)),
-    listRunnable: (afterRunId, limit) => call("listRunnable", () => store.listRunnable(afterRunId, limit)),
-    listDue: (nowMs, limit) => call("listDue", () => store.listDue(nowMs, limit)),
-    nextWakeAt: () => call("nextWakeAt", () => store.nextWakeAt()),
+    listRunnable: (afterRunId, limit, shards) => call("listRunnable", () => store.listRunnable(afterRunId, limit, shards)),
+    listDue: (nowMs, limit, shards) => call("listDue", () => store.listDue(nowMs, limit, shards)),
+    nextWakeAt: (shards) => call("nextWakeAt", () => store.nextWakeAt(shards)),
     putDefinition: (definition) => call("putDefinition", () => store.putDefinition(definition)),
     loadDefinition: (key) => call("loadDefinition", () => store.loadDefinition(key)),
     loadDefinitionByDigest: (digest) => call("loadDefinitionByDigest", () => store.loadDefinitionByDigest(digest)),
@@ -63,13 +65,13 @@ export function interceptStore(store: Store, call: StoreInterceptor): Store {
     readDispatchCursor: () => call("readDispatchCursor", () => store.readDispatchCursor()),
     writeDispatchCursor: (position) => call("writeDispatchCursor", () => store.writeDispatchCursor(position)),
     deleteEventsBefore: (acceptedAtMs) => call("deleteEventsBefore", () => store.deleteEventsBefore(acceptedAtMs)),
-    readMessages: (afterPosition, limit) => call("readMessages", () => store.readMessages(afterPosition, limit)),
+    readMessages: (afterPosition, limit, receivers) => call("readMessages", () => store.readMessages(afterPosition, limit, receivers)),
     putSchedule: (row) => call("putSchedule", () => store.putSchedule(row)),
     loadSchedule: (tenant, namespace, name) => call("loadSchedule", () => store.loadSchedule(tenant, namespace, name)),
     listSchedules: (tenant) => call("listSchedules", () => store.listSchedules(tenant)),
     markSuspect: (runId) => call("markSuspect", () => store.markSuspect(runId)),
     readSuspects: () => call("readSuspects", () => store.readSuspects()),
-    clearSuspects: () => call("clearSuspects", () => store.clearSuspects()),
+    clearSuspects: (shards) => call("clearSuspects", () => store.clearSuspects(shards)),
     listFinishedDigests: () => call("listFinishedDigests", () => store.listFinishedDigests()),
     listFinished: (query) => call("listFinished", () => store.listFinished(query)),
     condemnRuns: (runIds) => call("condemnRuns", () => store.condemnRuns(runIds)),
@@ -77,6 +79,17 @@ export function interceptStore(store: Store, call: StoreInterceptor): Store {
     sweepRuns: (runIds) => call("sweepRuns", () => store.sweepRuns(runIds)),
     giveBackSpace: (keepBytes) => call("giveBackSpace", () => store.giveBackSpace(keepBytes)),
     check: () => call("check", () => store.check()),
+  };
+}
+
+function interceptLeases(leases: Leases, call: StoreInterceptor): Leases {
+  return {
+    nodeId: leases.nodeId,
+    beat: (beat) => call("beat", () => leases.beat(beat)),
+    handOver: (shards, how) => call("handOver", () => leases.handOver(shards, how)),
+    writeCursors: (position, under) => call("writeCursors", () => leases.writeCursors(position, under)),
+    exchange: (exchange) => call("exchange", () => leases.exchange(exchange)),
+    onWake: (listener) => leases.onWake(listener),
   };
 }
 

@@ -6,12 +6,23 @@ export {
   type StoreCall,
   type StoreInterceptor,
 } from "./faulty-store.ts";
+export {
+  type Beat,
+  type BeatAnswer,
+  type ClaimedShard,
+  type Leases,
+  type MessageExchange,
+  type OwnedShard,
+  type Receivers,
+  type StoreEnds,
+} from "./leases.ts";
 export { checkBatch } from "./memory-commit.ts";
 export { MemoryDisk } from "./memory-disk.ts";
-export { createMemoryStore } from "./memory-store.ts";
+export { createMemoryStore, type SharedDisk } from "./memory-store.ts";
 export { encodeRecord, payloadHash, restoreText } from "./record-body.ts";
 export { compareNewestFirst, decodeCursor, encodeCursor, pageOf, type RunPlace } from "./run-cursor.ts";
 export { compareVersions, highestVersion } from "./semver.ts";
+export { NODE_PREFIX, shardOf, SHARDS } from "./shards.ts";
 export {
   type CommitBatch,
   type CommitResult,

@@ -1,10 +1,13 @@
 import { crc32 } from "node:zlib";
 import { assert } from "@tutti/model";
 import type { MemoryDisk, MemoryRecord, MemoryRun } from "./memory-disk.ts";
+import { isOwned, keepsMessage } from "./memory-leases.ts";
 import { acquireSlot, releaseSlot, type SlotNotice } from "./memory-slots.ts";
+import { shardOf } from "./shards.ts";
 import type { CommitBatch, CommitResult, IncomingEvent, RecordBody, RunCommit, RunMessage, RunVerdict } from "./store.ts";
 
 const CONFLICT: RunVerdict = { verdict: "conflict", slots: [], eventPositions: [], messages: [] };
+const FENCED: RunVerdict = { verdict: "fenced", slots: [], eventPositions: [], messages: [] };
 
 /** Carries out a batch. Nothing in here waits or throws half way, so a batch is there whole or not at all. */
 export function commitToMemory(disk: MemoryDisk, batch: CommitBatch): CommitResult {
@@ -34,6 +37,7 @@ export function acceptToMemory(disk: MemoryDisk, event: IncomingEvent): { readon
 }
 
 function commitRun(disk: MemoryDisk, commit: RunCommit): RunVerdict {
+  if (disk.isShared && !isOwned(disk, { shard: shardOf(commit.runId), epoch: commit.epoch })) return FENCED;
   const existing = disk.runs.get(commit.runId);
   if ((existing?.row.seq ?? 0) !== commit.expectedSeq) return CONFLICT;
   const run = existing ?? createRun(disk, commit);
@@ -76,11 +80,15 @@ function exchange(disk: MemoryDisk, commit: RunCommit): Pick<RunVerdict, "slots"
   const notices: SlotNotice[] = commit.release.flatMap((holder) => releaseSlot(disk, commit.runId, holder));
   const acquired = commit.acquire.map((request) => acquireSlot(disk, commit.runId, request));
   notices.push(...acquired.flatMap((one) => one.notices));
-  const messages = [...commit.send, ...notices].map((message): RunMessage => {
-    disk.lastMessagePosition += 1;
-    const stored = { position: disk.lastMessagePosition, toRunId: message.toRunId, body: message.body };
-    disk.messages.set(stored.position, stored);
-    return stored;
-  });
+  const messages = [...commit.send, ...notices]
+    .filter((message) => keepsMessage(disk, message.toRunId))
+    .map((message) => storeMessage(disk, message.toRunId, message.body));
   return { slots: acquired.map((one) => one.verdict), messages };
+}
+
+export function storeMessage(disk: MemoryDisk, toRunId: string, body: RunMessage["body"]): RunMessage {
+  disk.lastMessagePosition += 1;
+  const stored = { position: disk.lastMessagePosition, toRunId, body };
+  disk.messages.set(stored.position, stored);
+  return stored;
 }

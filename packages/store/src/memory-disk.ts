@@ -22,6 +22,15 @@ export interface MemorySlot extends SlotHolder {
   fence: number;
 }
 
+/** Who has a shard. */
+export interface MemoryLease {
+  readonly epoch: number;
+  /** Undefined when it was handed over. */
+  readonly nodeId: string | undefined;
+  readonly untilMs: number;
+  readonly isClean: boolean;
+}
+
 /**
  * What survives a crash of the memory store's process: everything, since its commits are never half done.
  *
@@ -49,11 +58,25 @@ export class MemoryDisk {
   stoppedCleanly = false;
   suspect: string | undefined;
   readonly crashes = new Map<string, number>();
+  /** Where nodes share the disk: the shards that somebody has had, the nodes and until when they count as living, and who has marked whom. */
+  readonly leases = new Map<number, MemoryLease>();
+  readonly nodes = new Map<string, number>();
+  readonly marks = new Map<string, string>();
+  readonly cursors = new Map<number, number>();
+  isShared = false;
+  /** Writes of schedules and definitions so far. */
+  scheduleWrites = 0;
+  readonly wakers = new Set<(nodeId: string | undefined) => void>();
   /** The store that owns the disk now. */
   owner: object | undefined;
 
   crash(): void {
     this.owner = undefined;
+  }
+
+  /** Tells all nodes but the one that has written. */
+  wake(writer: string | undefined): void {
+    for (const waker of this.wakers) waker(writer);
   }
 
   /** Changes one character of the run's first record, for tests of what happens then. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { commitOf, commitOne, describeStore, idOf } from "./conformance.ts";
+import { commitOf, commitOne, describeSharedStore, describeStore, idOf } from "./conformance.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import { createMemoryStore } from "./memory-store.ts";
 
@@ -19,6 +19,22 @@ describeStore("memory store", async () => {
     },
     close: async () => disk.crash(),
     damage: async (runId) => disk.damage(runId),
+  };
+});
+
+describeSharedStore("memory store", async () => {
+  const disk = new MemoryDisk();
+  let nowMs = 0;
+  return {
+    openNode: async (nodeId) => {
+      const store = createMemoryStore(disk, { nodeId, nowMs: () => nowMs });
+      await store.start();
+      return store;
+    },
+    pass: async (ms) => {
+      nowMs += ms;
+    },
+    close: async () => disk.crash(),
   };
 });
 

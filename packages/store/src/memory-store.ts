@@ -1,10 +1,13 @@
 import { crc32 } from "node:zlib";
 import { AppError } from "@tutti/model";
-import { acceptToMemory, commitToMemory } from "./memory-commit.ts";
+import type { Leases, Receivers } from "./leases.ts";
+import { acceptToMemory, commitToMemory, storeMessage } from "./memory-commit.ts";
 import { MemoryDisk, type MemoryRun } from "./memory-disk.ts";
+import { beat, handOver, isFor, isOwned, keepsMessage, runOf } from "./memory-leases.ts";
 import { condemn, finishedDigests, finishedRuns, sweep } from "./memory-retention.ts";
 import { payloadHash, restoreText } from "./record-body.ts";
 import { compareNewestFirst, decodeCursor, pageOf } from "./run-cursor.ts";
+import { shardOf, SHARDS } from "./shards.ts";
 import { compareVersions, highestVersion } from "./semver.ts";
 import { RUN_STATUSES } from "./store.ts";
 import type {
@@ -35,18 +38,30 @@ import type {
  * The store for tests and the simulator: every promise of the port but surviving the process.
  *
  * `disk` is what survives a simulated crash: `disk.crash()` and a new store on the same disk is a restart after kill -9. Look-ups scan, which is
- * right for some ten thousand runs.
+ * right for some ten thousand runs. With `shared` it is one of several nodes' stores on the disk, in place of its only owner.
  */
-export function createMemoryStore(disk: MemoryDisk = new MemoryDisk()): Store {
-  return new MemoryStore(disk);
+export function createMemoryStore(disk: MemoryDisk = new MemoryDisk(), shared?: SharedDisk): Store {
+  return new MemoryStore(disk, shared);
+}
+
+/** One node's part of a disk that several share. */
+export interface SharedDisk {
+  readonly nodeId: string;
+  /** The disk's clock, which decides about leases. */
+  readonly nowMs: () => number;
 }
 
 class MemoryStore implements Store {
+  readonly leases: Leases | undefined;
   readonly #disk: MemoryDisk;
+  readonly #shared: SharedDisk | undefined;
+  #isStarted = false;
   #stoppedCleanly = false;
 
-  constructor(disk: MemoryDisk) {
+  constructor(disk: MemoryDisk, shared: SharedDisk | undefined) {
     this.#disk = disk;
+    this.#shared = shared;
+    this.leases = shared === undefined ? undefined : this.#leases(shared);
   }
 
   get stoppedCleanly(): boolean {
@@ -55,6 +70,13 @@ class MemoryStore implements Store {
 
   async start(): Promise<void> {
     const disk = this.#disk;
+    if (this.#shared !== undefined) {
+      disk.isShared = true;
+      this.#isStarted = true;
+      // What was cut short is known shard by shard.
+      this.#stoppedCleanly = true;
+      return;
+    }
     if (disk.owner === this) return;
     if (disk.owner !== undefined) throw new AppError("store-in-use", "The disk has an owner that has neither stopped nor crashed.");
     disk.owner = this;
@@ -65,6 +87,7 @@ class MemoryStore implements Store {
   }
 
   async stop(how?: { readonly leavesSuspects: boolean }): Promise<void> {
+    this.#isStarted = false;
     if (this.#disk.owner !== this) return;
     this.#disk.suspect = undefined;
     this.#disk.stoppedCleanly = how?.leavesSuspects !== true;
@@ -72,7 +95,14 @@ class MemoryStore implements Store {
   }
 
   async commit(batch: CommitBatch): Promise<CommitResult> {
-    return commitToMemory(this.#open(), batch);
+    const disk = this.#open();
+    const result = commitToMemory(disk, batch);
+    if (
+      disk.isShared &&
+      batch.runs.some(({ send, events, release, acquire }) => send.length + events.length + release.length + acquire.length > 0)
+    )
+      disk.wake(this.#shared?.nodeId);
+    return result;
   }
 
   async loadRun(runId: string): Promise<RunRow | undefined> {
@@ -114,22 +144,29 @@ class MemoryStore implements Store {
     return this.#runIds((row) => row.runId.startsWith(prefix)).slice(0, limit);
   }
 
-  async listRunnable(afterRunId: string | undefined, limit: number): Promise<readonly string[]> {
-    const isNext = (row: RunRow): boolean => afterRunId === undefined || row.runId > afterRunId;
+  async listRunnable(afterRunId: string | undefined, limit: number, shards?: ReadonlySet<number>): Promise<readonly string[]> {
+    const isNext = (row: RunRow): boolean =>
+      (afterRunId === undefined || row.runId > afterRunId) && (shards === undefined || shards.has(shardOf(row.runId)));
     return this.#runIds((row) => (row.status === "running" || row.isOutstanding) && isNext(row)).slice(0, limit);
   }
 
-  async listDue(nowMs: number, limit: number): Promise<readonly { readonly runId: string; readonly wakeAtMs: number }[]> {
+  async listDue(
+    nowMs: number,
+    limit: number,
+    shards?: ReadonlySet<number>,
+  ): Promise<readonly { readonly runId: string; readonly wakeAtMs: number }[]> {
     return [...this.#open().runs.values()]
       .flatMap(({ row }) => (row.wakeAtMs === undefined || row.wakeAtMs > nowMs ? [] : [{ runId: row.runId, wakeAtMs: row.wakeAtMs }]))
+      .filter(({ runId }) => shards === undefined || shards.has(shardOf(runId)))
       .toSorted((a, b) => a.wakeAtMs - b.wakeAtMs || compareTexts(a.runId, b.runId))
       .slice(0, limit);
   }
 
-  async nextWakeAt(): Promise<number | undefined> {
+  async nextWakeAt(shards?: ReadonlySet<number>): Promise<number | undefined> {
     let earliest: number | undefined;
     for (const { row } of this.#open().runs.values()) {
-      if (row.wakeAtMs !== undefined && (earliest === undefined || row.wakeAtMs < earliest)) earliest = row.wakeAtMs;
+      if (row.wakeAtMs === undefined || (earliest !== undefined && row.wakeAtMs >= earliest)) continue;
+      if (shards === undefined || shards.has(shardOf(row.runId))) earliest = row.wakeAtMs;
     }
     return earliest;
   }
@@ -140,6 +177,7 @@ class MemoryStore implements Store {
     const known = definitions.get(key);
     if (known !== undefined) return known.text === definition.text ? "unchanged" : "conflict";
     definitions.set(key, definition);
+    this.#scheduleWritten();
     return "created";
   }
 
@@ -167,7 +205,10 @@ class MemoryStore implements Store {
   }
 
   async acceptEvent(event: IncomingEvent): Promise<{ readonly position: number; readonly duplicate: boolean }> {
-    return acceptToMemory(this.#open(), event);
+    const disk = this.#open();
+    const accepted = acceptToMemory(disk, event);
+    if (disk.isShared) disk.wake(this.#shared?.nodeId);
+    return accepted;
   }
 
   async readEvents(
@@ -228,8 +269,9 @@ class MemoryStore implements Store {
 
   async deleteEventsBefore(acceptedAtMs: number): Promise<number> {
     const disk = this.#open();
+    const shards = Array.from({ length: SHARDS }, (_, shard) => disk.cursors.get(shard) ?? 0);
     const readUpTo = Math.min(
-      disk.dispatchCursor,
+      ...(disk.isShared ? shards : [disk.dispatchCursor]),
       ...[...disk.schedules.values()].flatMap(({ eventPosition }) => (eventPosition === undefined ? [] : [eventPosition])),
     );
     const isOld = (event: StoredEvent): boolean => event.acceptedAtMs < acceptedAtMs && event.position <= readUpTo;
@@ -239,8 +281,10 @@ class MemoryStore implements Store {
     return old.length;
   }
 
-  async readMessages(afterPosition: number, limit: number): Promise<readonly RunMessage[]> {
-    return [...this.#open().messages.values()].filter((message) => message.position > afterPosition).slice(0, limit);
+  async readMessages(afterPosition: number, limit: number, receivers?: Receivers): Promise<readonly RunMessage[]> {
+    return [...this.#open().messages.values()]
+      .filter((message) => message.position > afterPosition && (receivers === undefined || isFor(message, receivers)))
+      .slice(0, limit);
   }
 
   async putSchedule(row: ScheduleRow): Promise<"written" | "conflict"> {
@@ -248,6 +292,7 @@ class MemoryStore implements Store {
     const key = JSON.stringify([row.tenant, row.namespace, row.name]);
     if (row.revision !== (schedules.get(key)?.revision ?? 0) + 1) return "conflict";
     schedules.set(key, row);
+    this.#scheduleWritten();
     return "written";
   }
 
@@ -264,6 +309,14 @@ class MemoryStore implements Store {
   async markSuspect(runId: string | undefined): Promise<void> {
     const disk = this.#open();
     // Whoever was marked before and let the process live has not taken it down this time: crashes are counted in a row.
+    if (this.#shared !== undefined) {
+      const { nodeId } = this.#shared;
+      const before = disk.marks.get(nodeId);
+      if (before !== undefined && before !== runId) disk.crashes.delete(before);
+      if (runId === undefined) disk.marks.delete(nodeId);
+      else disk.marks.set(nodeId, runId);
+      return;
+    }
     if (disk.suspect !== undefined && disk.suspect !== runId) disk.crashes.delete(disk.suspect);
     disk.suspect = runId;
   }
@@ -272,10 +325,11 @@ class MemoryStore implements Store {
     return [...this.#open().crashes].map(([runId, crashes]) => ({ runId, crashes }));
   }
 
-  async clearSuspects(): Promise<void> {
+  async clearSuspects(shards?: ReadonlySet<number>): Promise<void> {
     const disk = this.#open();
-    disk.suspect = undefined;
-    disk.crashes.clear();
+    if (this.#shared === undefined) disk.suspect = undefined;
+    else disk.marks.delete(this.#shared.nodeId);
+    for (const mark of disk.crashes.keys()) if (shards === undefined || shards.has(shardOf(runOf(mark)))) disk.crashes.delete(mark);
   }
 
   async listFinishedDigests(): Promise<readonly { readonly digest: string; readonly firstEndedAtMs: number }[]> {
@@ -321,9 +375,50 @@ class MemoryStore implements Store {
     return { runs: disk.runs.size, records, bytes, damage };
   }
 
+  #leases({ nodeId, nowMs }: SharedDisk): Leases {
+    return {
+      nodeId,
+      beat: async (given) => {
+        const disk = this.#open();
+        return beat(disk, nodeId, { ...given, nowMs: nowMs() });
+      },
+      handOver: async (shards, { leaves }) => {
+        const disk = this.#open();
+        handOver(disk, nodeId, { shards, leaves });
+        disk.wake(nodeId);
+      },
+      writeCursors: async (position, under) => {
+        const disk = this.#open();
+        for (const one of under) if (isOwned(disk, one)) disk.cursors.set(one.shard, position);
+      },
+      exchange: async ({ send, drop, under }) => {
+        const disk = this.#open();
+        if (under !== undefined && !isOwned(disk, under)) return undefined;
+        for (const position of drop) disk.messages.delete(position);
+        const messages = send.filter(({ to }) => keepsMessage(disk, to)).map(({ to, body }) => storeMessage(disk, to, body));
+        if (messages.length > 0) disk.wake(nodeId);
+        return messages;
+      },
+      onWake: (listener) => {
+        const waker = (writer: string | undefined): void => {
+          if (writer !== nodeId) listener();
+        };
+        this.#disk.wakers.add(waker);
+        return () => this.#disk.wakers.delete(waker);
+      },
+    };
+  }
+
+  #scheduleWritten(): void {
+    const disk = this.#disk;
+    disk.scheduleWrites += 1;
+    if (disk.isShared) disk.wake(this.#shared?.nodeId);
+  }
+
   /** The disk, as long as it is this store's: a store that was cut off never reads or writes again. */
   #open(): MemoryDisk {
-    if (this.#disk.owner !== this) throw new AppError("stopping", "The store is not started, stopped, or its process has crashed.");
+    if (this.#shared === undefined ? this.#disk.owner !== this : !this.#isStarted)
+      throw new AppError("stopping", "The store is not started, stopped, or its process has crashed.");
     return this.#disk;
   }
 

@@ -1,4 +1,5 @@
 import type { Json } from "@tutti/model";
+import type { Leases, Receivers } from "./leases.ts";
 
 /**
  * The port below the runtime: everything durable. One suite (`conformance.ts`) says what an implementation promises.
@@ -16,9 +17,12 @@ export interface Store {
 
   /**
    * Commits the batch with one sync. Verdicts come in the order of `batch.runs`. A run whose `expectedSeq` is not the stored one is `conflict`:
-   * nothing of it is written, the others are committed.
+   * nothing of it is written, the others are committed. So is one whose shard is not owned under its `epoch` any more: `fenced`.
    */
   commit(batch: CommitBatch): Promise<CommitResult>;
+
+  /** How nodes share the store; undefined when whoever has started it owns everything, and no epoch matters. */
+  readonly leases: Leases | undefined;
 
   /** The run's row, or undefined. */
   loadRun(runId: string): Promise<RunRow | undefined>;
@@ -40,12 +44,19 @@ export interface Store {
   countRuns(tenant: string): Promise<RunCounts>;
   /** Ids that begin with `prefix`, at most `limit`. */
   findRunIds(prefix: string, limit: number): Promise<readonly string[]>;
-  /** Runs that a restarted owner has to load: status `running`, or marked as having work outstanding. Paged by run id. */
-  listRunnable(afterRunId: string | undefined, limit: number): Promise<readonly string[]>;
+  /**
+   * Runs that a restarted owner has to load: status `running`, or marked as having work outstanding. Paged by run id. With `shards`, here and
+   * below, only runs in these.
+   */
+  listRunnable(afterRunId: string | undefined, limit: number, shards?: ReadonlySet<number>): Promise<readonly string[]>;
   /** Parked runs whose wake time is at or before `nowMs`, earliest first. */
-  listDue(nowMs: number, limit: number): Promise<readonly { readonly runId: string; readonly wakeAtMs: number }[]>;
+  listDue(
+    nowMs: number,
+    limit: number,
+    shards?: ReadonlySet<number>,
+  ): Promise<readonly { readonly runId: string; readonly wakeAtMs: number }[]>;
   /** The earliest wake time of any parked run. */
-  nextWakeAt(): Promise<number | undefined>;
+  nextWakeAt(shards?: ReadonlySet<number>): Promise<number | undefined>;
 
   /** Publishes a workflow version. The same text again is fine (`unchanged`); another text under the version is `conflict`. */
   putDefinition(definition: DefinitionRow): Promise<"created" | "unchanged" | "conflict">;
@@ -69,8 +80,8 @@ export interface Store {
   /** Deletes what was accepted before, has reached its subscribers, and has been read for every schedule; the ids may then be accepted again. */
   deleteEventsBefore(acceptedAtMs: number): Promise<number>;
 
-  /** Messages for runs that were committed with another run's batch and not yet taken: run ended, slot granted. In order of position. */
-  readMessages(afterPosition: number, limit: number): Promise<readonly RunMessage[]>;
+  /** Messages that were committed with another run's batch and not yet taken: run ended, slot granted. In order of position; those of `receivers` only. */
+  readMessages(afterPosition: number, limit: number, receivers?: Receivers): Promise<readonly RunMessage[]>;
 
   /** Who holds or waits for the slots of a key, in the order in which they asked. */
   listSlots(key: string, limit: number): Promise<readonly SlotEntry[]>;
@@ -91,7 +102,8 @@ export interface Store {
   markSuspect(runId: string | undefined): Promise<void>;
   /** What was marked when a process died, and how often in a row. */
   readSuspects(): Promise<readonly { readonly runId: string; readonly crashes: number }[]>;
-  clearSuspects(): Promise<void>;
+  /** Forgets all marks and crashes, or those of runs in `shards`. */
+  clearSuspects(shards?: ReadonlySet<number>): Promise<void>;
   /** Whether the last stop was orderly; `start` sets it to false, `stop` to true. */
   readonly stoppedCleanly: boolean;
 
@@ -125,6 +137,8 @@ export interface CommitBatch {
 
 export interface RunCommit {
   readonly runId: string;
+  /** Of the run's shard, where nodes share the store; a commit without one is `fenced` there, and nobody looks at it elsewhere. */
+  readonly epoch?: number | undefined;
   /** Number of records stored before; 0 creates the run, which needs `row` and at least one record. */
   readonly expectedSeq: number;
   /** Bodies of the new records, JSON texts; `seq` counts on from `expectedSeq + 1`. */
