@@ -108,7 +108,7 @@ export const COMMIT_BUGS: readonly Bug[] = [
     edits: [
       {
         file: "packages/runtime/src/run-driver.ts",
-        find: `const isBegun = this.mode === "open" || (this.mode === "closing" && command.effect === "unsafe");`,
+        find: `const isBegun = mode === "open" || (mode === "closing" && command.effect === "unsafe");`,
         put: "const isBegun = true;",
       },
     ],

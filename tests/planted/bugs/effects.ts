@@ -132,8 +132,8 @@ export const EFFECT_BUGS: readonly Bug[] = [
     edits: [
       {
         file: "packages/runtime/src/run-driver.ts",
-        find: `if (command.effect === "read" && this.mode === "open" && !run.isUnproven) this.dispatcher.start(run, command);`,
-        put: `if (this.mode === "open" && !run.isUnproven) this.dispatcher.start(run, command);`,
+        find: `if (command.effect === "read" && this.modeOf(run) === "open" && !run.isUnproven) this.dispatcher.start(run, command);`,
+        put: `if (this.modeOf(run) === "open" && !run.isUnproven) this.dispatcher.start(run, command);`,
       },
     ],
     catcher: { by: "simulation", seedsMax: 20 },
