@@ -39,6 +39,8 @@ export const FAULT_KINDS = [
   "clock-skew",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
+/** Those that one node alone never meets: drawn apart, so that its seeds stay what they were. */
+export const SHARED_KINDS: ReadonlySet<FaultKind> = new Set(["long-pause", "partition", "wake-lost", "wake-duplicated", "clock-skew"]);
 
 /** Faults that the workflow itself sees as another outcome: a run that has met one may rightly end otherwise than its oracle says. */
 const VISIBLE: ReadonlySet<FaultKind> = new Set(["refused", "never-began", "hang", "ignores-abort"]);
@@ -92,10 +94,11 @@ export class Faults {
   constructor(random: Random, kinds: readonly FaultKind[]) {
     this.#random = random;
     this.kinds = new Set(kinds);
+    const apart = random.fork("shared");
     for (const kind of FAULT_KINDS) {
       const [low, high] = RATES[kind];
       // Drawn for all kinds, so that leaving one out leaves the others as they were. Low rates are as likely as high ones.
-      this.#rates.set(kind, low * (high / low) ** random.next());
+      this.#rates.set(kind, low * (high / low) ** (SHARED_KINDS.has(kind) ? apart : random).next());
     }
   }
 

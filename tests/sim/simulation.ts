@@ -7,7 +7,7 @@ import { MemoryDisk } from "@tutti/store";
 import { createRandom, type Random } from "@tutti/testkit";
 import { Client } from "./client.ts";
 import { Cluster, type Platform } from "./cluster.ts";
-import { FAULT_KINDS, type FaultKind, Faults } from "./faults.ts";
+import { FAULT_KINDS, type FaultKind, Faults, SHARED_KINDS } from "./faults.ts";
 import { Monitor } from "./monitor.ts";
 import { SimNode } from "./node.ts";
 import { Operator } from "./operator.ts";
@@ -150,7 +150,8 @@ class Simulation {
     // Drawn in any case: what is left out or given must not shift what follows.
     const mode = swarm.chance(SAFETY_SHARE) ? "safety" : "liveness";
     this.#mode = options.mode ?? mode;
-    const drawn = FAULT_KINDS.filter(() => swarm.chance(0.5));
+    const apart = random.fork("shared swarm");
+    const drawn = FAULT_KINDS.filter((kind) => (SHARED_KINDS.has(kind) ? apart : swarm).chance(0.5));
     const isUnique = swarm.chance(0.5);
     // A jump forward counts as time that has passed. Where only the passing of time tells that an effect is absent, that is a lie.
     const possible = isUnique ? drawn : drawn.filter((kind) => kind !== "clock-forward" && kind !== "clock-skew");
