@@ -41,6 +41,8 @@ export class Mailbox {
   #refreshing: Promise<void> | undefined;
   /** Positions of messages that a lost commit may have taken: a person's word, handed over twice, would count twice. */
   readonly #doubtful = new Set<number>();
+  /** Positions taken while messages are being read. */
+  #takenMeanwhile: Set<number> | undefined;
 
   constructor(deps: MailboxDeps) {
     this.#deps = deps;
@@ -59,12 +61,12 @@ export class Mailbox {
       () => undefined,
       () => undefined,
     );
-    this.deliver((await reading).filter((message) => !this.#receivers.has(message.position)));
+    await reading;
   }
 
-  /** Reads what lies there for shards that were just claimed. */
-  async readFor(shards: ReadonlySet<number>): Promise<void> {
-    for (const message of await this.#readAll(shards)) this.#keep(message);
+  /** Reads what lies there for shards that were just claimed. `isStill`: whether the run is this node's under that claim when the answer comes. */
+  async readFor(shards: ReadonlySet<number>, isStill: (runId: string) => boolean): Promise<void> {
+    for (const message of await this.#readAll(shards)) if (isStill(message.toRunId)) this.#keep(message);
   }
 
   /** Forgets what is for runs that another node drives from now on. */
@@ -84,16 +86,34 @@ export class Mailbox {
     if (this.#deps.ownership.isShared) for (const position of run.handed) if (this.#receivers.has(position)) this.#doubtful.add(position);
   }
 
-  async #look(): Promise<readonly RunMessage[]> {
-    const known = [...this.#receivers.keys()];
-    const messages = await this.#readAll();
-    if (!this.#deps.ownership.isShared) return messages;
+  /** An answer may be old when it comes: what was taken since, or read for a shard that has come anew since, is not handed over again. */
+  async #look(): Promise<void> {
+    const { ownership, nodes } = this.#deps;
+    const known = [...this.#receivers];
+    const leases = new Set(ownership.leases());
+    const isRead = (runId: string): boolean => {
+      const lease = ownership.leaseOf(runId);
+      return lease !== undefined && leases.has(lease);
+    };
+    const taken = new Set<number>();
+    this.#takenMeanwhile = taken;
+    try {
+      const messages = await this.#readAll();
+      if (ownership.isShared) this.#compare(known.filter(([, runId]) => isRead(runId)), messages);
+      const isNew = ({ position, toRunId }: RunMessage): boolean =>
+        !this.#receivers.has(position) && !taken.has(position) && (toRunId === nodes?.nodeId || isRead(toRunId));
+      this.deliver(messages.filter(isNew));
+    } finally {
+      this.#takenMeanwhile = undefined;
+    }
+  }
+
+  /** What was known before the messages were read and is not among them was taken by a commit of unknown outcome; about the rest there is no doubt. */
+  #compare(known: readonly (readonly [position: number, runId: string])[], messages: readonly RunMessage[]): void {
     const there = new Set(messages.map(({ position }) => position));
-    for (const position of known) if (!there.has(position)) this.taken(position);
-    const cleared = known.filter((position) => this.#doubtful.delete(position));
-    const receivers = cleared.flatMap((position) => this.#receivers.get(position) ?? []);
-    for (const runId of new Set(receivers)) void this.deliverTo(runId);
-    return messages;
+    for (const [position] of known) if (!there.has(position)) this.taken(position);
+    const cleared = known.filter(([position]) => this.#doubtful.delete(position));
+    for (const runId of new Set(cleared.map(([, receiver]) => receiver))) void this.deliverTo(runId);
   }
 
   async #readAll(shards = this.#deps.ownership.shards()): Promise<readonly RunMessage[]> {
@@ -129,6 +149,7 @@ export class Mailbox {
   }
 
   taken(position: number): void {
+    this.#takenMeanwhile?.add(position);
     this.#doubtful.delete(position);
     const runId = this.#receivers.get(position);
     if (runId === undefined) return;

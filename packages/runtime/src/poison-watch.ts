@@ -58,13 +58,13 @@ export class PoisonWatch {
   }
 
   /**
-   * `runIds`: what was under way when a process died, or has come due since. `isOurs`: of which runs this process is to look after suspicions that
-   * are older; of all without it.
+   * `runIds`: what was under way when a process died, or has come due since. `isOurs`: which runs, of these and of those suspected earlier, this
+   * process is to look after; all without it.
    */
   async start(runIds: readonly string[], isOurs: (runId: string) => boolean = () => true): Promise<void> {
     const suspects = await this.#deps.store.readSuspects();
     this.#crashes = new Map(suspects.map((one) => [one.runId, one.crashes]));
-    for (const runId of runIds) this.#unproven.add(runId);
+    for (const runId of runIds) if (isOurs(runId)) this.#unproven.add(runId);
     for (const { runId: mark } of suspects) {
       const runId = runOfMark(mark);
       if (isOurs(runId)) this.#unproven.add(runId);

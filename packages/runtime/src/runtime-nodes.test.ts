@@ -98,6 +98,43 @@ describe("two nodes on one store", () => {
     expect([...first.bank.effects().values()]).toEqual([1]);
   });
 
+  test("a word is obeyed once, though it was read before the lease was lost and the answer came when the shard was back", async () => {
+    let state: "well" | "armed" | "cut off" = "well";
+    const gate = Promise.withResolvers<void>();
+    const first = new World({
+      node: { id: "a" },
+      faults: ({ method }) => {
+        if (state === "cut off") return { kind: "failed-before" };
+        if (state === "well" || method !== "readMessages") return { kind: "none" };
+        state = "cut off";
+        return { kind: "late", until: () => gate.promise };
+      },
+    });
+    await first.start();
+    const second = new World({ node: { id: "b", of: first } });
+    await second.start();
+    await second.pass(3000);
+    await first.publish([PUT, { refuse: { raise: { error: { type: "https://example.com/refused", status: 400 } } } }]);
+    const runId = await first.begin();
+    expect((await first.wait(runId)).status).toBe("faulted");
+    const { seq } = await first.runtime.loadRow(runId);
+    state = "armed";
+    await second.operate(runId, { kind: "resume" });
+    expect(state).toBe("cut off");
+    expect(ownerOf(second, runId)).toBe("node_b1");
+    await second.pass(1000);
+    const obeyed = await second.runtime.loadRow(runId);
+    expect(obeyed).toMatchObject({ status: "faulted" });
+    expect(obeyed.seq).toBeGreaterThan(seq);
+    state = "well";
+    await second.settle(second.runtime.stop());
+    await first.pass(TAKEN_OVER_MS);
+    expect(ownerOf(first, runId)).toBe("node_a1");
+    gate.resolve();
+    await first.pass(1000);
+    expect(await first.runtime.loadRow(runId)).toMatchObject({ status: "faulted", seq: obeyed.seq });
+  });
+
   test("an event reaches listeners of both, a child its parent on the other, and a tick starts one run", async () => {
     const { first, second } = await twoNodes();
     const listen: JsonObject = { hear: { listen: { to: { one: { with: { type: "alarm" } } } } } };

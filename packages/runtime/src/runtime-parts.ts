@@ -214,11 +214,11 @@ class Assembly implements RuntimeParts {
     const ownership = new SharedOwnership({
       leases,
       env,
-      prepare: (claimed) => takingOver.prepare(claimed),
+      prepare: (claimed, isStill) => takingOver.prepare(claimed, isStill),
       opened: (opened) => takingOver.opened(opened),
       lost: (lost) => takingOver.lost(lost),
       news: (what) => takingOver.news(what),
-      busyShards: () => this.registry.busyShards(),
+      busyShards: () => new Set([...this.registry.busyShards(), ...this.dispatcher.list().map(({ lease }) => lease.shard)]),
       leavesSuspects: (shard) => this.poison.watches((runId) => shardOf(runId) === shard),
     });
     return { ownership, mail: new NodeMail(leases, env), takingOver };
@@ -330,8 +330,8 @@ class Assembly implements RuntimeParts {
   }
 
   async #quarantineUnread(runId: string, reason: string): Promise<void> {
-    const row = await this.#deps.store.loadRun(runId);
     const lease = this.ownership.leaseOf(runId);
+    const row = await this.#deps.store.loadRun(runId);
     if (row === undefined || lease === undefined) return;
     const { seq, startPosition: _, runId: __, ...rest } = row;
     const none: readonly never[] = [];

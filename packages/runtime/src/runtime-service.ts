@@ -621,7 +621,7 @@ class RuntimeService implements Runtime {
     await parts.dispatcher.idle();
     await this.#within(STOP_COMMIT_MS, () => parts.commits.settled());
     await parts.dispatcher.settledAfterwards();
-    await this.#within(STOP_COMMIT_MS, async () => this.#leave(parts));
+    if (parts.shared !== undefined) await this.#within(STOP_COMMIT_MS, () => this.#leave(parts.shared));
     parts.commits.stop();
     parts.registry.removeAll();
     parts.timers.stop();
@@ -634,7 +634,7 @@ class RuntimeService implements Runtime {
   }
 
   /** What waits for another node's shards may be claimed by it at once. */
-  async #leave({ shared }: RuntimeParts): Promise<void> {
+  async #leave(shared: RuntimeParts["shared"]): Promise<void> {
     try {
       await shared?.ownership.leave();
     } catch (error) {

@@ -18,8 +18,11 @@ const BEAT_TIMEOUT_MS = 3000;
 export interface SharedOwnershipDeps {
   readonly leases: Leases;
   readonly env: Env;
-  /** Reads what the shards' last owner has left; called again after a failure. Until it has resolved nothing of them is loaded. */
-  readonly prepare: (claimed: readonly ClaimedShard[]) => Promise<void>;
+  /**
+   * Reads what the shards' last owner has left; called again after a failure. Until it has resolved nothing of them is loaded. What is read of a
+   * shard that is not `isStill` this node's under the same lease counts for nothing.
+   */
+  readonly prepare: (claimed: readonly ClaimedShard[], isStill: (shard: number) => boolean) => Promise<void>;
   /** From now on the shards are driven here. */
   readonly opened: (leases: readonly ShardLease[]) => void;
   /** From now on nothing of the shards may happen here. */
@@ -148,11 +151,13 @@ export class SharedOwnership implements Ownership {
   /** Nothing is loaded before what the last owner has left is known: whom it may have died of, and which messages lie there. */
   async #prepare(leases: readonly ShardLease[], claimed: readonly ClaimedShard[]): Promise<void> {
     const { env, prepare, opened } = this.#deps;
+    const byShard = new Map(leases.map((lease) => [lease.shard, lease]));
+    const isStill = (shard: number): boolean => (byShard.get(shard)?.mode ?? "closed") !== "closed";
     for (let attempt = 0; ; attempt += 1) {
       const still = leases.filter(({ mode }) => mode !== "closed");
       if (still.length === 0) return;
       try {
-        await prepare(claimed);
+        await prepare(claimed, isStill);
         const open = still.filter(({ mode }) => mode !== "closed");
         for (const lease of open) this.#open.set(lease.shard, lease);
         this.#shards = new Set(this.#open.keys());

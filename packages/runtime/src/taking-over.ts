@@ -33,16 +33,16 @@ export class TakingOver {
   }
 
   /** The same as at the start of a sole owner, for some shards: whom the last owner may have died of, and which messages wait. */
-  async prepare(claimed: readonly ClaimedShard[]): Promise<void> {
+  async prepare(claimed: readonly ClaimedShard[], isStill: (shard: number) => boolean): Promise<void> {
     const { parts, store } = this.#deps;
     const { mailbox, poison, clock } = parts();
     const shards = new Set(claimed.map(({ shard }) => shard));
     const unclean = new Set(claimed.flatMap(({ shard, isClean }) => (isClean ? [] : [shard])));
-    await mailbox.readFor(shards);
+    await mailbox.readFor(shards, (runId) => isStill(shardOf(runId)));
     if (unclean.size === 0) return;
     const runnable = await listRunnable(store, unclean);
     const due = await store.listDue(clock.nowMs(), PAGE, unclean);
-    await poison.start([...runnable, ...due.map(({ runId }) => runId)], (runId) => unclean.has(shardOf(runId)));
+    await poison.start([...runnable, ...due.map(({ runId }) => runId)], (runId) => unclean.has(shardOf(runId)) && isStill(shardOf(runId)));
   }
 
   opened(leases: readonly ShardLease[]): void {

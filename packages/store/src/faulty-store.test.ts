@@ -41,3 +41,16 @@ test("a delayed call is executed when the delay ends", async () => {
   gate.resolve();
   expect((await pending).verdict).toBe("committed");
 });
+
+test("a late call is executed at once and answered when the delay ends", async () => {
+  const gate = Promise.withResolvers<void>();
+  const { store, inner } = await faulty({ kind: "late", until: () => gate.promise });
+  let isAnswered = false;
+  const pending = commitOne(store, commitOf(1, 0)).finally(() => {
+    isAnswered = true;
+  });
+  expect(await inner.loadRun(idOf(1))).toBeDefined();
+  expect(isAnswered).toBe(false);
+  gate.resolve();
+  expect((await pending).verdict).toBe("committed");
+});

@@ -15,6 +15,8 @@ export type Fault =
   | { readonly kind: "failed-before"; readonly error?: Error }
   /** Executed, then reported as failed. */
   | { readonly kind: "failed-after"; readonly error?: Error }
+  /** Executed at once, answered late. */
+  | { readonly kind: "late"; readonly until: () => Promise<void> }
   | { readonly kind: "store-full" }
   | { readonly kind: "delay"; readonly until: () => Promise<void> };
 export type FaultDecision = (call: StoreCall) => Fault;
@@ -102,6 +104,11 @@ async function suffer<T>(fault: Fault, method: string, execute: () => Promise<T>
     case "failed-after":
       await execute();
       throw fault.error ?? unknownOutcome(method);
+    case "late": {
+      const answer = await execute();
+      await fault.until();
+      return answer;
+    }
     case "store-full":
       throw new AppError("store-full", `The store is full: ${method} has written nothing.`);
     case "delay":
