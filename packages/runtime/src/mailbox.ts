@@ -164,7 +164,7 @@ export class Mailbox {
     try {
       const order = this.#deps.registry.peek(runId) === undefined ? this.#orderFor(runId) : undefined;
       if (order !== undefined) await this.#deps.starter.startChild(order);
-      else if (this.#deps.registry.peek(runId) === undefined) await this.#startAsked(runId);
+      else if (this.#deps.ownership.isShared && this.#deps.registry.peek(runId) === undefined) await this.#startAsked(runId);
       if (this.#deps.driver.mode !== "open" || !this.#waiting.has(runId)) return;
       this.deliverWaiting(await this.#deps.registry.use(runId, this.#hasWord(runId)));
     } catch (error) {

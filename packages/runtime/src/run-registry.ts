@@ -62,6 +62,7 @@ export class RunRegistry {
     for (;;) {
       const run = this.#runs.get(runId);
       if (run === undefined) {
+        if (!this.#deps.ownership.isShared) return this.#loadOnce(runId, isOperator);
         try {
           return await this.#loadOnce(runId, isOperator);
         } catch (error) {
