@@ -99,7 +99,11 @@ export class Mailbox {
     this.#takenMeanwhile = taken;
     try {
       const messages = await this.#readAll();
-      if (ownership.isShared) this.#compare(known.filter(([, runId]) => isRead(runId)), messages);
+      if (ownership.isShared)
+        this.#compare(
+          known.filter(([, runId]) => isRead(runId)),
+          messages,
+        );
       const isNew = ({ position, toRunId }: RunMessage): boolean =>
         !this.#receivers.has(position) && !taken.has(position) && (toRunId === nodes?.nodeId || isRead(toRunId));
       this.deliver(messages.filter(isNew));
