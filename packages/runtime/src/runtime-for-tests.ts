@@ -228,12 +228,10 @@ export class World {
 function mortal(connector: Connector, process: { readonly isAlive: boolean }): Connector {
   const never = new Promise<never>(() => undefined);
   const functions = Object.entries(connector.functions).map(([name, declared]): [string, ConnectorFunction] => {
-    const wrapped: ConnectorFunction = {
-      ...declared,
-      run: (input, attempt) => (process.isAlive ? declared.run(input, attempt) : never),
-      find: async (input, attempt) => (process.isAlive ? declared.find?.(input, attempt) : never),
-    };
-    return [name, declared.find === undefined ? { ...wrapped, find: undefined } : wrapped];
+    const run: ConnectorFunction["run"] = (input, attempt) => (process.isAlive ? declared.run(input, attempt) : never);
+    const find: ConnectorFunction["find"] = async (input, attempt) => (process.isAlive ? declared.find?.(input, attempt) : never);
+    // Not copied, so that a test may change what a function says of itself.
+    return [name, Object.assign(Object.create(declared) as ConnectorFunction, { run, ...(declared.find !== undefined && { find }) })];
   });
   return { ...connector, functions: Object.fromEntries(functions) };
 }

@@ -92,6 +92,8 @@ class Assembly implements RuntimeParts {
   readonly #deps: RuntimeDeps;
   /** How often in a row a run's facts could not be taken. */
   readonly #breaks = new Map<string, number>();
+  /** Runs that are just being set aside for that. */
+  readonly #settingAside = new Map<string, Promise<void>>();
 
   constructor(deps: RuntimeDeps, redactor: Redactor, scheduler: () => Scheduler | undefined) {
     this.#deps = deps;
@@ -299,6 +301,7 @@ class Assembly implements RuntimeParts {
           await this.mailbox.refresh();
           this.events.accepted();
         }
+        await this.#afterBreaks(runId);
         if (this.driver.mode !== "closed" && this.ownership.leaseOf(runId) !== undefined) await this.registry.use(runId);
         this.changes.announce(runId, true);
         return;
@@ -320,13 +323,25 @@ class Assembly implements RuntimeParts {
     const breaks = (this.#breaks.get(runId) ?? 0) + 1;
     this.#breaks.set(runId, breaks);
     this.#deps.env.report(`The run ${runId} could not take a fact (${breaks} in a row); it is loaded again.`, error);
-    if (breaks > BREAKS_MAX) {
+    if (breaks > BREAKS_MAX && !this.#settingAside.has(runId)) {
       const reason = error instanceof Error ? error.message : String(error);
-      void this.#quarantineUnread(runId, `Its facts could not be taken: ${reason}`).catch((failure: unknown) =>
-        this.#deps.env.report(`The run ${runId} could not be quarantined.`, failure),
-      );
+      const setAside = this.#quarantineUnread(runId, `Its facts could not be taken: ${reason}`)
+        .catch((failure: unknown) => this.#deps.env.report(`The run ${runId} could not be quarantined.`, failure))
+        .finally(() => this.#settingAside.delete(runId));
+      this.#settingAside.set(runId, setAside);
     }
     this.commits.drop(run, error);
+  }
+
+  /**
+   * A run that breaks whenever it is loaded is loaded more and more rarely, and not before it was set aside. By a timer in any case: loading takes
+   * no turn of the event loop, so it would never come to the commit that sets the run aside, nor to anything else.
+   */
+  async #afterBreaks(runId: string): Promise<void> {
+    const breaks = this.#breaks.get(runId);
+    if (breaks === undefined) return;
+    await this.#settingAside.get(runId);
+    await new Promise<void>((resolve) => void this.#deps.env.setTimer(pauseAfter(breaks - 1), resolve));
   }
 
   async #quarantineUnread(runId: string, reason: string): Promise<void> {
