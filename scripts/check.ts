@@ -1,7 +1,7 @@
 // What CI runs: every layer, its time, every failure, and the sum as the last line. See `scripts/check/layers.ts`.
 //
 //   npm run check                          everything
-//   npm run check -- lint types            these layers only, each in its lane
+//   npm run check -- lint types            these layers only
 //   npm run check -- --unit-report FILE    unit tests have run already (`TUTTI_REPORT=FILE npm test`): count that report
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -31,18 +31,24 @@ async function main(): Promise<number> {
   mkdirSync(logDirectory, { recursive: true });
   const startedAt = performance.now();
   const results: { layer: Layer; result: LayerResult }[] = [];
-  const runLane = async (lane: readonly Layer[]): Promise<void> => {
-    for (const layer of lane) {
-      if (positionals.length > 0 && !positionals.includes(layer.name)) continue;
-      if (interrupt.signal.aborted) break;
+  const queue = LAYERS.filter((layer) => positionals.length === 0 || positionals.includes(layer.name));
+  let isLabBusy = false;
+  const runLane = async (): Promise<void> => {
+    while (!interrupt.signal.aborted) {
+      const next = queue.findIndex((layer) => !(isLabBusy && layer.usesLab));
+      const [layer] = next === -1 ? [] : queue.splice(next, 1);
+      // What is left uses the lab, and the other lane, which has it now, goes on with that.
+      if (layer === undefined) return;
+      if (layer.usesLab) isLabBusy = true;
       const unitReport = layer.name === "unit" ? values["unit-report"] : undefined;
       const result =
         unitReport === undefined ? await runLayer(layer, { root, logDirectory, signal: interrupt.signal }) : takeOver(unitReport);
+      if (layer.usesLab) isLabBusy = false;
       results.push({ layer, result });
       printLayer(layer, result);
     }
   };
-  await Promise.all(LANES.map(runLane));
+  await Promise.all(Array.from({ length: LANES }, runLane));
   return printSum(results, performance.now() - startedAt);
 }
 

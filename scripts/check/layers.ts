@@ -7,19 +7,40 @@ export interface Layer {
   readonly needs: readonly string[];
   /** When time is up the layer's processes are ended and it has failed: a check that hangs says nothing. About three times what it takes on a quiet machine. */
   readonly minutesMax: number;
+  /** It starts and stops systems of the lab: no two such layers at a time. */
+  readonly usesLab?: true;
 }
 
 const vitest = (project: string, ...filters: readonly string[]): readonly string[] => ["vitest", "run", "--project", project, ...filters];
 
-/** These compute: they have one core of two, and more whenever the others wait. Cheapest first. */
-const COMPUTING: readonly Layer[] = [
+/** Layers that run side by side: nearly all wait half of their time, for machines that boot, disks, timers and dead processes. */
+export const LANES = 2;
+
+/** Everything that has to hold: what is cheap first, then the longest first, so that the lanes end together. Under 40 minutes on two cores. */
+export const LAYERS: readonly Layer[] = [
   { name: "format", command: ["oxfmt", "--check", "."], needs: [".oxfmtrc.json"], minutesMax: 1 },
   { name: "lint", command: ["oxlint", "--type-aware", "--deny-warnings", "."], needs: [".oxlintrc.json"], minutesMax: 5 },
   { name: "types", command: ["tsc", "--noEmit"], needs: ["tsconfig.json"], minutesMax: 4 },
   { name: "unused", command: ["knip"], needs: ["knip.json"], minutesMax: 4 },
   { name: "generated", command: ["scripts/generate-docs.ts", "--check"], needs: ["scripts/generate-docs.ts"], minutesMax: 1 },
   { name: "unit", command: vitest("unit"), needs: ["vitest.config.ts"], minutesMax: 10 },
+  { name: "quickstart", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 2 },
+  { name: "deploy-faults", command: vitest("exhaustive", "tests/deploy-server"), needs: ["tests/deploy-server"], minutesMax: 20 },
   { name: "integration", command: vitest("integration"), needs: ["vitest.config.ts"], minutesMax: 20 },
+  { name: "lab-walk", command: ["lab/deploy-walk.ts"], needs: ["lab/deploy-walk.ts"], minutesMax: 20, usesLab: true },
+  { name: "sim", command: ["tests/sim/main.ts", "--seeds", "300"], needs: ["tests/sim/main.ts"], minutesMax: 8 },
+  { name: "fuzz", command: ["tests/fuzz/main.ts", "--inputs", "100000"], needs: ["tests/fuzz/main.ts"], minutesMax: 12 },
+  { name: "crash", command: ["tests/crash/main.ts", "--kills", "300"], needs: ["tests/crash/main.ts"], minutesMax: 25 },
+  {
+    name: "suite",
+    command: ["tests/conformance/main.ts", "suite"],
+    needs: ["tests/conformance/suite", "tests/conformance/suite.ts"],
+    minutesMax: 12,
+  },
+  { name: "planted", command: ["tests/planted/main.ts"], needs: ["tests/planted/main.ts"], minutesMax: 12 },
+  { name: "lab-deploy", command: ["lab/deploy.ts"], needs: ["lab/deploy.ts"], minutesMax: 15, usesLab: true },
+  { name: "bad-input", command: vitest("exhaustive", "tests/bad-input"), needs: ["tests/bad-input"], minutesMax: 6 },
+  { name: "canary", command: vitest("exhaustive", "tests/canary"), needs: ["tests/canary"], minutesMax: 8 },
   { name: "restart", command: vitest("exhaustive", "tests/restart"), needs: ["tests/restart"], minutesMax: 15 },
   {
     name: "restart-random",
@@ -27,7 +48,13 @@ const COMPUTING: readonly Layer[] = [
     needs: ["tests/restart/main.ts", "tests/restart/worker.ts"],
     minutesMax: 5,
   },
-  { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 10 },
+  {
+    name: "container",
+    command: vitest("exhaustive", "tests/container"),
+    needs: ["tests/container", "lab/docker.sh"],
+    minutesMax: 8,
+    usesLab: true,
+  },
   {
     name: "conformance",
     command: ["tests/conformance/main.ts", "ctk", "examples", "schema-agreement", "linter", "jq"],
@@ -37,34 +64,8 @@ const COMPUTING: readonly Layer[] = [
     ],
     minutesMax: 10,
   },
-  {
-    name: "suite",
-    command: ["tests/conformance/main.ts", "suite"],
-    needs: ["tests/conformance/suite", "tests/conformance/suite.ts"],
-    minutesMax: 12,
-  },
-  { name: "sim", command: ["tests/sim/main.ts", "--seeds", "300"], needs: ["tests/sim/main.ts"], minutesMax: 8 },
-  { name: "fuzz", command: ["tests/fuzz/main.ts", "--inputs", "100000"], needs: ["tests/fuzz/main.ts"], minutesMax: 12 },
-  { name: "planted", command: ["tests/planted/main.ts"], needs: ["tests/planted/main.ts"], minutesMax: 12 },
-  { name: "crash", command: ["tests/crash/main.ts", "--kills", "300"], needs: ["tests/crash/main.ts"], minutesMax: 25 },
-];
-
-/** These wait most of the time: for machines that boot, disks, timers, dead processes. No two of them share a system of the lab at a time. */
-const WAITING: readonly Layer[] = [
-  { name: "quickstart", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 2 },
-  { name: "quickstart-again", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 2 },
-  { name: "deploy-faults", command: vitest("exhaustive", "tests/deploy-server"), needs: ["tests/deploy-server"], minutesMax: 20 },
-  { name: "bad-input", command: vitest("exhaustive", "tests/bad-input"), needs: ["tests/bad-input"], minutesMax: 6 },
-  { name: "canary", command: vitest("exhaustive", "tests/canary"), needs: ["tests/canary"], minutesMax: 8 },
-  { name: "container", command: vitest("exhaustive", "tests/container"), needs: ["tests/container", "lab/docker.sh"], minutesMax: 8 },
-  { name: "disk", command: ["tests/disk/main.ts", "--operations", "20000"], needs: ["tests/disk/main.ts"], minutesMax: 5 },
   { name: "power", command: ["tests/power/main.ts", "--cuts", "30"], needs: ["tests/power/main.ts"], minutesMax: 5 },
-  { name: "lab-deploy", command: ["lab/deploy.ts"], needs: ["lab/deploy.ts"], minutesMax: 15 },
-  { name: "lab-walk", command: ["lab/deploy-walk.ts"], needs: ["lab/deploy-walk.ts"], minutesMax: 20 },
+  { name: "disk", command: ["tests/disk/main.ts", "--operations", "20000"], needs: ["tests/disk/main.ts"], minutesMax: 5 },
+  { name: "e2e", command: vitest("e2e"), needs: ["vitest.config.ts"], minutesMax: 10 },
+  { name: "quickstart-again", command: ["examples/quickstart/start.ts"], needs: ["examples/quickstart/start.ts"], minutesMax: 2 },
 ];
-
-/** The layers of a lane run one after the other, the lanes side by side. Together they stay under 40 minutes on two cores. */
-export const LANES: readonly (readonly Layer[])[] = [COMPUTING, WAITING];
-
-/** Everything that has to hold. */
-export const LAYERS: readonly Layer[] = LANES.flat();
