@@ -1,4 +1,4 @@
-import { compileWorkflow, parseDocument } from "@tutti/definition";
+import { compileWorkflow, parseDocument, type PinnedReference } from "@tutti/definition";
 import { type EngineContext, type FunctionTraits, replay, type RunRecord, summarize, type TaskView, viewRun } from "@tutti/engine";
 import type { Json, JsonObject } from "@tutti/model";
 
@@ -11,6 +11,8 @@ export interface History {
   readonly engineVersion: number;
   /** The document as its author wrote it. */
   readonly document: string;
+  /** What the document named and was read when it was published. */
+  readonly references?: readonly PinnedReference[];
   /** What the engine was told of functions, by `functionKey`: connectors may change, histories do not. */
   readonly functions: Readonly<Record<string, FunctionTraits>>;
   /** Content of `$runtime`. */
@@ -43,11 +45,11 @@ export function functionKey(name: string, input: JsonObject): string {
 }
 
 /** The engine's surroundings as they were. */
-export function contextOf(history: Pick<History, "document" | "functions" | "runtime">): EngineContext {
+export function contextOf(history: Pick<History, "document" | "references" | "functions" | "runtime">): EngineContext {
   const { json } = parseDocument(history.document);
   if (json === undefined) throw new Error("The document of the history can't be parsed.");
   return {
-    program: compileWorkflow(json),
+    program: compileWorkflow(json, history.references),
     functions: { describe: (name, input) => history.functions[functionKey(name, input)] },
     runtime: history.runtime,
   };

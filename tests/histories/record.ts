@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ENGINE_VERSION, type FunctionTraits, type RunRecord } from "@tutti/engine";
+import type { PinnedReference } from "@tutti/definition";
 import { FunctionTable, type Runtime } from "@tutti/runtime";
 import { processConnector } from "@tutti/connector-process";
 import { createBank } from "@tutti/testkit";
@@ -38,11 +39,13 @@ async function keep(runtime: Runtime, about: string, slug: string): Promise<void
   for (const [index, row] of runs.toReversed().entries()) {
     const file = join(directory, `${slug}${index === 0 ? "" : `-${index + 1}`}.json`);
     if (existsSync(file)) continue;
-    const { text } = await runtime.loadDefinition(row.namespace, row.name, row.version);
+    const { text, references } = await runtime.loadDefinition(row.namespace, row.name, row.version);
     const stored = await runtime.records(row.runId, 1, RECORDS_MAX);
     // What the store gives back is what the engine wrote.
     const records = stored.map(({ record }) => record as unknown as RunRecord);
-    const history = serialize({ about, document: text, records });
+    // Written by the runtime when it published the document.
+    const pinned = references === undefined ? {} : { references: JSON.parse(references) as PinnedReference[] };
+    const history = serialize({ about, document: text, ...pinned, records });
     if (history.length > FILE_CHARACTERS_MAX) continue;
     writeFileSync(file, history);
     added += 1;
@@ -50,10 +53,11 @@ async function keep(runtime: Runtime, about: string, slug: string): Promise<void
 }
 
 /** One record a line, so that a difference can be read. */
-function serialize(given: Pick<History, "about" | "document" | "records">): string {
+function serialize(given: Pick<History, "about" | "document" | "references" | "records">): string {
   const used: Record<string, FunctionTraits> = {};
   const runtime = { name: "tutti", version: "restart-test", metadata: {} };
-  const context = contextOf({ document: given.document, functions: {}, runtime });
+  const source = { document: given.document, ...(given.references !== undefined && { references: given.references }) };
+  const context = contextOf({ ...source, functions: {}, runtime });
   const expected = outcomeOf(given.records, {
     ...context,
     functions: {
@@ -64,7 +68,7 @@ function serialize(given: Pick<History, "about" | "document" | "records">): stri
       },
     },
   });
-  const { records, ...rest } = { about: given.about, engineVersion: ENGINE_VERSION, document: given.document, functions: used, runtime, expected, records: given.records };
+  const { records, ...rest } = { about: given.about, engineVersion: ENGINE_VERSION, ...source, functions: used, runtime, expected, records: given.records };
   const lines = records.map((record) => JSON.stringify(record)).join(",\n");
   return `${JSON.stringify(rest, undefined, 1).slice(0, -2)},\n "records": [\n${lines}\n]}\n`;
 }
