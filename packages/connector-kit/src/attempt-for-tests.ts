@@ -1,5 +1,5 @@
 import type { Json } from "@tutti/model";
-import { Token } from "@tutti/model";
+import { Token } from "@tutti/model/schemas";
 import type { Attempt, StoredEnd } from "./connector.ts";
 import { ConnectorError } from "./connector.ts";
 

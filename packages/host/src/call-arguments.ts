@@ -1,4 +1,5 @@
-import { AppError, CloudEventSchema, type CloudEvent, isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { AppError, type CloudEvent, isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { CloudEventSchema } from "@tutti/model/schemas";
 import type { DocumentSource, FireScheduleRequest, OperateRequest, PruneRequest, StartRunRequest, WaitUntil } from "@tutti/runtime";
 import type { BackupRequest } from "./backup.ts";
 import { RUN_STATUSES, type RunQuery, type RunStatus } from "@tutti/store";

@@ -1,9 +1,10 @@
 export { AppError, assert, assertNever } from "./app-error.ts";
-export { type CloudEvent, CloudEventSchema } from "./cloud-event.ts";
+export type { CloudEvent } from "./cloud-event.ts";
 export { DURATION_MS_MAX, durationMs, ISO_DURATION, parseDuration } from "./duration.ts";
 export { EFFECT_CLASSES, type EffectClass } from "./effect.ts";
 export { ERROR_CATALOGUE, type ErrorCode, type ErrorSpecies } from "./error-catalogue.ts";
-export { DEFAULT_TENANT, RunId, Token } from "./ids.ts";
+export { DEFAULT_TENANT } from "./ids.ts";
+export type { RunId, Token } from "./schemas.ts";
 export { emptyObjectFor, isJsonObject, type Json, jsonEqual, type JsonObject, ownProperty } from "./json.ts";
 export {
   ATTEMPTS_MAX,

@@ -2,7 +2,8 @@
 import { hash } from "node:crypto";
 import type { Connector } from "@tutti/connector-kit";
 import { LifecycleDeriver, type OperatorActed, type RunView, type RunTrace, TraceDeriver } from "@tutti/engine";
-import { AppError, type CloudEvent, CloudEventSchema, DEFAULT_TENANT, type Json, jsonEqual, PAYLOAD_BYTES_MAX } from "@tutti/model";
+import { AppError, type CloudEvent, DEFAULT_TENANT, type Json, jsonEqual, PAYLOAD_BYTES_MAX } from "@tutti/model";
+import { CloudEventSchema } from "@tutti/model/schemas";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
 import { crashDetail } from "./crash-detail.ts";
 import type { Env } from "./env.ts";

@@ -1,4 +1,5 @@
-import { type CloudEvent, type Json, type JsonObject, RunId, Token } from "@tutti/model";
+import type { CloudEvent, Json, JsonObject } from "@tutti/model";
+import { RunId, Token } from "@tutti/model/schemas";
 
 /** The n-th run id of a test: readable, valid, always the same. */
 export function buildRunId(number: number): RunId {

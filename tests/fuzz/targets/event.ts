@@ -1,6 +1,7 @@
 import { compileWorkflow, lintDocument, parseDocument, type ScheduleTrigger } from "@tutti/definition";
 import { collectEvent, type EngineContext, type EventGroup, eventTypesOf, inputOfEvents } from "@tutti/engine";
-import { type CloudEvent, CloudEventSchema, type Json, jsonEqual, type JsonObject } from "@tutti/model";
+import { type CloudEvent, type Json, jsonEqual, type JsonObject } from "@tutti/model";
+import { CloudEventSchema } from "@tutti/model/schemas";
 import type { Random } from "@tutti/testkit";
 import { json } from "../generate/json.ts";
 import { broken, type Target, type Verdict } from "../target.ts";

@@ -1,6 +1,7 @@
 import { isDateTime } from "@tutti/definition";
 import { compile, ExpressionError } from "@tutti/expression";
-import { CloudEventSchema, type Json } from "@tutti/model";
+import type { Json } from "@tutti/model";
+import { CloudEventSchema } from "@tutti/model/schemas";
 import type { Random } from "@tutti/testkit";
 import { mutateText, textOf } from "../generate/text.ts";
 import { broken, type Target, type Verdict } from "../target.ts";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { AppError, type CloudEvent, CloudEventSchema, isJsonObject, type Json } from "@tutti/model";
+import { AppError, type CloudEvent, isJsonObject, type Json } from "@tutti/model";
+import { CloudEventSchema } from "@tutti/model/schemas";
 import { type Cli, collect, newCommand } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
 import { isDrivenElsewhere } from "../follow.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { attemptForTests, type ConnectorFunction, type RecordingAttempt } from "@tutti/connector-kit";
 import type { JsonObject } from "@tutti/model";
-import { Token } from "@tutti/model";
+import { Token } from "@tutti/model/schemas";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { processConnector } from "./process-connector.ts";
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Token } from "@tutti/model";
+import { Token } from "@tutti/model/schemas";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sweepLeftFiles } from "./left-files.ts";
 import { endProcessesOf } from "./left-processes.ts";
