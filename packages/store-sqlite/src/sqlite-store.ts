@@ -50,6 +50,8 @@ import { Writer } from "./writer.ts";
 export const DATABASE_FILE = "tutti.db";
 /** Rows of a list that the main thread reads itself; longer pages are read aside. */
 const LIST_HERE_MAX = 200;
+/** A batch that the worker begins at once, so that it is written while the main thread takes the next steps of other runs. */
+const LARGE_BATCH_RUNS = 64;
 /** What a slice of a deletion counts as when the thread is chosen: the worker, so that only the next commit waits for it and not the event loop. */
 const SLICE_SIZE = 1024 * 1024;
 
@@ -163,6 +165,7 @@ export class SqliteStore implements Store {
     const result = await writer.write(
       () => (plan = planCommit(index, batch)),
       () => batch.runs.forEach((run) => index.forget(run.runId)),
+      batch.runs.length >= LARGE_BATCH_RUNS,
     );
     return (plan as CommitPlan).answer(expectKind(result, "commit").runs);
   }

@@ -1,11 +1,17 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { commitOf, CONFLICT, eventOf, idOf, recordTexts, textOf } from "@tutti/store/fixtures";
 import { expect, test } from "vitest";
 import type { CommitPlace, CommitPolicy } from "./commit-policy.ts";
-import { openSqliteStore, type SqliteStore } from "./sqlite-store.ts";
+import { DATABASE_FILE, openSqliteStore, type SqliteStore } from "./sqlite-store.ts";
 import { withDirectory } from "./testing/directory.ts";
 
 const RUNS = 5;
 const COMMITS = 300;
+/** Many times what the other thread takes for a commit. */
+const TURN_MS = 300;
+/** It ends when it has seen what it looks for. */
+const LONG_TURN_MS = 20_000;
 /** Multiplier and increment of a small linear congruential generator: the same order in every run of the test. */
 const nextChance = (seed: number): number => (seed * 1_103_515_245 + 12_345) % 2 ** 31;
 
@@ -63,6 +69,29 @@ test("what was asked for before the stop is written before it", async () => {
     await store.start();
     expect(await store.findRunIds("run_", 100)).toHaveLength(20);
     expect(store.stoppedCleanly).toBe(true);
+    await store.stop();
+  });
+});
+
+test("a large batch is written while the turn of the event loop that gave it goes on; a small one waits for the next turn", async () => {
+  await withDirectory(async (directory) => {
+    const store = openSqliteStore({ directory, commitPolicy: { choose: () => "worker", record: () => undefined } });
+    await store.start();
+    const reader = new DatabaseSync(join(directory, DATABASE_FILE), { readOnly: true });
+    const rows = reader.prepare("select count(*) as rows from run");
+    /** Looks without letting the event loop go on. */
+    const seesWithin = (ms: number, count: number): boolean => {
+      const untilMs = performance.now() + ms;
+      while (performance.now() < untilMs) if (rows.get()?.["rows"] === count) return true;
+      return false;
+    };
+    const small = store.commit({ runs: [commitOf(1, 0)] });
+    expect(seesWithin(TURN_MS, 1)).toBe(false);
+    await small;
+    const large = store.commit({ runs: Array.from({ length: 200 }, (_, index) => commitOf(index + 2, 0)) });
+    expect(seesWithin(LONG_TURN_MS, 201)).toBe(true);
+    expect((await large).verdicts.every(({ verdict }) => verdict === "committed")).toBe(true);
+    reader.close();
     await store.stop();
   });
 });

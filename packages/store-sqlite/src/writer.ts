@@ -69,10 +69,12 @@ export class Writer {
     return this.#failure;
   }
 
-  write(prepare: () => PreparedWrite, undo: () => void): Promise<WriteResult> {
+  /** `isLarge`: the caller has more to do in this turn of the event loop, and the worker could begin meanwhile. */
+  write(prepare: () => PreparedWrite, undo: () => void, isLarge = false): Promise<WriteResult> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ prepare, undo, resolve, reject });
-      this.#schedulePump();
+      if (isLarge && this.#worker.isReady && !this.#isBusy && !this.#isHeld) this.#pump("worker");
+      else this.#schedulePump();
     });
   }
 
@@ -93,7 +95,7 @@ export class Writer {
   }
 
   /**
-   * Writes of one turn of the event loop share a transaction. Never in the same turn: a caller that commits again and again on the main thread
+   * Writes of one turn of the event loop share a transaction. Never in the same turn on the main thread: a caller that commits again and again
    * would otherwise keep timers, sockets and the answers of our own threads waiting for ever.
    */
   #schedulePump(): void {
@@ -105,14 +107,14 @@ export class Writer {
     });
   }
 
-  #pump(): void {
-    while (!this.#isBusy && !this.#isHeld && this.#queue.length > 0) this.#transact(this.#queue.splice(0, JOBS_PER_TRANSACTION));
+  #pump(place?: "worker"): void {
+    while (!this.#isBusy && !this.#isHeld && this.#queue.length > 0) this.#transact(this.#queue.splice(0, JOBS_PER_TRANSACTION), place);
     if (this.#isBusy) return;
     this.#still?.resolve();
     this.#still = undefined;
   }
 
-  #transact(queued: readonly QueuedWrite[]): void {
+  #transact(queued: readonly QueuedWrite[], place?: "worker"): void {
     const writes: QueuedWrite[] = [];
     const jobs: WriteJob[] = [];
     let size = 0;
@@ -129,7 +131,7 @@ export class Writer {
       }
     }
     if (jobs.length === 0) return;
-    if (!this.#goesToWorker(size)) {
+    if (place !== "worker" && !this.#goesToWorker(size)) {
       this.#settle(writes, size, this.#executeHere(jobs));
       return;
     }
