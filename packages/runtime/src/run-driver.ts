@@ -271,6 +271,8 @@ export class RunDriver implements CommitListener {
         pending.after.push(command);
         return;
       case "unsubscribe":
+        // The store ends subscriptions before it begins others: one that was asked for in the same commit would stay for ever.
+        pending.subscribe = pending.subscribe?.filter(({ task }) => task !== command.task);
         (pending.unsubscribe ??= []).push(command.task);
         return;
       case "emit-event":

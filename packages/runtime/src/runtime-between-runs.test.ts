@@ -234,3 +234,11 @@ test("a request for a slot that is withdrawn before it was stored leaves nothing
   await world.pass(10 * 60_000);
   expect(world.disk.slots.size).toBe(0);
 });
+
+test("a subscription that is given up before it was stored leaves nothing behind", async () => {
+  const world = await startedWorld();
+  const hear = { hear: { listen: { to: { one: { with: { type: "never" } } } } } };
+  const view = await world.run([{ race: { fork: { compete: true, branches: [hear, { quick: { set: { x: 1 } } }] } } }]);
+  expect(view.status).toBe("completed");
+  expect([...(world.disk.runs.get(view.runId)?.subscriptions.values() ?? [])]).toEqual([]);
+});
