@@ -174,10 +174,8 @@ export class RunDriver implements CommitListener {
       run.handed.delete(position);
       ports.messageTaken(position);
     }
-    for (const slot of verdict.slots) {
-      if (slot.verdict !== "queued")
-        this.feed(run, { type: "slot-decided", at: this.timeFor(run), task: slot.task, verdict: slot.verdict, fence: slot.fence });
-    }
+    // One verdict per request, in their order.
+    for (const [index, slot] of verdict.slots.entries()) this.#slotDecided(run, stored.acquire?.[index]?.key, slot);
     for (const command of stored.after) if (!run.isDropped) this.#carryOut(run, command);
     for (const acknowledgement of stored.acknowledgements ?? []) acknowledgement.resolve();
     for (const watcher of stored.watchers ?? []) watcher();
@@ -313,6 +311,15 @@ export class RunDriver implements CommitListener {
       default:
         return;
     }
+  }
+
+  #slotDecided(run: LoadedRun, key: string | undefined, { task, verdict, fence }: RunVerdict["slots"][number]): void {
+    if (verdict === "queued") return;
+    this.feed(run, { type: "slot-decided", at: this.timeFor(run), task, verdict, fence });
+    if (verdict !== "granted" || key === undefined || run.isDropped || run.state.tasks.get(task)?.slotKey === key) return;
+    // Asked for again after a restart, and given up before the answer came: nobody would let go of it.
+    (run.pending.release ??= []).push({ key, task });
+    this.commits.add(run);
   }
 
   /** While closing, only an attempt that nobody could tell from an interrupted one later is begun: its intent is stored already. */
