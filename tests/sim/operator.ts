@@ -73,6 +73,18 @@ export class Operator {
         `${mirror.runId} is ${mirror.status}: ${JSON.stringify({ row, tasks, timers: [...mirror.state.timers.values()] })}`,
       );
     }
+    this.#checkLeftovers();
+  }
+
+  /** Of runs that are over nothing is left that others would wait for, or that would wake them. */
+  #checkLeftovers(): void {
+    const { disk } = this.#deps;
+    for (const [key, entries] of disk.slots)
+      if (entries.length > 0)
+        throw new Violation("nothing is left behind", `slot ${key} of runs that are over: ${JSON.stringify(entries)}`);
+    for (const [runId, { subscriptions }] of disk.runs)
+      if (subscriptions.size > 0)
+        throw new Violation("nothing is left behind", `${runId} is over and listens: ${JSON.stringify([...subscriptions.values()])}`);
   }
 
   #later(everyMs: number, label: string, work: () => void): void {
