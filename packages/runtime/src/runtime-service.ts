@@ -1,8 +1,7 @@
 /* Over 500 lines: the whole of the runtime's interface, most of it one call to the part that does the work. */
-import { hash } from "node:crypto";
 import type { Connector } from "@tutti/connector-kit";
 import { LifecycleDeriver, type OperatorActed, type RunView, type RunTrace, TraceDeriver } from "@tutti/engine";
-import { AppError, type CloudEvent, DEFAULT_TENANT, type Json, jsonEqual, PAYLOAD_BYTES_MAX } from "@tutti/model";
+import { AppError, type CloudEvent, DEFAULT_TENANT, type Json } from "@tutti/model";
 import { CloudEventSchema } from "@tutti/model/schemas";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
 import { crashDetail } from "./crash-detail.ts";
@@ -11,14 +10,13 @@ import { LifecycleReader } from "./lifecycle-reader.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { RuntimeGauges, RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import { withMaskedReports } from "./masked-reports.ts";
-import { ANSWER_WITHIN_MS, type NodeMail } from "./node-mail.ts";
 import { toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
 import { Redactor } from "./redactor.ts";
 import type { ReferenceReader } from "./reference-reader.ts";
 import { explainRun } from "./run-explaining.ts";
 import { readLogs } from "./run-logs.ts";
-import { describeUnsupported, type NewRun } from "./run-starter.ts";
+import { RunStarts, type StartedRun } from "./run-starts.ts";
 import { waitForRun, type WatchingDeps, watchRun } from "./run-watching.ts";
 import type {
   DocumentSource,
@@ -51,12 +49,6 @@ const RUN_IDS_SHOWN_MAX = 5;
 const CHILDREN_MAX = 1000;
 const RECORDS_MAX = 10_000;
 const STATUS_PAGE = 1000;
-/** A node with a single shard finds an id in it with near certainty. */
-const IDS_DRAWN_MAX = 1000;
-/** Between two looks for a run that another node was asked to start: longer each time. */
-const LOOK_FOR_START_MS = 20;
-const LOOK_FOR_START_MAX_MS = 2000;
-
 export interface RuntimeDeps {
   readonly store: Store;
   readonly connectors: readonly Connector[];
@@ -93,12 +85,14 @@ class RuntimeService implements Runtime {
   #parts: RuntimeParts | undefined;
   #phase: "new" | "started" | "stopping" | "stopped" = "new";
   #stopping: Promise<void> | undefined;
-  /** The last start under way by run id, for starts with a key. */
-  readonly #starts = new Map<string, Promise<void>>();
+  readonly #starts: RunStarts;
   #scheduler: Scheduler | undefined;
 
   constructor(deps: RuntimeDeps) {
     this.#deps = { ...deps, env: withMaskedReports(deps.env, this.#redactor) };
+    const { store, env, installationId = "" } = this.#deps;
+    const acknowledge = (runId: string): void => this.#acknowledge("run", runId);
+    this.#starts = new RunStarts({ store, env, installationId, parts: () => this.#open(), acknowledge });
   }
 
   async start(): Promise<void> {
@@ -160,29 +154,9 @@ class RuntimeService implements Runtime {
     });
   }
 
-  async startRun(request: StartRunRequest): Promise<{ readonly runId: string; readonly created: boolean }> {
-    const parts = this.#writable();
-    const program = await parts.programs.get(request.namespace, request.name, request.version);
-    const label = `${program.definition.namespace}/${program.definition.name} ${program.definition.version}`;
-    const unsupported = describeUnsupported(program);
-    if (unsupported !== undefined) throw new AppError("definition-unsupported", `${label} can't be run: ${unsupported}.`);
-    const input = await this.#inputOf(request);
-    const problem = program.context.program.input.schema?.(input);
-    if (problem !== undefined)
-      throw new AppError("input-invalid", `The input of ${label} does not fit its schema: ${problem}`, { details: { problem } });
-    const given = {
-      program,
-      input,
-      labels: request.labels ?? {},
-      actor: request.actor,
-      ...(request.replayOf === undefined ? {} : { replayOf: request.replayOf }),
-    };
-    if (request.startKey !== undefined)
-      return this.#startOnce(runIdOfKey(request.startKey, this.#deps.installationId ?? ""), request, given);
-    const runId = this.#newRunId(parts);
-    await this.#begin({ runId, ...given });
-    this.#acknowledge("run", runId);
-    return { runId, created: true };
+  async startRun(request: StartRunRequest): Promise<StartedRun> {
+    this.#writable();
+    return this.#starts.start(request);
   }
 
   async operate(request: OperateRequest): Promise<RunView> {
@@ -401,7 +375,7 @@ class RuntimeService implements Runtime {
   }
 
   #makeScheduler({ clock, timers, programs, changes, ownership, metrics }: RuntimeParts): Scheduler {
-    const { store, env, installationId = "" } = this.#deps;
+    const { store, env } = this.#deps;
     return new Scheduler({
       store,
       env,
@@ -412,7 +386,7 @@ class RuntimeService implements Runtime {
       metrics,
       isMine: (schedule) => ownership.leaseOf(schedule)?.mode === "open",
       start: (request) => this.startRun(request),
-      runIdOf: (startKey) => runIdOfKey(startKey, installationId),
+      runIdOf: (startKey) => this.#starts.runIdOf(startKey),
       cancel: async (runId, actor, reason) => {
         try {
           await this.operate({ runId, actor, reason, action: { kind: "cancel" } });
@@ -489,94 +463,6 @@ class RuntimeService implements Runtime {
     }
   }
 
-  async #inputOf(request: StartRunRequest): Promise<Json> {
-    let { input } = request;
-    if (request.replayOf !== undefined && input === null) {
-      const [first] = await this.#open().history.records(request.replayOf, 1);
-      if (first?.type === "run-started") ({ input } = first);
-    }
-    const checked = checkValue(input);
-    if (checked.kind === "plain") return checked.value;
-    throw new AppError(checked.kind === "too-large" ? "payload-too-large" : "input-invalid", `The input is refused: ${checked.why}.`, {
-      details: { limit: PAYLOAD_BYTES_MAX },
-    });
-  }
-
-  /** Starts with one key take turns; the run's row decides which was the first, also over restarts. */
-  async #startOnce(
-    runId: string,
-    request: StartRunRequest,
-    given: Omit<NewRun, "runId">,
-  ): Promise<{ readonly runId: string; readonly created: boolean }> {
-    const before = this.#starts.get(runId) ?? Promise.resolve();
-    const starting = before.then(async () => {
-      const known = await this.#deps.store.loadRun(runId);
-      if (known !== undefined) return this.#sameStart(known, request, given.input);
-      const isHere = await this.#begin({ runId, ...given });
-      // Somebody else may have started it with this key by way of yet another node.
-      const started = isHere ? undefined : await this.#deps.store.loadRun(runId);
-      if (started !== undefined) await this.#sameStart(started, request, given.input);
-      this.#acknowledge("run", runId);
-      return { runId, created: true };
-    });
-    // The next one's turn comes whatever became of this one.
-    const turn = starting.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#starts.set(runId, turn);
-    void turn.then(() => {
-      if (this.#starts.get(runId) === turn) this.#starts.delete(runId);
-    });
-    return starting;
-  }
-
-  /** An id in a shard of this node where that is possible: then the run is started here. */
-  #newRunId({ ownership, shared }: RuntimeParts): string {
-    for (let attempt = 0; ; attempt += 1) {
-      const runId = `run_${this.#deps.env.randomId()}`;
-      if (shared === undefined || ownership.leaseOf(runId)?.mode === "open" || attempt >= IDS_DRAWN_MAX) return runId;
-    }
-  }
-
-  /** Resolves when the run is stored. False when it was another node that has started it. */
-  async #begin(run: NewRun): Promise<boolean> {
-    const { shared, ownership, starter } = this.#open();
-    const isHere = shared === undefined || ownership.leaseOf(run.runId)?.mode === "open";
-    if (isHere) await starter.create(run);
-    else await this.#startElsewhere(shared.mail, run);
-    return isHere;
-  }
-
-  /** Resolves when the owner of the run's shard has started it. */
-  async #startElsewhere(mail: NodeMail, { runId, program, input, labels, actor, replayOf }: NewRun): Promise<void> {
-    const { env, store } = this.#deps;
-    const { namespace, name, version } = program.definition;
-    const more = replayOf === undefined ? {} : { replayOf };
-    await mail.start(runId, { type: "run-start", workflow: { namespace, name, version }, input, labels, actor, ...more });
-    const untilMs = env.monotonicMs() + ANSWER_WITHIN_MS;
-    for (let pauseMs = LOOK_FOR_START_MS; env.monotonicMs() < untilMs; pauseMs = Math.min(pauseMs * 2, LOOK_FOR_START_MAX_MS)) {
-      await new Promise<void>((resolve) => void env.setTimer(pauseMs, resolve));
-      if ((await store.loadRun(runId)) !== undefined) return;
-    }
-    throw new AppError("commit-outcome-unknown", `No node has started run ${runId} yet; it may still be started.`, { details: { runId } });
-  }
-
-  /** The answer to a second start with the same key. */
-  async #sameStart(known: RunRow, request: StartRunRequest, input: Json): Promise<{ readonly runId: string; readonly created: boolean }> {
-    const { runId } = known;
-    const [first] = await this.#open().history.records(runId, 1);
-    const isSame =
-      first?.type === "run-started" &&
-      known.namespace === request.namespace &&
-      known.name === request.name &&
-      jsonEqual(first.input, input);
-    if (isSame) return { runId, created: false };
-    throw new AppError("run-exists", `The start key belongs to run ${runId}, which was started with something else.`, {
-      details: { runId },
-    });
-  }
-
   async #commitOperation(run: LoadedRun, operation: Pick<OperatorActed, "actor" | "reason" | "action">): Promise<void> {
     const { driver } = this.#open();
     const fact: OperatorActed = { type: "operator", at: driver.timeFor(run), ...operation };
@@ -651,12 +537,6 @@ class RuntimeService implements Runtime {
     await Promise.race([work(), limit]);
     timer?.clear();
   }
-}
-
-/** The row of this id decides which of two starts with the same key is the first. */
-function runIdOfKey(startKey: string, installationId: string): string {
-  const digest = BigInt(`0x${hash("sha256", `${installationId}\0${DEFAULT_TENANT}\0${startKey}`, "hex")}`);
-  return `run_${digest.toString(36).padStart(16, "0").slice(-16)}`;
 }
 
 /** Values that an operator brings obey the same limits as those of connectors. */

@@ -8,9 +8,9 @@ export const EDGE_BUGS: readonly Bug[] = [
     known: "danielgerlag/workflow-core#828, restatedev/restate#5128",
     edits: [
       {
-        file: "packages/runtime/src/runtime-service.ts",
-        find: "    if (request.startKey !== undefined)\n      return this.#startOnce(",
-        put: '    if (request.startKey === "")\n      return this.#startOnce(',
+        file: "packages/runtime/src/run-starts.ts",
+        find: "if (request.startKey !== undefined) return this.#startOnce(",
+        put: 'if (request.startKey === "") return this.#startOnce(',
       },
     ],
     catcher: { by: "test", file: "packages/runtime/src/runtime-operations.test.ts", name: "the same start key starts one run" },
