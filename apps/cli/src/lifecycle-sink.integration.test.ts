@@ -135,7 +135,7 @@ async function killed(isCursorKept: boolean): Promise<{ readonly missing: number
   return found;
 }
 
-test("a process that is killed while it tells loses no event, and repeats only some under their ids", { timeout: TIMEOUT_MS }, async () => {
+test("a process that is killed while it tells loses no event, and what it repeats has the same id", { timeout: TIMEOUT_MS }, async () => {
   expect(await killed(true)).toEqual({ missing: 0, isInOrder: true });
 });
 

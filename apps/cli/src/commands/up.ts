@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { resolve } from "node:path";
 import {
   EventLog,
@@ -206,16 +207,8 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }
 
 function renderChange(change: RunChange, style: Style): string {

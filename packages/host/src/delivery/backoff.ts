@@ -1,3 +1,5 @@
+import { setTimeout } from "node:timers/promises";
+
 /** The first pause after a failure. */
 const FIRST_PAUSE_MS = 1000;
 /** What is named in `Retry-After` is believed up to here: a clock that is wrong must not silence anybody for a day. */
@@ -13,15 +15,6 @@ export function pauseAfterFailure(failures: number, maxMs: number, askedMs: numb
 }
 
 /** Resolves after the time or with the signal, whatever comes first. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-  });
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }
