@@ -12,8 +12,10 @@ import type { WriteJob, WriteResult } from "./write-job.ts";
 const JOBS_PER_TRANSACTION = 64;
 /** So many times the length that starts a checkpoint, and commits wait until the log has been written back to its end: 32 MiB on a large disk. */
 const LOG_LENGTHS_MAX = 4;
-/** Transactions between two looks at the length of the log. */
+/** Transactions between two looks at the length of the log, each some microseconds. */
 const TRANSACTIONS_PER_LOG_LOOK = 32;
+/** Text written between two looks: 1 MiB takes some 5 MiB of the log when every row changes a page of its own, so a look comes before much more than the bound is there. */
+const SIZE_PER_LOG_LOOK = 1024 * 1024;
 
 /** A write whose turn has come. */
 export interface PreparedWrite {
@@ -48,7 +50,8 @@ export class Writer {
   #isHeld = false;
   #isPumpScheduled = false;
   #failure: Error | undefined;
-  #transactions = 0;
+  #transactionsSinceLook = 0;
+  #sizeSinceLook = 0;
   #checkpointing: Promise<void> | undefined;
   /** Resolved when no transaction is under way. */
   #still: PromiseWithResolvers<void> | undefined;
@@ -177,8 +180,9 @@ export class Writer {
       if (result === undefined) write.reject(new Error("Invariant broken: a transaction answers for every write"));
       else write.resolve(result);
     }
-    this.#transactions += 1;
-    if (this.#transactions % TRANSACTIONS_PER_LOG_LOOK === 0) this.#lookAtLog();
+    this.#transactionsSinceLook += 1;
+    this.#sizeSinceLook += size;
+    if (this.#transactionsSinceLook >= TRANSACTIONS_PER_LOG_LOOK || this.#sizeSinceLook >= SIZE_PER_LOG_LOOK) this.#lookAtLog();
   }
 
   #failStop(error: Error): void {
@@ -193,6 +197,8 @@ export class Writer {
   }
 
   #lookAtLog(): void {
+    this.#transactionsSinceLook = 0;
+    this.#sizeSinceLook = 0;
     if (this.#failure !== undefined) return;
     const { frames, written } = readLogState(this.#connection);
     if (this.#checkpointing !== undefined) {
