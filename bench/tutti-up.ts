@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { programFile } from "../scripts/programs.mjs";
 
-const ROOT = join(import.meta.dirname, "..");
 /** What a start may take at most, with a store of a million runs on a busy machine. */
 const READY_MS_MAX = 120_000;
 
@@ -21,9 +20,9 @@ export class TuttiUp {
   static async start(directory: string, environment: Readonly<Record<string, string>> = {}): Promise<TuttiUp> {
     const startedAt = performance.now();
     const flags = ["--disallow-code-generation-from-strings", "--disable-proto=delete", "--disable-warning=ExperimentalWarning"];
-    const child = spawn(process.execPath, [...flags, join(ROOT, "apps/cli/src/main.ts"), "up", "--data", directory], {
+    const child = spawn(process.execPath, [...flags, programFile("apps/cli/src/main.ts"), "up", "--data", directory], {
       stdio: ["ignore", "ignore", "pipe"],
-      env: { ...process.env, TUTTI_ROOT: ROOT, ...environment },
+      env: { ...process.env, ...environment },
     });
     let said = "";
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT_DIRECTORY, TOOL_PATH } from "./commands.ts";
+import { programFile } from "../scripts/programs.mjs";
+import { TOOL_PATH } from "./commands.ts";
 import { DNS_KEY, TICKET_LOGIN } from "./systems.ts";
 
 export interface TuttiResult {
@@ -33,7 +34,7 @@ export class Tutti {
   /** Starts the command and goes on; `ended` says what became of it. */
   spawn(args: readonly string[], options: TuttiOptions = {}): { readonly child: ChildProcess; readonly ended: Promise<TuttiResult> } {
     // The flags of this process are those that every process of Tutti runs under.
-    const child = spawn(process.execPath, [...process.execArgv, join(ROOT_DIRECTORY, "apps/cli/src/main.ts"), ...args], {
+    const child = spawn(process.execPath, [...process.execArgv, programFile("apps/cli/src/main.ts"), ...args], {
       env: { ...process.env, PATH: TOOL_PATH, TUTTI_DATA: this.#dataDirectory, ...options.environment },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BUNDLE_VARIABLE, freshBundle, programFile } from "./programs.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const NODE_MAJOR_MIN = 20;
@@ -16,6 +17,8 @@ const PINNED_MAJOR = 24;
 const HARDENED = ["--disallow-code-generation-from-strings", "--disable-proto=delete"];
 // `node:sqlite` is a release candidate in Node 24 and says so on every start.
 const QUIET = ["--disable-warning=ExperimentalWarning"];
+/** Bundles that these files start, or are: made before, when they are missing or of other sources. */
+const USES = { "examples/quickstart/start.ts": ["tutti"], "scripts/check.ts": ["tutti", "tests"], "apps/cli/src/main.ts": ["tutti"] };
 const INSTALL_LOCK = join(root, ".install-lock");
 /** An installation takes seconds to a few minutes; whoever waits longer for another one should hear about it. */
 const INSTALL_WAIT_MS = 10 * 60_000;
@@ -29,13 +32,20 @@ function main() {
   const [target, ...rest] = process.argv.slice(2);
   if (target === undefined) fail("usage: node scripts/run.mjs FILE.ts|TOOL [ARGUMENT...]");
   if (!isInstalled()) install();
+  bundle(USES[target] ?? []);
   start(pinnedNode(), [...commandFor(target), ...rest], directoryFor(target));
+}
+
+/** Where it can't be done, for whatever reason, the sources run: slower to start, else the same. */
+function bundle(names) {
+  const missing = process.env[BUNDLE_VARIABLE] === "off" ? [] : names.filter((name) => freshBundle(name) === undefined);
+  if (missing.length > 0) spawnSync(pinnedNode(), [...QUIET, join(root, "scripts/bundle.ts"), ...missing], { stdio: "ignore" });
 }
 
 /** Hands over to the program: same terminal, its exit code becomes ours, signals reach it. */
 function start(node, args, cwd) {
   const compileCache = process.env.NODE_COMPILE_CACHE ?? join(root, "node_modules/.cache/compile");
-  const child = spawn(node, args, { stdio: "inherit", cwd, env: { ...process.env, TUTTI_ROOT: root, NODE_COMPILE_CACHE: compileCache } });
+  const child = spawn(node, args, { stdio: "inherit", cwd, env: { ...process.env, NODE_COMPILE_CACHE: compileCache } });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => {
       // A terminal sends Ctrl-C to the program too; a second one would tell it to stop at once instead of orderly.
@@ -60,7 +70,7 @@ function commandFor(target) {
   if (/\.(ts|mjs)$/.test(target)) {
     const file = join(root, target);
     if (!existsSync(file)) fail(`There is no file ${target} in ${root}.`);
-    return [...HARDENED, ...QUIET, file];
+    return [...HARDENED, ...QUIET, programFile(target)];
   }
   const shim = join(root, "node_modules/.bin", target);
   if (!existsSync(shim)) fail(`There is no tool named ${target} in node_modules/.bin.`);

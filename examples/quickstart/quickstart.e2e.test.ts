@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
+import { programFile } from "../../scripts/programs.mjs";
 import { createSandbox, freePort, type Sandbox } from "./sandbox.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -10,7 +11,7 @@ const TUTTI = [
   "--disallow-code-generation-from-strings",
   "--disable-proto=delete",
   "--disable-warning=ExperimentalWarning",
-  join(root, "apps/cli/src/main.ts"),
+  programFile("apps/cli/src/main.ts"),
 ];
 /** A deployment has some twenty positions; more kills than this mean that one of them is reached again and again. */
 const KILLS_MAX = 60;

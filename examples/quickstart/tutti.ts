@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { programFile } from "../../scripts/programs.mjs";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -15,7 +16,7 @@ export class Tutti {
   /** Shows the command and what it prints, and gives its exit code. */
   run(words: readonly string[]): number {
     process.stdout.write(`   $ tutti ${words.map((word) => (word.includes(" ") ? `"${word}"` : word)).join(" ")}\n`);
-    const result = spawnSync(process.execPath, [...process.execArgv, join(root, "apps/cli/src/main.ts"), ...words], {
+    const result = spawnSync(process.execPath, [...process.execArgv, programFile("apps/cli/src/main.ts"), ...words], {
       cwd: root,
       encoding: "utf8",
       env: { ...process.env, TUTTI_DATA: this.#dataDirectory },

@@ -3,12 +3,12 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { JsonObject } from "@tutti/model";
 import { INHERITED } from "../../apps/cli/src/tutti-for-tests.ts";
+import { BUNDLE_VARIABLE, programFile } from "../../scripts/programs.mjs";
 import type { Canary } from "./canaries.ts";
 
-const CLI = fileURLToPath(new URL("../../apps/cli/src/main.ts", import.meta.url));
+const CLI = "apps/cli/src/main.ts";
 /** Secrets that come by the environment of the process; all others are files. */
 const FROM_ENVIRONMENT_MAX = 10;
 /** Starting takes a second; a machine that is busy with other tests takes longer. */
@@ -62,7 +62,7 @@ export class Installation {
   async start(): Promise<void> {
     const outlets = this.#listener === undefined ? [] : ["--traces", this.#listener, "--lifecycle", `${this.#listener}/sink`];
     const words = ["up", "--data", this.data, "--log-file", this.logFile, "--log-level", "debug", ...outlets];
-    const child = this.#spawn("tutti up", [process.execPath, ...process.execArgv, CLI, ...words]);
+    const child = this.#spawn("tutti up", [process.execPath, ...process.execArgv, this.#program(), ...words]);
     this.#up = child;
     const deadlineMs = performance.now() + START_MS_MAX;
     while (!this.said.get("tutti up")?.includes(`process ${child.pid})`)) {
@@ -87,7 +87,7 @@ export class Installation {
 
   /** Runs one command of the CLI to its end; with `terminal` on a terminal. */
   async tutti(words: readonly string[], how: { readonly terminal?: boolean } = {}): Promise<Said> {
-    const command = [process.execPath, ...process.execArgv, CLI, ...words, "--data", this.data];
+    const command = [process.execPath, ...process.execArgv, this.#program(), ...words, "--data", this.data];
     // `script` of util-linux makes the terminal.
     const plain = how.terminal === true ? ["script", "-qfec", command.map((word) => `'${word}'`).join(" "), "/dev/null"] : command;
     const label = `tutti ${words.join(" ")}${how.terminal === true ? " on a terminal" : ""}`;
@@ -99,6 +99,11 @@ export class Installation {
   async remove(): Promise<void> {
     await this.end("SIGKILL");
     rmSync(this.home, { recursive: true, force: true });
+  }
+
+  /** What is loaded first changes the sources as they are loaded. */
+  #program(): string {
+    return programFile(CLI, this.#preload === undefined ? process.env : { [BUNDLE_VARIABLE]: "off" });
   }
 
   #spawn(label: string, [command = "", ...words]: readonly string[]): ChildProcess {

@@ -4,15 +4,14 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { connectOnly, LinkedService, resolveDataDirectory } from "@tutti/host";
 import { isJsonObject } from "@tutti/model";
 import { createBank } from "@tutti/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { programFile } from "../../scripts/programs.mjs";
 
 // A live `tutti up` whose wall clock is moved by libfaketime while it runs; the monotonic clock is left alone, as the kernel leaves it.
 const FAKETIME = `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/faketime/libfaketimeMT.so.1`;
-const CLI = fileURLToPath(new URL("../../apps/cli/src/main.ts", import.meta.url));
 const HOUR_S = 3600;
 /** A timer may come this much before its time, not more. */
 const EARLY_MS_MAX = 1000;
@@ -43,18 +42,22 @@ class Up {
   }
 
   async start(): Promise<LinkedService> {
-    const child = spawn(process.execPath, [...process.execArgv, CLI, "up", "--data", this.#directory.path], {
-      stdio: "ignore",
-      env: {
-        ...process.env,
-        LD_PRELOAD: FAKETIME,
-        FAKETIME_TIMESTAMP_FILE: join(this.home, "clock"),
-        FAKETIME_NO_CACHE: "1",
-        FAKETIME_DONT_FAKE_MONOTONIC: "1",
-        DONT_FAKE_MONOTONIC: "1",
-        TUTTI_TEST_BANK: join(this.home, "bank"),
+    const child = spawn(
+      process.execPath,
+      [...process.execArgv, programFile("apps/cli/src/main.ts"), "up", "--data", this.#directory.path],
+      {
+        stdio: "ignore",
+        env: {
+          ...process.env,
+          LD_PRELOAD: FAKETIME,
+          FAKETIME_TIMESTAMP_FILE: join(this.home, "clock"),
+          FAKETIME_NO_CACHE: "1",
+          FAKETIME_DONT_FAKE_MONOTONIC: "1",
+          DONT_FAKE_MONOTONIC: "1",
+          TUTTI_TEST_BANK: join(this.home, "bank"),
+        },
       },
-    });
+    );
     this.#child = child;
     const deadline = performance.now() + START_MS_MAX;
     for (;;) {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { programFile } from "../../scripts/programs.mjs";
 import { sizeOfAcks } from "./acks.ts";
 import type { Place } from "./findings.ts";
 
@@ -15,8 +16,8 @@ export interface WorkerOptions {
 }
 
 /** A worker that acknowledges nothing for this long is stuck at its start. */
-const FIRST_ACK_MS = 30_000;
-const WORKER = join(import.meta.dirname, "worker.ts");
+const FIRST_ACK_MS = 5 * 60_000;
+const WORKER = "tests/crash/worker.ts";
 
 /** The loaded process of the kill loop, alive. */
 export class WorkerProcess {
@@ -29,7 +30,8 @@ export class WorkerProcess {
   constructor(place: Place, mode: WorkerMode, options: WorkerOptions = {}) {
     this.#acks = join(place.home, "acks");
     this.#acksBefore = sizeOfAcks(this.#acks);
-    const args = [...process.execArgv, ...(options.nodeOptions ?? []), WORKER, place.directory, mode, place.home];
+    const program = programFile(WORKER, { ...process.env, ...options.environment });
+    const args = [...process.execArgv, ...(options.nodeOptions ?? []), program, place.directory, mode, place.home];
     this.child = spawn(process.execPath, args, {
       stdio: ["ignore", "inherit", options.stderr ?? "inherit"],
       env: { ...process.env, ...options.environment },

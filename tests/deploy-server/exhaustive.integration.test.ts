@@ -1,16 +1,16 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { differencesFromOneDeployment } from "../../examples/deploy-server/inventory.ts";
 import { type Fault, FaultPlan, FAULTS } from "../../examples/deploy-server/fakes/fault.ts";
+import { programFile } from "../../scripts/programs.mjs";
 import { controlDocument, withTicketEffect } from "../../lab/control-document.ts";
 import { type CaseResult, DOCUMENT, type FakeDeployment, impatientDocument, prepare, runCase } from "./fake-deployment.ts";
 
 /** Cases at a time, over all tests: most of one is waiting for small processes and for answers that never come. */
 const CASES_AT_A_TIME = 8;
 const SUITE_LIMIT_MS = 900_000;
-const RUN_PROCESS = fileURLToPath(new URL("run-process.ts", import.meta.url));
+const RUN_PROCESS = "tests/deploy-server/run-process.ts";
 /** A deployment of fewer requests or records would mean that the cases below test nothing. */
 const REQUESTS_MIN = 25;
 const RECORDS_MIN = 30;
@@ -214,7 +214,7 @@ function runProcess(deployment: FakeDeployment, crash: Readonly<Record<string, s
         "--disallow-code-generation-from-strings",
         "--disable-proto=delete",
         "--disable-warning=ExperimentalWarning",
-        RUN_PROCESS,
+        programFile(RUN_PROCESS),
         deployment.caseFile,
       ],
       {

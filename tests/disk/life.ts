@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { programFile } from "../../scripts/programs.mjs";
 
-const WORKER = join(import.meta.dirname, "worker.ts");
+const WORKER = "tests/disk/worker.ts";
 /** Far above what a life takes on a loaded machine. */
 const LIFE_MS_MAX = 60_000;
 
@@ -35,7 +35,7 @@ export function live(options: LifeOptions): Promise<Life> {
     ...prefixOf(faults),
     process.execPath,
     ...process.execArgv,
-    WORKER,
+    programFile(WORKER),
     directory,
     order,
     String(commits),

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { BUNDLE_VARIABLE } from "../../scripts/programs.mjs";
 import { type Bug, BUG_VARIABLE, NOTE_VARIABLE } from "./bug.ts";
 import { filesOf, ROOT } from "./carried.ts";
 
@@ -37,6 +38,7 @@ export async function withBug<T>(bug: Bug, use: (carrier: Carrier) => Promise<T>
       environment: {
         [BUG_VARIABLE]: bug.name,
         [NOTE_VARIABLE]: note,
+        [BUNDLE_VARIABLE]: "off",
         // Ours is shared by all processes: each would find the sources of another bug in it, and write it anew.
         NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/planted"),
       },

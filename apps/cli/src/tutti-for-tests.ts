@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { programFile } from "../../../scripts/programs.mjs";
 
 /** As `scripts/run.mjs` starts it. */
 const FLAGS = ["--disallow-code-generation-from-strings", "--disable-proto=delete", "--disable-warning=ExperimentalWarning"];
-const MAIN = join(import.meta.dirname, "main.ts");
 const COMPILE_CACHE = process.env["NODE_COMPILE_CACHE"];
 /** What a process of a test has of our environment. Without the compile cache each one would take twice the time to start. */
 export const INHERITED: Readonly<Record<string, string>> = {
@@ -30,7 +30,7 @@ export class TuttiProcess {
   readonly #listeners = new Set<() => void>();
 
   constructor(directory: string, words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, [...FLAGS, MAIN, ...words], {
+    this.child = spawn(process.execPath, [...FLAGS, programFile("apps/cli/src/main.ts"), ...words], {
       cwd: directory,
       env: { ...INHERITED, HOME: directory, ...environment },
       stdio: ["pipe", "pipe", "pipe"],

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { FinishedPage, FinishedQuery, RunCounts, RunPage, RunQuery, StoreReport } from "@tutti/store";
 import type { LogState } from "./checkpoint.ts";
@@ -20,6 +21,8 @@ export type WorkerReply<T = unknown> =
   | { readonly ok: true; readonly value: T; readonly durationMs: number }
   | { readonly ok: false; readonly failure: StoreFailure };
 
+/** Beside this file, and of its kind: both are sources, or both are bundled. */
+const WORKER = new URL(`./store-worker${extname(import.meta.filename)}`, import.meta.url);
 /** What the worker says first, once its connection is open. */
 export const WORKER_READY = "ready";
 /**
@@ -88,7 +91,7 @@ export class WorkerClient {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("./store-worker.ts", import.meta.url), { workerData: { path: this.#path, access: this.#access } });
+    const worker = new Worker(WORKER, { workerData: { path: this.#path, access: this.#access } });
     worker.unref();
     worker.on("message", (reply: WorkerReply | WorkerUnopened | typeof WORKER_READY) => {
       if (reply === WORKER_READY) {

@@ -1,0 +1,66 @@
+// Bundles our programs, see programs.mjs. `scripts/bundle.ts NAME...`; does nothing for one that is there already.
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+import { BUNDLES, CACHE, freshBundle, INGREDIENTS, stateOf } from "./programs.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Folders that stay: a process loads parts of its bundle when it first needs them, long after the next one was made. */
+const FOLDERS_KEPT = 5;
+/** What comes from packages changes with the list of the installed ones. */
+const OURS = /^(apps|packages|tests|scripts|examples|lab)\//;
+
+for (const name of process.argv.slice(2)) {
+  const sources = Object.entries(BUNDLES).find(([bundle]) => bundle === name)?.[1];
+  if (sources === undefined) throw new Error(`There is no bundle ${name}: ${Object.keys(BUNDLES).join(", ")}.`);
+  if (freshBundle(name) === undefined) await bundle(name, sources);
+}
+
+async function bundle(name: string, sources: readonly string[]): Promise<void> {
+  const startedAt = Date.now();
+  const folder = `${name}-${startedAt}-${process.pid}`;
+  const read = new Set<string>();
+  const build = await rolldown({
+    input: Object.fromEntries(sources.map((source) => [entryOf(source), join(root, source)])),
+    platform: "node",
+    external: [/^node:/],
+    // Packages try optional native helpers that we do not install, and do without.
+    logLevel: "silent",
+    // All that was read: a file that only hands on what others have leaves nothing of its own in the output.
+    plugins: [{ name: "sources", moduleParsed: ({ id }) => void read.add(id) }],
+  });
+  await build.write({
+    dir: join(CACHE, folder),
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name]-[hash].js",
+  });
+  await build.close();
+  writeFileSync(join(CACHE, folder, "package.json"), `{"type":"module"}\n`);
+  const ours = [...read].map((id) => relative(root, id)).filter((file) => OURS.test(file) && !file.includes("node_modules/"));
+  const files = [...new Set([...ours, ...INGREDIENTS])].toSorted();
+  // Changed while it was read: nobody knows what went in.
+  if (files.some((file) => statSync(join(root, file)).mtimeMs >= startedAt)) return;
+  const description = {
+    folder,
+    entries: sources.map((source) => [source, `${entryOf(source)}.js`]),
+    sources: files.map((file) => [file, stateOf(file)]),
+  };
+  const draft = join(CACHE, `${folder}.json`);
+  writeFileSync(draft, JSON.stringify(description));
+  renameSync(draft, join(CACHE, `${name}.json`));
+  removeOld(name);
+}
+
+/** `store-worker` must be called as its source is: it is started by its name beside the file that starts it. */
+function entryOf(source: string): string {
+  return source.startsWith("tests/") ? source.replaceAll(/^tests\/|\.ts$/g, "").replaceAll("/", "-") : basename(source, ".ts");
+}
+
+function removeOld(name: string): void {
+  mkdirSync(CACHE, { recursive: true });
+  const folders = readdirSync(CACHE).filter((file) => new RegExp(`^${name}-\\d+-\\d+$`).test(file));
+  const old = folders.toSorted((a, b) => Number(b.split("-")[1]) - Number(a.split("-")[1])).slice(FOLDERS_KEPT);
+  for (const folder of old) rmSync(join(CACHE, folder), { recursive: true, force: true });
+}
