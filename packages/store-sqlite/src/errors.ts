@@ -1,39 +1,9 @@
 import { AppError } from "@tutti/model";
+import { failureOf, primaryCodeOf, type StoreFailure } from "./failure.ts";
 
-const PRIMARY_CODE_MASK = 0xff;
 const SQLITE_PERM = 3;
-const SQLITE_BUSY = 5;
 const SQLITE_READONLY = 8;
-const SQLITE_IOERR = 10;
-const SQLITE_CORRUPT = 11;
-const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
-const SQLITE_NOTADB = 26;
-/** The shared-memory index could not grow: a full disk, reported in its own way. */
-const SQLITE_IOERR_SHMSIZE = SQLITE_IOERR | (19 << 8);
-
-/** What failed, as plain data that crosses threads. */
-export type StoreFailure =
-  | { readonly kind: "full"; readonly message: string }
-  | { readonly kind: "damaged"; readonly message: string }
-  /** The disk did not keep a write, so nothing may be acknowledged any more: the page cache may hold what the disk has not. */
-  | { readonly kind: "disk-failed"; readonly message: string }
-  /** A stranger (a shell, a backup tool) holds the database's lock; nothing was written. */
-  | { readonly kind: "locked"; readonly message: string }
-  /** A bug of ours: a broken constraint, a wrong statement. The transaction was rolled back. */
-  | { readonly kind: "bug"; readonly message: string };
-
-export function failureOf(error: unknown): StoreFailure {
-  const message = error instanceof Error ? error.message : String(error);
-  const code = errorCodeOf(error);
-  if (code === undefined) return { kind: "bug", message };
-  const primary = code & PRIMARY_CODE_MASK;
-  if (primary === SQLITE_FULL || code === SQLITE_IOERR_SHMSIZE) return { kind: "full", message };
-  if (primary === SQLITE_CORRUPT || primary === SQLITE_NOTADB) return { kind: "damaged", message };
-  if (primary === SQLITE_BUSY) return { kind: "locked", message };
-  if (primary === SQLITE_IOERR) return { kind: "disk-failed", message: `${message} (SQLite ${code})` };
-  return { kind: "bug", message: `${message} (SQLite ${code})` };
-}
 
 /** The error that a caller sees. */
 export function errorOf(failure: StoreFailure): Error {
@@ -75,7 +45,7 @@ export function startErrorOf(error: unknown, directory: string): unknown {
   if (known instanceof AppError || !(error instanceof Error)) return known;
   const system = "code" in error && "syscall" in error && typeof error.code === "string" ? error.code : undefined;
   if (system !== undefined && NO_SPACE.has(system)) return errorOf({ kind: "full", message: error.message });
-  if (system === undefined && !CANNOT_OPEN.has((errorCodeOf(error) ?? 0) & PRIMARY_CODE_MASK)) return known;
+  if (system === undefined && !CANNOT_OPEN.has(primaryCodeOf(error))) return known;
   return new AppError("file-unreadable", `The data directory ${directory} cannot be used: ${error.message}.`, {
     cause: error,
     details: { path: directory },
@@ -93,9 +63,4 @@ function placed(error: AppError, directory: string): AppError {
         ? error.hint
         : "Keep a copy of the directory, then restore a backup into a new one: `tutti admin restore BACKUP --data DIR`.",
   });
-}
-
-function errorCodeOf(error: unknown): number | undefined {
-  if (typeof error !== "object" || error === null || !("errcode" in error)) return undefined;
-  return typeof error.errcode === "number" ? error.errcode : undefined;
 }

@@ -43,7 +43,7 @@ import { listSchedules, loadSchedule } from "./schedules.ts";
 import { readSetting } from "./settings.ts";
 import { listSlots } from "./slots.ts";
 import { Suspects } from "./suspects.ts";
-import { WorkerClient, type WorkerAnswers, type WorkerRequest } from "./worker-client.ts";
+import { type RequestOf, WorkerClient, type WorkerAnswers } from "./worker-client.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
 import { Writer } from "./writer.ts";
 
@@ -76,7 +76,7 @@ interface Open {
   readonly connection: Connection;
   readonly index: RunIndex;
   readonly writer: Writer;
-  readonly reader: WorkerClient;
+  readonly reader: WorkerClient<"reader">;
   readonly suspects: Suspects;
 }
 
@@ -117,7 +117,7 @@ export class SqliteStore implements Store {
         connection,
         index: new RunIndex(connection),
         writer,
-        reader: new WorkerClient(path, "read"),
+        reader: new WorkerClient(path, "reader"),
         suspects: new Suspects(directory),
       };
       await this.#write({ kind: "set", name: "stopped-cleanly", value: 0 });
@@ -358,8 +358,8 @@ export class SqliteStore implements Store {
   }
 
   /** In the reading thread, so that the event loop goes on. */
-  async #readAside<K extends "list" | "count" | "finished" | "check" | "backup">(
-    request: WorkerRequest & { readonly kind: K },
+  async #readAside<K extends RequestOf<"reader">["kind"]>(
+    request: RequestOf<"reader"> & { readonly kind: K },
   ): Promise<WorkerAnswers[K]> {
     const reply = await this.#opened().reader.request<K>(request);
     if (!reply.ok) throw errorOf(reply.failure);

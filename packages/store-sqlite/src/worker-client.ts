@@ -3,19 +3,34 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { FinishedPage, FinishedQuery, RunCounts, RunPage, RunQuery, StoreReport } from "@tutti/store";
 import type { LogState } from "./checkpoint.ts";
-import type { StoreFailure } from "./errors.ts";
+import type { StoreFailure } from "./failure.ts";
 import type { PackedJob } from "./pack-jobs.ts";
 import type { WriteResult } from "./write-job.ts";
 
-export type WorkerRequest =
-  | { readonly kind: "write"; readonly jobs: readonly PackedJob[] }
-  | { readonly kind: "checkpoint" }
-  | { readonly kind: "check" }
-  | { readonly kind: "finished"; readonly query: FinishedQuery }
-  | { readonly kind: "list"; readonly query: RunQuery }
-  | { readonly kind: "count"; readonly tenant: string }
-  | { readonly kind: "backup"; readonly file: string }
-  | { readonly kind: "close" };
+/** What each thread of the store is asked for. */
+interface Requests {
+  /** Carries out transactions. */
+  readonly writer: { readonly kind: "write"; readonly jobs: readonly PackedJob[] };
+  /** Writes the log back, beside the writer. */
+  readonly housekeeper: { readonly kind: "checkpoint" };
+  /** Reads what takes long, through a connection that cannot write. */
+  readonly reader:
+    | { readonly kind: "check" }
+    | { readonly kind: "finished"; readonly query: FinishedQuery }
+    | { readonly kind: "list"; readonly query: RunQuery }
+    | { readonly kind: "count"; readonly tenant: string }
+    | { readonly kind: "backup"; readonly file: string };
+}
+export type StoreThread = keyof Requests;
+export type RequestOf<T extends StoreThread> = Requests[T];
+
+export interface WorkerClosing {
+  readonly kind: "close";
+}
+export interface WorkerData {
+  readonly path: string;
+  readonly thread: StoreThread;
+}
 
 export type WorkerReply<T = unknown> =
   | { readonly ok: true; readonly value: T; readonly durationMs: number }
@@ -44,17 +59,17 @@ export interface WorkerAnswers {
 }
 
 /** A thread with its own connection, started on first use. It keeps the process alive only while it has something to answer. */
-export class WorkerClient {
+export class WorkerClient<T extends StoreThread> {
   readonly #path: string;
-  readonly #access: "read" | "write";
+  readonly #thread: T;
   #worker: Worker | undefined;
   #isReady = false;
   #unopened: StoreFailure | undefined;
   readonly #waiting: ((reply: WorkerReply) => void)[] = [];
 
-  constructor(path: string, access: "read" | "write") {
+  constructor(path: string, thread: T) {
     this.#path = path;
-    this.#access = access;
+    this.#thread = thread;
   }
 
   /** Whether a request is answered without waiting for the thread to start, which takes some hundred milliseconds. */
@@ -68,7 +83,7 @@ export class WorkerClient {
   }
 
   /** Never rejects: a worker that dies answers with a failed disk, since nobody knows what it wrote last. */
-  async request<K extends keyof WorkerAnswers>(request: WorkerRequest & { readonly kind: K }): Promise<WorkerReply<WorkerAnswers[K]>> {
+  async request<K extends RequestOf<T>["kind"]>(request: RequestOf<T> & { readonly kind: K }): Promise<WorkerReply<WorkerAnswers[K]>> {
     const worker = (this.#worker ??= this.#start());
     worker.ref();
     const reply = await new Promise<WorkerReply>((resolve) => {
@@ -86,12 +101,13 @@ export class WorkerClient {
     this.#isReady = false;
     worker.ref();
     const ended = once(worker, "exit");
-    worker.postMessage({ kind: "close" } satisfies WorkerRequest);
+    worker.postMessage({ kind: "close" } satisfies WorkerClosing);
     await ended;
   }
 
   #start(): Worker {
-    const worker = new Worker(WORKER, { workerData: { path: this.#path, access: this.#access } });
+    const data: WorkerData = { path: this.#path, thread: this.#thread };
+    const worker = new Worker(WORKER, { workerData: data });
     worker.unref();
     worker.on("message", (reply: WorkerReply | WorkerUnopened | typeof WORKER_READY) => {
       if (reply === WORKER_READY) {

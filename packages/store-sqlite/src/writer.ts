@@ -2,8 +2,9 @@ import { AppError } from "@tutti/model";
 import { checkpointFrames, readLogState } from "./checkpoint.ts";
 import type { CommitPolicy } from "./commit-policy.ts";
 import type { Connection } from "./connection.ts";
-import { errorOf, failureOf } from "./errors.ts";
+import { errorOf } from "./errors.ts";
 import { executeJobs } from "./execute-jobs.ts";
+import { failureOf } from "./failure.ts";
 import { packJobs } from "./pack-jobs.ts";
 import { WorkerClient, type WorkerReply } from "./worker-client.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
@@ -41,9 +42,9 @@ interface QueuedWrite {
 export class Writer {
   readonly #connection: Connection;
   readonly #policy: CommitPolicy;
-  readonly #worker: WorkerClient;
-  /** Checkpoints and checks: a thread of its own, so that no commit waits behind them. */
-  readonly #housekeeper: WorkerClient;
+  readonly #worker: WorkerClient<"writer">;
+  /** Checkpoints: a thread of its own, so that no commit waits behind them. */
+  readonly #housekeeper: WorkerClient<"housekeeper">;
   readonly #queue: QueuedWrite[] = [];
   #isBusy = false;
   /** No transaction begins: a checkpoint has the turn. */
@@ -62,9 +63,9 @@ export class Writer {
   constructor(deps: { readonly path: string; readonly connection: Connection; readonly policy: CommitPolicy }) {
     this.#connection = deps.connection;
     this.#policy = deps.policy;
-    this.#worker = new WorkerClient(deps.path, "write");
+    this.#worker = new WorkerClient(deps.path, "writer");
     this.#checkpointFrames = checkpointFrames(deps.path);
-    this.#housekeeper = new WorkerClient(deps.path, "write");
+    this.#housekeeper = new WorkerClient(deps.path, "housekeeper");
   }
 
   /** Why nothing is written any more, when that is so. */
