@@ -18,6 +18,7 @@ import type { LoadedRun } from "./loaded-run.ts";
 import type { ShardLease } from "./ownership.ts";
 import type { Redactor } from "./redactor.ts";
 import type { SecretBook } from "./secrets.ts";
+import { TurnoverMap } from "./turnover-map.ts";
 
 /** An attempt that was asked to stop has this long to end by itself; then its outcome is unknown and its task goes on without it. */
 export const ABORT_GRACE_MS = 5000;
@@ -52,11 +53,11 @@ export interface DispatcherDeps {
 export class Dispatcher {
   readonly #deps: DispatcherDeps;
   readonly #services: AttemptServices;
-  readonly #live = new Set<AttemptHandle>();
+  readonly #live = new TurnoverMap<AttemptHandle, AttemptHandle>();
   /** Attempts that may change something and whose run was dropped: adopted when the run is loaded again. */
   readonly #orphans = new Map<string, AttemptHandle[]>();
   /** The latest attempt of each token that has not really ended. */
-  readonly #byToken = new Map<string, AttemptHandle>();
+  readonly #byToken = new TurnoverMap<string, AttemptHandle>();
   /** Attempts that have sent a heartbeat. */
   readonly #beating = new Set<AttemptHandle>();
   readonly #unsent = new Map<string, readonly StartAttempt[]>();
@@ -89,7 +90,7 @@ export class Dispatcher {
     const entry = this.#deps.functions.get(command.function);
     const handle = new AttemptHandle(this.#services, run, { command, entry });
     run.attempts.set(command.task, handle);
-    this.#live.add(handle);
+    this.#live.set(handle, handle);
     const before = this.#byToken.get(handle.token);
     this.#byToken.set(handle.token, handle);
     // An earlier attempt of the token (of a task that was cancelled and is tried again) must have ended: what ends it may end by token.
@@ -235,7 +236,7 @@ export class Dispatcher {
 
   /** Attempts under way; a copy. */
   list(): readonly AttemptHandle[] {
-    return [...this.#live];
+    return [...this.#live.values()];
   }
 
   /** Resolves when no attempt is under way. */

@@ -9,6 +9,7 @@ import type { PoisonWatch } from "./poison-watch.ts";
 import type { LoadedProgram, ProgramCache } from "./program-cache.ts";
 import type { RunDriver } from "./run-driver.ts";
 import type { WakeUps } from "./wake-ups.ts";
+import { TurnoverMap } from "./turnover-map.ts";
 
 /** A run at rest stays in memory this long: an answer that comes soon needs no load. */
 const IDLE_MS = 5000;
@@ -32,10 +33,10 @@ export interface RegistryDeps {
 /** The runs in memory: each at most once, loaded on demand, unloaded when nothing is under way. */
 export class RunRegistry {
   readonly #deps: RegistryDeps;
-  readonly #runs = new Map<string, LoadedRun>();
-  readonly #loading = new Map<string, Promise<LoadedRun>>();
+  readonly #runs = new TurnoverMap<string, LoadedRun>();
+  readonly #loading = new TurnoverMap<string, Promise<LoadedRun>>();
   /** Runs at rest, the longest idle first. */
-  readonly #idle = new Map<string, LoadedRun>();
+  readonly #idle = new TurnoverMap<string, LoadedRun>();
   #isSweeping = false;
 
   constructor(deps: RegistryDeps) {

@@ -4,6 +4,7 @@ import type { RunRow, Store } from "@tutti/store";
 import type { Env } from "./env.ts";
 import type { RunHistoryReader } from "./run-history.ts";
 import type { StoredRun, WaitUntil } from "./runtime.ts";
+import { TurnoverMap } from "./turnover-map.ts";
 
 /** A view is folded from all records, so a live one is folded at most this often. */
 const VIEW_EVERY_MS = 100;
@@ -19,9 +20,9 @@ type RowListener = (row: StoredRun | undefined) => void;
 /** Tells who waits for a run that something of it was committed. */
 export class RunChanges {
   /** Of every commit of a run. */
-  readonly #records = new Map<string, Set<() => void>>();
+  readonly #records = new TurnoverMap<string, Set<() => void>>();
   /** Of commits that changed a run's row. */
-  readonly #rows = new Map<string, Set<RowListener>>();
+  readonly #rows = new TurnoverMap<string, Set<RowListener>>();
   /** Of any run's row, and of any run that came to rest. */
   readonly #any = new Set<() => void>();
 
@@ -39,8 +40,8 @@ export class RunChanges {
 
   /** Runs of other nodes may have moved. */
   announceElsewhere(isHere: (runId: string) => boolean): void {
-    for (const [runId, listeners] of this.#records) if (!isHere(runId)) ring(listeners);
-    for (const [runId, listeners] of this.#rows) if (!isHere(runId)) for (const listener of listeners) listener(undefined);
+    for (const [runId, listeners] of this.#records.entries()) if (!isHere(runId)) ring(listeners);
+    for (const [runId, listeners] of this.#rows.entries()) if (!isHere(runId)) for (const listener of listeners) listener(undefined);
     ring(this.#any);
   }
 
@@ -68,7 +69,7 @@ function ring(listeners: ReadonlySet<() => void> | undefined): void {
   if (listeners !== undefined) for (const listener of listeners) listener();
 }
 
-function listen<T>(byRun: Map<string, Set<T>>, runId: string, listener: T): () => void {
+function listen<T>(byRun: TurnoverMap<string, Set<T>>, runId: string, listener: T): () => void {
   const listeners = byRun.get(runId) ?? new Set<T>();
   byRun.set(runId, listeners);
   listeners.add(listener);
