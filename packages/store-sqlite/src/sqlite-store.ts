@@ -358,9 +358,7 @@ export class SqliteStore implements Store {
   }
 
   /** In the reading thread, so that the event loop goes on. */
-  async #readAside<K extends RequestOf<"reader">["kind"]>(
-    request: RequestOf<"reader"> & { readonly kind: K },
-  ): Promise<WorkerAnswers[K]> {
+  async #readAside<K extends RequestOf<"reader">["kind"]>(request: RequestOf<"reader"> & { readonly kind: K }): Promise<WorkerAnswers[K]> {
     const reply = await this.#opened().reader.request<K>(request);
     if (!reply.ok) throw errorOf(reply.failure);
     return reply.value;
