@@ -56,7 +56,7 @@ switch (what) {
   }
   case "growth": {
     const { growthTable, measureGrowth } = await import("./growth.ts");
-    const figures = await measureGrowth(runs);
+    const figures = await measureGrowth(runs, rounds);
     show("growth", growthTable(figures), figures);
     break;
   }

@@ -20,6 +20,7 @@ export interface SeedRun {
   readonly startedAtMs: number;
   readonly input: Json;
   readonly labels: Readonly<Record<string, string>>;
+  readonly tenant?: string;
   /** What lists are to see instead of what the run's own state says. */
   readonly row?: Partial<RunRowChange>;
 }
@@ -48,14 +49,14 @@ export async function seedRuns(store: Store, count: number, make: (index: number
   }
 }
 
-function commitOf({ workflow, runId, startedAtMs, input, labels, row }: SeedRun): RunCommit {
+function commitOf({ workflow, runId, startedAtMs, input, labels, tenant = "default", row }: SeedRun): RunCommit {
   const { context, namespace, name, version, digest } = workflow;
-  const { state, records } = createRun(
+  const { state, records, commands } = createRun(
     {
       type: "run-started",
       at: startedAtMs,
       runId,
-      tenant: "default",
+      tenant,
       workflow: { namespace, name, version, digest },
       input,
       labels,
@@ -70,7 +71,7 @@ function commitOf({ workflow, runId, startedAtMs, input, labels, row }: SeedRun)
     expectedSeq: 0,
     records: records.map((record) => encodeRecord(record, PAYLOAD_INLINE_BYTES, serializeRecord(record))),
     row: {
-      tenant: "default",
+      tenant,
       status: summary.status,
       namespace,
       name,
@@ -90,7 +91,11 @@ function commitOf({ workflow, runId, startedAtMs, input, labels, row }: SeedRun)
     },
     snapshot: undefined,
     events: [],
-    subscribe: [],
+    subscribe: commands.flatMap((command) =>
+      command.type === "subscribe"
+        ? command.filters.map(({ index, eventType, correlated }) => ({ tenant, task: command.task, filter: index, eventType, correlated }))
+        : [],
+    ),
     unsubscribe: [],
     acquire: [],
     release: [],

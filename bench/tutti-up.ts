@@ -5,6 +5,8 @@ import { programFile } from "../scripts/programs.mjs";
 
 /** What a start may take at most, with a store of a million runs on a busy machine. */
 const READY_MS_MAX = 120_000;
+/** `getconf CLK_TCK` on every Linux we run on. */
+const TICKS_PER_SECOND = 100;
 
 /** A `tutti up` of its own process on a data directory. */
 export class TuttiUp {
@@ -44,6 +46,14 @@ export class TuttiUp {
   pssBytes(): number {
     const text = readFileSync(`/proc/${this.child.pid ?? 0}/smaps_rollup`, "utf8");
     return Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? Number.NaN) * 1024;
+  }
+
+  /** CPU used so far by all threads. Source: /proc/PID/stat, fields 14 and 15, in ticks of 10 ms. */
+  cpuSeconds(): number {
+    const text = readFileSync(`/proc/${this.child.pid ?? 0}/stat`, "utf8");
+    // The name in parentheses may hold spaces.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   }
 
   async stop(): Promise<void> {

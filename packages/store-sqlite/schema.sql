@@ -156,15 +156,15 @@ CREATE INDEX run_by_doubt on run (tenant, started_at, run_id) where in_doubt > 0
 
 CREATE INDEX run_by_end on run (digest, ended_at, run_id) where ended_at is not null;
 
-CREATE INDEX run_by_error on run (tenant, error_type, started_at, run_id) where error_type is not null;
+CREATE INDEX run_by_error on run (tenant, error_type, started_at, run_id, status, name, namespace) where error_type is not null;
 
-CREATE INDEX run_by_name on run (tenant, name, status, started_at, run_id);
+CREATE INDEX run_by_name on run (tenant, name, status, started_at, run_id, namespace);
 
 CREATE INDEX run_by_namespace on run (tenant, namespace, started_at, run_id);
 
 CREATE INDEX run_by_parent on run (parent_run_id, started_at, run_id) where parent_run_id is not null;
 
-CREATE INDEX run_by_status on run (tenant, status, started_at, run_id);
+CREATE INDEX run_by_status on run (tenant, status, started_at, run_id, namespace);
 
 CREATE INDEX run_by_wake on run (wake_at) where wake_at is not null;
 

@@ -3,7 +3,7 @@ import type { StatementSync } from "node:sqlite";
 import type { RunQuery } from "@tutti/store";
 import { expect, test } from "vitest";
 import { Connection } from "./connection.ts";
-import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt } from "./list-runs.ts";
+import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt, planList } from "./list-runs.ts";
 import { migrate } from "./migrations.ts";
 import { createPrivateDirectory } from "./private-files.ts";
 import { withDirectory } from "./testing/directory.ts";
@@ -62,12 +62,53 @@ for (const [filter, index] of FILTERS) {
   });
 }
 
+const COVERED: readonly (readonly [Omit<RunQuery, "tenant" | "limit">, string])[] = [
+  [{ status: ["faulted"], namespace: "ops" }, "run_by_status"],
+  [{ name: "deploy", namespace: "ops" }, "run_by_name"],
+  [{ name: "deploy", namespace: "ops", status: ["faulted"] }, "run_by_name"],
+  [{ errorType: "e", status: ["faulted"], name: "deploy", namespace: "ops" }, "run_by_error"],
+];
+
+for (const [filter, index] of COVERED) {
+  test(`a list by ${JSON.stringify(filter)} passes over runs in ${index} without reading their rows`, async () => {
+    const plans = await plansOf((connection) => listRuns(connection, { tenant: "t", limit: 10, ...filter }));
+    expect(plans[0]).toMatch(new RegExp(`^SEARCH run USING COVERING INDEX ${index} `));
+    expect(plans.filter((plan) => plan.includes("TEMP B-TREE") || plan.startsWith("SCAN"))).toEqual([]);
+  });
+}
+
 test("a list by label walks the labels in order", async () => {
-  const plans = await plansOf((connection) =>
-    listRuns(connection, { tenant: "t", limit: 10, label: { key: "a", value: "b" }, status: ["faulted"] }),
-  );
+  const plans = await plansOf((connection) => listRuns(connection, { tenant: "t", limit: 10, label: { key: "a", value: "b" } }));
   expect(plans[0]).toMatch(/^SEARCH run_label USING PRIMARY KEY/);
   expect(plans.filter((plan) => plan.includes("TEMP B-TREE") || plan.startsWith("SCAN"))).toEqual([]);
+});
+
+test("a list walks far only when each of several filters selects many runs", async () => {
+  await withDirectory(async (directory) => {
+    createPrivateDirectory(directory);
+    const connection = new Connection(join(directory, "tutti.db"));
+    migrate(connection);
+    // Never read whole, so their checksums don't matter. Every thousandth is faulted.
+    connection.database.exec(`
+      with recursive number (n) as (select 1 union all select n + 1 from number where n < 25000)
+      insert into run (run_id, tenant, namespace, name, started_at, start_position, version, digest, labels, status, updated_at, is_outstanding, in_doubt, crc)
+      select 'run_' || n, 't', 'ns', 'wf', n, 0, '1', 'd', '{}', iif(n % 1000 = 0, 'faulted', 'completed'), n, 0, 0, 0 from number`);
+    const planOf = (filter: Partial<RunQuery>) => planList(connection, { tenant: "t", limit: 10, ...filter });
+    expect(planOf({ name: "wf", namespace: "ns" }).mayWalkFar).toBe(true);
+    expect(planOf({ status: ["completed"], namespace: "ns" }).mayWalkFar).toBe(true);
+    expect(planOf({ name: "wf" }).mayWalkFar).toBe(false);
+    expect(planOf({ status: ["faulted"], namespace: "ns" })).toMatchObject({
+      driver: { from: "run indexed by run_by_status" },
+      mayWalkFar: false,
+    });
+    expect(planOf({ status: ["faulted"], name: "wf", namespace: "ns" })).toMatchObject({
+      driver: { from: "run indexed by run_by_name" },
+      mayWalkFar: false,
+    });
+    expect(planOf({ name: "wf", namespace: "ns", startedAfterMs: 10, startedBeforeMs: 20 }).mayWalkFar).toBe(false);
+    expect(planOf({ name: "wf", namespace: "elsewhere" }).driver.from).toBe("run indexed by run_by_namespace");
+    connection.close();
+  });
 });
 
 test("look-ups by prefix, of runnable runs and of wake times use their indexes", async () => {

@@ -18,12 +18,12 @@ type Value = string | number;
 /**
  * Lists runs, newest first.
  *
- * The most selective filter chooses the index, the others are compared on its rows: which one that is, is counted up to a bound. Where the index has the status before the start time, each
- * status is asked for alone and the short lists are merged here, so that SQLite walks every index in order and stops at the page's end.
+ * The most selective filter chooses the index, the others are compared on its rows: which one that is, is counted up to a bound. Where the index
+ * has the status before the start time, each status is asked for alone and the short lists are merged here, so that SQLite walks every index in
+ * order and stops at the page's end.
  */
-export function listRuns(connection: Connection, query: RunQuery): RunPage {
+export function listRuns(connection: Connection, query: RunQuery, { driver }: ListPlan = planList(connection, query)): RunPage {
   const place = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
-  const driver = driverOf(connection, query);
   const statuses = query.status === undefined ? RUN_STATUSES : [...new Set(query.status)];
   const lists = driver.hasStatus ? statuses.map((status) => [status]) : [query.status === undefined ? [] : statuses];
   const places = lists.flatMap((wanted) => select(connection, query, { driver, statuses: wanted, place })).toSorted(compareNewestFirst);
@@ -64,22 +64,40 @@ const COUNTED_MAX = 20_000;
 
 const LABELS = "run_label cross join run using (run_key)";
 
-/** The index whose part is the smallest; among those that are all large, the first. */
-function driverOf(connection: Connection, query: RunQuery): Driver {
-  const candidates = candidatesOf(query);
-  const [first, ...others] = candidates;
-  if (first === undefined) return { from: "run indexed by run_by_status", hasStatus: true };
-  if (others.length === 0) return first;
-  const sizes = candidates.map((candidate) => countOf(connection, query.tenant, candidate));
-  return candidates[sizes.indexOf(Math.min(...sizes))] ?? first;
+/** How a list is to be made. */
+export interface ListPlan {
+  readonly driver: Driver;
+  /**
+   * Each of several filters selects many runs. Mostly the page is full soon; when hardly any run passes all of them, the whole part of the index is
+   * walked: half a second for a quarter of a million runs.
+   */
+  readonly mayWalkFar: boolean;
 }
 
+/** Chooses the index whose part is the smallest; among those that are all large, the first. */
+export function planList(connection: Connection, query: RunQuery): ListPlan {
+  const candidates = candidatesOf(query);
+  const [first, ...others] = candidates;
+  if (first === undefined) return { driver: { from: "run indexed by run_by_status", hasStatus: true }, mayWalkFar: false };
+  if (others.length === 0) return { driver: first, mayWalkFar: false };
+  const sizes = candidates.map((candidate) => countOf(connection, query, candidate));
+  const smallest = Math.min(...sizes);
+  return { driver: candidates[sizes.indexOf(smallest)] ?? first, mayWalkFar: smallest >= COUNTED_MAX };
+}
+
+/** Where all are large, those come first that hold other columns to compare: passing over a run is cheapest there. */
 function candidatesOf({ parentRunId, label, inDoubt, errorType, name, namespace, status }: RunQuery): readonly Candidate[] {
   const candidates: Candidate[] = [];
   const add = (index: string, condition: string, values: readonly Value[], hasStatus = false): void => {
     candidates.push({ from: `run indexed by ${index}`, hasStatus, condition, values });
   };
   if (parentRunId !== undefined) add("run_by_parent", "parent_run_id = ?", [parentRunId]);
+  if (inDoubt === true) add("run_by_doubt", "in_doubt > 0", []);
+  if (errorType !== undefined) add("run_by_error", "error_type = ?", [errorType]);
+  if (name !== undefined) add("run_by_name", "name = ?", [name], true);
+  // With a name, the index of names has the status, too.
+  if (status !== undefined && name === undefined) add("run_by_status", "true", [], true);
+  if (namespace !== undefined) add("run_by_namespace", "namespace = ?", [namespace]);
   if (label !== undefined)
     candidates.push({
       from: LABELS,
@@ -87,18 +105,21 @@ function candidatesOf({ parentRunId, label, inDoubt, errorType, name, namespace,
       condition: "run_label.key = ? and run_label.value = ?",
       values: [label.key, label.value],
     });
-  if (inDoubt === true) add("run_by_doubt", "in_doubt > 0", []);
-  if (errorType !== undefined) add("run_by_error", "error_type = ?", [errorType]);
-  if (name !== undefined) add("run_by_name", "name = ?", [name], true);
-  if (namespace !== undefined) add("run_by_namespace", "namespace = ?", [namespace]);
-  if (status !== undefined) add("run_by_status", `status in (${status.map(() => "?").join(", ")})`, status, true);
   return candidates;
 }
 
-function countOf(connection: Connection, tenant: string, { from, condition, values }: Candidate): number {
+/** Entries that a list would walk in the index when none of its other filters let a run pass. */
+function countOf(connection: Connection, query: RunQuery, { from, hasStatus, condition, values }: Candidate): number {
+  const { tenant, startedAfterMs, startedBeforeMs } = query;
   const table = from === LABELS ? "run_label" : "run";
-  const text = `select count(*) as size from (select 1 from ${from === LABELS ? table : from} where ${table}.tenant = ? and ${condition} limit ?)`;
-  return Number(connection.sql(text).get(tenant, ...values, COUNTED_MAX)?.["size"]);
+  const statuses = hasStatus ? (query.status ?? RUN_STATUSES) : [];
+  const conditions = [`${table}.tenant = ?`, condition];
+  if (hasStatus) conditions.push(`status in (${statuses.map(() => "?").join(", ")})`);
+  if (startedAfterMs !== undefined) conditions.push(`${table}.started_at > ?`);
+  if (startedBeforeMs !== undefined) conditions.push(`${table}.started_at < ?`);
+  const range = [startedAfterMs, startedBeforeMs].filter((bound) => bound !== undefined);
+  const text = `select count(*) as size from (select 1 from ${table === "run" ? from : table} where ${conditions.join(" and ")} limit ?)`;
+  return Number(connection.sql(text).get(tenant, ...values, ...statuses, ...range, COUNTED_MAX)?.["size"]);
 }
 
 function select(

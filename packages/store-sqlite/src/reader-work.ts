@@ -11,7 +11,7 @@ export function carryOut(connection: Connection, request: RequestOf<"reader">): 
     case "check":
       return checkStore(connection);
     case "list":
-      return listRuns(connection, request.query);
+      return listRuns(connection, request.query, request.plan);
     case "count":
       return countRuns(connection, request.tenant);
     case "backup":

@@ -30,7 +30,7 @@ import { listDefinitions, loadDefinition, loadDefinitionByDigest } from "./defin
 import { errorOf, readErrorOf, startErrorOf } from "./errors.ts";
 import { findSubscribers, listEvents, readEvents } from "./events.ts";
 import { feedEnd, readFeed } from "./feed.ts";
-import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt } from "./list-runs.ts";
+import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt, planList } from "./list-runs.ts";
 import { loadHistory, loadRun, readRecords } from "./load-run.ts";
 import { readMessages } from "./messages.ts";
 import { enableGivingBack, migrate } from "./migrations.ts";
@@ -48,7 +48,7 @@ import type { WriteJob, WriteResult } from "./write-job.ts";
 import { Writer } from "./writer.ts";
 
 export const DATABASE_FILE = "tutti.db";
-/** Rows of a list that the main thread reads itself; longer pages are read aside. */
+/** Rows of a list that the main thread reads itself; longer pages, and lists that may have to pass over very many runs, are read aside. */
 const LIST_HERE_MAX = 200;
 /** A batch that the worker begins at once, so that it is written while the main thread takes the next steps of other runs. */
 const LARGE_BATCH_RUNS = 64;
@@ -191,8 +191,9 @@ export class SqliteStore implements Store {
   }
 
   async listRuns(query: RunQuery): Promise<RunPage> {
-    if (query.limit > LIST_HERE_MAX) return this.#readAside({ kind: "list", query });
-    return this.#read((connection) => listRuns(connection, query));
+    const plan = this.#read((connection) => planList(connection, query));
+    if (query.limit > LIST_HERE_MAX || plan.mayWalkFar) return this.#readAside({ kind: "list", query, plan });
+    return this.#read((connection) => listRuns(connection, query, plan));
   }
 
   async countRuns(tenant: string): Promise<RunCounts> {

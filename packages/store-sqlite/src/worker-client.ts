@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads";
 import type { FinishedPage, FinishedQuery, RunCounts, RunPage, RunQuery, StoreReport } from "@tutti/store";
 import type { LogState } from "./checkpoint.ts";
 import type { StoreFailure } from "./failure.ts";
+import type { ListPlan } from "./list-runs.ts";
 import type { PackedJob } from "./pack-jobs.ts";
 import type { WriteResult } from "./write-job.ts";
 
@@ -17,7 +18,7 @@ interface Requests {
   readonly reader:
     | { readonly kind: "check" }
     | { readonly kind: "finished"; readonly query: FinishedQuery }
-    | { readonly kind: "list"; readonly query: RunQuery }
+    | { readonly kind: "list"; readonly query: RunQuery; readonly plan: ListPlan }
     | { readonly kind: "count"; readonly tenant: string }
     | { readonly kind: "backup"; readonly file: string };
 }
