@@ -5,7 +5,8 @@ import { differencesFromOneDeployment } from "../../examples/deploy-server/inven
 import { type Fault, FaultPlan, FAULTS } from "../../examples/deploy-server/fakes/fault.ts";
 import { programFile } from "../../scripts/programs.mjs";
 import { controlDocument, withTicketEffect } from "../../lab/control-document.ts";
-import { type CaseResult, DOCUMENT, type FakeDeployment, impatientDocument, prepare, runCase } from "./fake-deployment.ts";
+import { DOCUMENT, type FakeDeployment, impatientDocument, prepare } from "./fake-deployment.ts";
+import { type CaseResult, runCase } from "./run-case.ts";
 
 /** Cases at a time, over all tests: most of one is waiting for small processes and for answers that never come. */
 const CASES_AT_A_TIME = 8;
