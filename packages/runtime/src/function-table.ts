@@ -104,14 +104,25 @@ function effectOf(declared: ConnectorFunction, input: JsonObject): EffectClass {
   }
 }
 
-/** Arguments whose schema has no JSON form are checked at dispatch only. */
 function interfaceOf(declared: ConnectorFunction): FunctionInterface {
-  const traits = declared.irreversible === true ? { irreversible: true } : {};
+  let inputSchema: { readonly value: Json | undefined } | undefined;
+  return {
+    ...(declared.irreversible === true && { irreversible: true }),
+    /** Made when it is asked for: a document calls few of the functions there are, and all of them take a tenth of a process's start. */
+    get inputSchema() {
+      inputSchema ??= { value: inputSchemaOf(declared) };
+      return inputSchema.value;
+    },
+  };
+}
+
+/** Undefined when it has no JSON form: such arguments are checked at dispatch only. */
+function inputSchemaOf(declared: ConnectorFunction): Json | undefined {
   try {
     // A JSON Schema is plain data.
-    return { ...traits, inputSchema: z.toJSONSchema(declared.input, { io: "input", unrepresentable: "any" }) as unknown as Json };
+    return z.toJSONSchema(declared.input, { io: "input", unrepresentable: "any" }) as unknown as Json;
   } catch {
-    return traits;
+    return undefined;
   }
 }
 
