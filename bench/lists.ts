@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RUN_STATUSES, type RunPage, type RunQuery } from "@tutti/store";
 import { openSqliteStore, type SqliteStore } from "@tutti/store-sqlite";
+import { median } from "./report.ts";
 import { seedRunId, seedRuns, type SeedWorkflow, seedWorkflow } from "./seed.ts";
 import { percentile } from "./work.ts";
 
@@ -21,6 +22,9 @@ const SPAN_MS = 90 * 86_400_000;
 
 export interface ListFigure {
   readonly criteria: string;
+  readonly rounds: readonly ListRound[];
+}
+interface ListRound {
   readonly queries: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
@@ -28,14 +32,19 @@ export interface ListFigure {
 }
 type Criterion = Partial<Omit<RunQuery, "tenant" | "limit">>;
 
-export async function measureLists(runs: number): Promise<readonly ListFigure[]> {
+export async function measureLists(runs: number, rounds: number): Promise<readonly ListFigure[]> {
   const directory = mkdtempSync(join(tmpdir(), "tutti-bench-"));
   const store = openSqliteStore({ directory });
   try {
     await store.start();
     const nowMs = Date.now();
     await seedLists(store, runs, nowMs);
-    return await timeLists(store, nowMs);
+    const measured: (readonly (readonly [string, ListRound])[])[] = [];
+    for (let round = 0; round < rounds; round++) measured.push(await timeLists(store, nowMs));
+    return (measured[0] ?? []).map(([criteria], place) => ({
+      criteria,
+      rounds: measured.flatMap((figures) => figures.slice(place, place + 1).map(([, figure]) => figure)),
+    }));
   } finally {
     await store.stop();
     rmSync(directory, { recursive: true, force: true });
@@ -61,7 +70,7 @@ async function seedLists(store: SqliteStore, runs: number, nowMs: number): Promi
       startedAtMs: nowMs - ((runs - index) / runs) * SPAN_MS,
       input: {},
       tenant: index % BRANCH_EVERY === 0 ? "branch" : "default",
-      labels: { customer: `c${index % CUSTOMERS}`, stage: index % 3 === 0 ? "prod" : "test" },
+      labels: { customer: `c${index % CUSTOMERS}`, stage: index % 3 === 0 ? "prod" : "test", site: index % 4 === 0 ? "north" : "south" },
       ...(isFaulted && { row: { status: "faulted", errorType: errorType(index / RARE), endedAtMs: undefined } as const }),
       ...(isWaiting && { row: { status: "waiting", wakeAtMs: nowMs + SPAN_MS, endedAtMs: undefined } as const }),
     };
@@ -69,7 +78,7 @@ async function seedLists(store: SqliteStore, runs: number, nowMs: number): Promi
 }
 
 /** Some of the combinations meet in no run: these are the hard ones, since nothing ends the search early. */
-async function timeLists(store: SqliteStore, nowMs: number): Promise<readonly ListFigure[]> {
+async function timeLists(store: SqliteStore, nowMs: number): Promise<readonly (readonly [string, ListRound])[]> {
   const criteria: Readonly<Record<string, (index: number) => Criterion>> = {
     status: (index) => ({ status: [RUN_STATUSES[index % RUN_STATUSES.length] ?? "running"] }),
     workflow: (index) => ({ namespace: `team-${index % 4}`, name: `flow-${index % NAMES}` }),
@@ -96,6 +105,12 @@ async function timeLists(store: SqliteStore, nowMs: number): Promise<readonly Li
       figures.push(await timed(`${first} + ${second}`, (index, cursor) => list({ ...make(index), ...also(index * 3 + 1) }, index, cursor)));
     }
   }
+  // A quarter of all runs each, and no run is in both: the worst that two filters can do.
+  figures.push(
+    await timed("namespace + common label, never together", (index, cursor) =>
+      list({ namespace: "team-1", label: { key: "site", value: "north" } }, index, cursor),
+    ),
+  );
   figures.push(await timed("id prefix", (index) => store.findRunIds(seedRunId(index * 101).slice(0, 10), PAGE)));
   return figures;
 }
@@ -108,7 +123,7 @@ function errorType(index: number): string {
 async function timed(
   criteria: string,
   query: (index: number, cursor?: string) => Promise<RunPage | readonly string[]>,
-): Promise<ListFigure> {
+): Promise<readonly [string, ListRound]> {
   const times: number[] = [];
   for (let index = 0; index < QUERIES; index++) {
     let cursor: string | undefined;
@@ -120,15 +135,20 @@ async function timed(
       if (cursor === undefined) break;
     }
   }
-  return { criteria, queries: times.length, p50Ms: percentile(times, 50), p95Ms: percentile(times, 95), maxMs: percentile(times, 100) };
+  return [criteria, { queries: times.length, p50Ms: percentile(times, 50), p95Ms: percentile(times, 95), maxMs: percentile(times, 100) }];
 }
 
+/** Medians of the rounds. */
 export function listsTable(figures: readonly ListFigure[]): readonly Record<string, string | number>[] {
-  return figures.map(({ criteria, p50Ms, p95Ms, maxMs }) => ({
-    criteria,
-    "p50 ms": Number(p50Ms.toFixed(2)),
-    "p95 ms": Number(p95Ms.toFixed(2)),
-    "most ms": Number(maxMs.toFixed(2)),
-    goal: p95Ms <= 50 ? "≤ 50" : "≤ 50, MISSED",
-  }));
+  return figures.map(({ criteria, rounds }) => {
+    const of = (pick: (round: ListRound) => number): number => Number(median(rounds.map(pick)).toFixed(2));
+    const p95Ms = of((one) => one.p95Ms);
+    return {
+      criteria,
+      "p50 ms": of((one) => one.p50Ms),
+      "p95 ms": p95Ms,
+      "most ms": of((one) => one.maxMs),
+      goal: p95Ms <= 50 ? "≤ 50" : "≤ 50, MISSED",
+    };
+  });
 }

@@ -44,13 +44,13 @@ switch (what) {
   }
   case "parked": {
     const { measureParked, parkedTable } = await import("./parked.ts");
-    const figures = await measureParked(runs);
+    const figures = await measureParked(runs, rounds);
     show("parked", parkedTable(figures), figures);
     break;
   }
   case "lists": {
     const { listsTable, measureLists } = await import("./lists.ts");
-    const figures = await measureLists(runs);
+    const figures = await measureLists(runs, rounds);
     show("lists", listsTable(figures), { runs, figures });
     break;
   }
@@ -78,7 +78,7 @@ switch (what) {
   }
   default:
     fail(
-      "usage: npm run bench -- engine [--tutti-only] [--rounds N] | startup [--rounds N] | parked|lists|growth [--runs N] | expressions | store",
+      "usage: npm run bench -- engine [--tutti-only] [--rounds N] | startup [--rounds N] | parked|lists|growth [--runs N] [--rounds N] | expressions | store",
     );
 }
 

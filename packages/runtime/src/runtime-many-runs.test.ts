@@ -49,6 +49,31 @@ test("runs that move together are stored in two groups, so that one takes its st
   expect(groups.filter((size) => size === RUNS / 2).length).toBeGreaterThanOrEqual(2 * STEPS.length - 1);
 });
 
+test("runs that come due together are on time, however long a commit takes", async () => {
+  const runs = 1700;
+  const commitMs = 2000;
+  let isSlow = false;
+  const world: World = new World({
+    faults: ({ method }) =>
+      method === "commit" && isSlow ? { kind: "delay", until: () => world.clock.sleep(commitMs) } : { kind: "none" },
+  });
+  await world.start();
+  await world.publish([{ rest: { wait: { minutes: 1 } } }]);
+  const started = Array.from({ length: runs }, (_, run) =>
+    world.runtime.startRun({ namespace: "test", name: "sample", version: "latest", input: { run }, actor: "tester" }),
+  );
+  const runIds = (await world.settle(Promise.all(started))).map(({ runId }) => runId);
+  // By then they have left memory.
+  await world.pass(30_000);
+  isSlow = true;
+  const lateness: number[] = [];
+  for (const runId of runIds) {
+    const { startedAtMs, endedAtMs } = await world.wait(runId, "final");
+    lateness.push((endedAtMs ?? Number.NaN) - startedAtMs - 60_000);
+  }
+  expect(Math.max(...lateness)).toBeLessThan(commitMs / 2);
+});
+
 describe("a process that dies among many runs", () => {
   test.each([2, 3, 5, 8, 200, 260, 330, 400])("at its crash point number %i loses and repeats nothing", async (nth) => {
     let point = 0;

@@ -151,7 +151,15 @@ class Assembly implements RuntimeParts {
       ended: (handle) => this.driver.ended(handle),
     });
     this.driver.connect(this.commits, this.dispatcher);
-    this.wakeUps = new WakeUps({ store, env, clock, timers, ownership, wake: (runId) => this.registry.use(runId) });
+    this.wakeUps = new WakeUps({
+      store,
+      env,
+      clock,
+      timers,
+      ownership,
+      wake: (runId) => this.registry.use(runId),
+      isAwake: (runId) => this.registry.peek(runId) !== undefined,
+    });
     this.poison = new PoisonWatch({
       store,
       env,

@@ -5,8 +5,13 @@ import { isElsewhere, type Ownership } from "./ownership.ts";
 
 /** Parked runs woken at once; the next ones follow as soon as these are loaded. */
 const DUE_BATCH = 500;
-/** Between two looks at the same due runs: they leave the list when what they do next is committed. */
+/** Between two looks: time for what else there is to do. */
 const AGAIN_MS = 20;
+/**
+ * Woken runs stay on the list until what they do next is committed, which takes as long as the disk wants. The next ones are looked for behind
+ * them, up to here: two full commits. So a slow disk does not make the runs late that come after the first 500.
+ */
+const DUE_LISTED_MAX = 4000;
 const RETRY_MS = 1000;
 
 export interface WakeUpDeps {
@@ -17,6 +22,8 @@ export interface WakeUpDeps {
   readonly ownership: Ownership;
   /** Loads the run; its own timers do the rest. */
   readonly wake: (runId: string) => Promise<unknown>;
+  /** The run is in memory. */
+  readonly isAwake: (runId: string) => boolean;
 }
 
 /** Finds parked runs when their time has come: one timer for all of them, the store keeps the list. */
@@ -26,6 +33,8 @@ export class WakeUps {
   #isLooking = false;
   #isAsked = false;
   #isOn = false;
+  /** Due runs that the last look has woken or found awake. */
+  #awake = 0;
 
   constructor(deps: WakeUpDeps) {
     this.#deps = deps;
@@ -60,11 +69,15 @@ export class WakeUps {
     if (this.#isLooking || !this.#isOn) return;
     this.#isLooking = true;
     this.#isAsked = false;
-    const { store, clock, env, ownership } = this.#deps;
+    const { store, clock, env, ownership, isAwake } = this.#deps;
     let nextMs: number | undefined;
     try {
-      const due = await store.listDue(clock.nowMs(), DUE_BATCH, ownership.shards());
-      await Promise.all(due.map(({ runId }) => this.#wake(runId)));
+      const limit = Math.min(this.#awake + DUE_BATCH, DUE_LISTED_MAX);
+      const due = await store.listDue(clock.nowMs(), limit, ownership.shards());
+      const asleep = due.filter(({ runId }) => !isAwake(runId));
+      const woken = asleep.slice(0, DUE_BATCH);
+      await Promise.all(woken.map(({ runId }) => this.#wake(runId)));
+      this.#awake = due.length - asleep.length + woken.length;
       const next = await store.nextWakeAt(ownership.shards());
       nextMs = next === undefined ? undefined : Math.max(next, clock.nowMs() + AGAIN_MS);
     } catch (error) {
