@@ -55,13 +55,15 @@ async function main(): Promise<number> {
 function takeOver(file: string): LayerResult {
   const report = readReport(file);
   const failures = report?.failures ?? [{ name: "unit", message: `${file} is no report: the unit tests did not come to their end` }];
-  return { passed: report?.passed ?? 0, failures, skips: report?.skips ?? [], elapsedMs: 0, logFile: file };
+  return { passed: report?.passed ?? 0, failures, skips: report?.skips ?? [], elapsedMs: 0, cpuMs: 0, logFile: file };
 }
 
 function printLayer(layer: Layer, result: LayerResult): void {
   const counts = `${result.passed} passed, ${result.failures.length} failed, ${result.skips.length} skipped`;
   const mark = result.failures.length === 0 ? "ok  " : "FAIL";
-  process.stdout.write(`${mark} ${layer.name.padEnd(17)} ${seconds(result.elapsedMs).padStart(8)}  ${counts}\n`);
+  process.stdout.write(
+    `${mark} ${layer.name.padEnd(17)} ${seconds(result.elapsedMs).padStart(8)}  ${`cpu ${seconds(result.cpuMs)}`.padStart(12)}  ${counts}\n`,
+  );
   for (const skip of result.skips) process.stdout.write(`     skipped: ${skip.name}: ${skip.reason}\n`);
 }
 

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
+import { cpuOfEndedChild } from "./children-cpu.ts";
 
 /** How a command came to its end. */
 export interface Ended {
@@ -9,6 +10,8 @@ export interface Ended {
   readonly signal: NodeJS.Signals | undefined;
   /** `exit code 1`, `took longer than 5 minutes`, `interrupted` …, for people. */
   readonly why: string;
+  /** Processor time it took, with the processes that it started and waited for. */
+  readonly cpuMs: number;
 }
 
 export interface CommandOptions {
@@ -45,12 +48,18 @@ export function runCommand(command: readonly string[], options: CommandOptions):
     const timer = setTimeout(() => end(`took longer than ${options.minutesMax} minutes`), options.minutesMax * 60_000);
     const onAbort = (): void => end("interrupted");
     options.signal.addEventListener("abort", onAbort, { once: true });
-    child.on("error", (error) => resolve({ code: 1, signal: undefined, why: error.message }));
+    child.on("error", (error) => resolve({ code: 1, signal: undefined, why: error.message, cpuMs: 0 }));
     child.on("exit", (code, signal) => {
+      const cpuMs = cpuOfEndedChild();
       clearTimeout(timer);
       options.signal.removeEventListener("abort", onAbort);
       signalGroup(child.pid, "SIGKILL");
-      resolve({ code: code ?? 1, signal: signal ?? undefined, why: why || (signal === null ? `exit code ${code}` : `ended by ${signal}`) });
+      resolve({
+        code: code ?? 1,
+        signal: signal ?? undefined,
+        why: why || (signal === null ? `exit code ${code}` : `ended by ${signal}`),
+        cpuMs,
+      });
     });
     if (options.signal.aborted) onAbort();
   });

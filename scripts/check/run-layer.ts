@@ -9,6 +9,7 @@ export interface LayerResult {
   readonly failures: Report["failures"];
   readonly skips: Report["skips"];
   readonly elapsedMs: number;
+  readonly cpuMs: number;
   readonly logFile: string;
 }
 
@@ -32,7 +33,7 @@ export async function runLayer(
   const missing = layer.needs.filter((file) => !existsSync(join(options.root, file)));
   if (missing.length > 0) {
     const failures = missing.map((file) => ({ name: layer.name, message: `${file} does not exist` }));
-    return { passed: 0, failures, skips: [], elapsedMs: 0, logFile };
+    return { passed: 0, failures, skips: [], elapsedMs: 0, cpuMs: 0, logFile };
   }
   const ended = await runCommand(layer.command, {
     ...options,
@@ -42,11 +43,11 @@ export async function runLayer(
   });
   const log = readFileSync(logFile, "utf8");
   const result = judge(layer, ended, readReport(reportFile) ?? summaryOf(log), log);
-  return { ...result, elapsedMs: performance.now() - startedAt, logFile };
+  return { ...result, elapsedMs: performance.now() - startedAt, cpuMs: ended.cpuMs, logFile };
 }
 
 /** A runner that reports nothing single counts as one test; one that fails without naming a failure has failed all the same. */
-function judge(layer: Layer, ended: Ended, report: Report | undefined, log: string): Omit<LayerResult, "elapsedMs" | "logFile"> {
+function judge(layer: Layer, ended: Ended, report: Report | undefined, log: string): Omit<LayerResult, "elapsedMs" | "cpuMs" | "logFile"> {
   if (report === undefined && ended.code === 0) return { passed: 1, failures: [], skips: [] };
   const failures = [...(report?.failures ?? [])];
   if (ended.code !== 0 && failures.length === 0) {

@@ -76,7 +76,7 @@ test("two pieces of one proof that share a seed are noticed", () => {
   expect(overlapIn([piece(1011), piece(1001), piece(1021), piece(1001, { proof: "crash" })])).toBeUndefined();
 });
 
-const ended = (code: number, signal?: NodeJS.Signals, why = `exit code ${code}`) => ({ code, signal, why });
+const ended = (code: number, signal?: NodeJS.Signals, why = `exit code ${code}`) => ({ code, signal, why, cpuMs: 0 });
 
 test.each([
   ["ended well", ended(0), { steps: 5, violations: 0 }, "", { kind: "counted", verdict: "passed" }],
