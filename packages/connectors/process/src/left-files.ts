@@ -6,12 +6,17 @@ import type { Token } from "@tutti/model";
 import { TOKEN_VARIABLE } from "./child-environment.ts";
 import { readProcess } from "./seen-process.ts";
 
-/** `tutti-TOKEN-NAMESPACE.PID.START-RANDOM`: whose attempt, and which process made it. */
-const DIRECTORY_NAME = /^tutti-(tok_[0-9a-f]{32})-(\d+\.\d+\.\d+)-/;
+/** `tutti-TOKEN-NAMESPACE.PID.START-RANDOM`: whose attempt, or `pipes` for what is in reserve, and which process made it. */
+const DIRECTORY_NAME = /^tutti-(tok_[0-9a-f]{32}|pipes)-(\d+\.\d+\.\d+)-/;
 
 /** The beginning of the name of an attempt's directory; what is random follows. */
 export function directoryPrefix(token: Token): string {
   return `tutti-${token}-${ownerName()}-`;
+}
+
+/** The same of a directory with pipes in reserve. */
+export function reservePrefix(): string {
+  return `tutti-pipes-${ownerName()}-`;
 }
 
 /** Names this process among all that may share the temporary directory, also containers with pids of their own. */

@@ -1,15 +1,14 @@
-import { execFile } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { Token } from "@tutti/model";
-import { DEFAULT_PATH } from "./child-environment.ts";
 import { directoryPrefix } from "./left-files.ts";
+import { PipeReserve } from "./pipe-reserve.ts";
 
-const execute = promisify(execFile);
+/** One for the process, as the temporary directory is. */
+const reserve = new PipeReserve();
 
 /** A pipe to a child: its end goes to the child and is closed here after the start. */
 export interface OutputPipe {
@@ -49,12 +48,11 @@ export class Workspace {
 
   /**
    * Two named pipes for stdout and stderr. Node itself would make sockets, which a program can't open again as /dev/stdout or /dev/stderr
-   * (`echo failed > /dev/stderr` fails with ENXIO). Costs one short process.
+   * (`echo failed > /dev/stderr` fails with ENXIO).
    */
   async openPipes(): Promise<readonly [OutputPipe, OutputPipe]> {
     const paths = [join(this.#path, "stdout"), join(this.#path, "stderr")] as const;
-    // Even this child gets nothing of our environment but where programs are.
-    await execute("mkfifo", ["-m", "600", ...paths], { env: { PATH: process.env["PATH"] ?? DEFAULT_PATH } });
+    await reserve.put(paths);
     return [this.#openPipe(paths[0]), this.#openPipe(paths[1])];
   }
 
