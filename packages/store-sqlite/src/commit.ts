@@ -5,9 +5,7 @@ import type { Connection } from "./connection.ts";
 import { acceptEvent, lastEventPosition } from "./events.ts";
 import { writeMessage } from "./messages.ts";
 import { acquireSlot, releaseSlot, type SlotNotice } from "./slots.ts";
-import type { CommittedRun, PlannedExtras, PlannedRun } from "./write-job.ts";
-
-const NOTHING_MORE: CommittedRun = { slots: [], eventPositions: [], messages: [] };
+import { type CommittedRun, NOTHING_MORE, type PlannedExtras, type PlannedRun } from "./write-job.ts";
 
 /**
  * One insert per run and commit. Measured in batches of 200 runs with 400 bytes each: 2.4 to 3.4 µs with the checksum; writing the pages and the

@@ -1,8 +1,10 @@
 import { checkBatch, type CommitBatch, type CommitResult, type RecordBody, type RunCommit, type RunVerdict } from "@tutti/store";
 import type { RunIndex } from "./run-index.ts";
-import type { CommittedRun, PlannedExtras, PlannedRun, WriteJob } from "./write-job.ts";
+import { type CommittedRun, NOTHING_MORE, type PlannedExtras, type PlannedRun, type WriteJob } from "./write-job.ts";
 
 const CONFLICT: RunVerdict = { verdict: "conflict", slots: [], eventPositions: [], messages: [] };
+/** Of most runs. */
+const COMMITTED: RunVerdict = { verdict: "committed", ...NOTHING_MORE };
 
 export interface CommitPlan {
   readonly job: WriteJob & { readonly kind: "commit" };
@@ -83,6 +85,7 @@ function answerOf(isCommitted: readonly boolean[], committed: readonly Committed
     const run = committed[next];
     next += 1;
     if (run === undefined) throw new Error("Invariant broken: the transaction answers for every run it was given");
+    if (run === NOTHING_MORE) return COMMITTED;
     return { verdict: "committed", slots: run.slots, eventPositions: run.eventPositions, messages: run.messages };
   });
   return { verdicts };

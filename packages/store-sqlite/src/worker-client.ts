@@ -5,8 +5,7 @@ import type { FinishedPage, FinishedQuery, RunCounts, RunPage, RunQuery, StoreRe
 import type { LogState } from "./checkpoint.ts";
 import type { StoreFailure } from "./failure.ts";
 import type { ListPlan } from "./list-runs.ts";
-import type { PackedJob } from "./pack-jobs.ts";
-import type { WriteResult } from "./write-job.ts";
+import type { PackedJob, PackedResult } from "./pack-jobs.ts";
 
 /** What each thread of the store is asked for. */
 interface Requests {
@@ -50,7 +49,7 @@ export interface WorkerUnopened {
 }
 
 export interface WorkerAnswers {
-  readonly write: readonly WriteResult[];
+  readonly write: readonly PackedResult[];
   readonly checkpoint: LogState;
   readonly check: StoreReport;
   readonly finished: FinishedPage;

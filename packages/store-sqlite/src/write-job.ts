@@ -50,3 +50,5 @@ export interface CommittedRun {
   readonly eventPositions: readonly number[];
   readonly messages: readonly RunMessage[];
 }
+/** What there is to say of most runs, always this object. */
+export const NOTHING_MORE: CommittedRun = { slots: [], eventPositions: [], messages: [] };

@@ -5,7 +5,7 @@ import type { Connection } from "./connection.ts";
 import { errorOf } from "./errors.ts";
 import { executeJobs } from "./execute-jobs.ts";
 import { failureOf } from "./failure.ts";
-import { packJobs } from "./pack-jobs.ts";
+import { packJobs, unpackResults } from "./pack-jobs.ts";
 import { WorkerClient, type WorkerReply } from "./worker-client.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
 
@@ -142,7 +142,7 @@ export class Writer {
     this.#isBusy = true;
     void this.#worker.request({ kind: "write", jobs: packJobs(jobs) }).then((reply) => {
       this.#isBusy = false;
-      this.#settle(writes, size, reply);
+      this.#settle(writes, size, reply.ok ? { ...reply, value: unpackResults(reply.value) } : reply);
       this.#pump();
     });
   }
