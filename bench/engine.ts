@@ -64,6 +64,8 @@ export function engineTable(rounds: readonly EngineRound[]): readonly Record<str
       engine: name,
       "steps/s": Math.round(median(all.map((one) => one.stepsPerSecond))),
       "tutti is × as fast": Number(against((one) => one.stepsPerSecond).toFixed(1)),
+      "again steps/s": Math.round(median(all.map((one) => one.againStepsPerSecond))),
+      "× then": Number(against((one) => one.againStepsPerSecond).toFixed(1)),
       "alone p50 ms": Number(median(all.map((one) => one.alone.p50Ms)).toFixed(2)),
       "tutti takes × of it": Number(against((one) => one.alone.p50Ms).toFixed(2)),
       "1,000 wide ms": Math.round(wide(1000)),
@@ -72,9 +74,9 @@ export function engineTable(rounds: readonly EngineRound[]): readonly Record<str
   });
 }
 
-function inWords({ stepsPerSecond, alone, fanOut }: WorkFigures): string {
+function inWords({ stepsPerSecond, againStepsPerSecond, alone, fanOut }: WorkFigures): string {
   const wide = fanOut.map(({ width, medianMs }) => `${width} parallel ${medianMs.toFixed(0)} ms`).join(", ");
-  return `${stepsPerSecond.toFixed(0)} steps/s, one run alone p50 ${alone.p50Ms.toFixed(2)} ms, p99 ${alone.p99Ms.toFixed(2)} ms, ${wide}`;
+  return `${stepsPerSecond.toFixed(0)} steps/s, then ${againStepsPerSecond.toFixed(0)}, one run alone p50 ${alone.p50Ms.toFixed(2)} ms, p99 ${alone.p99Ms.toFixed(2)} ms, ${wide}`;
 }
 
 function run<T>(program: string, args: readonly string[]): T {
