@@ -3,6 +3,7 @@ export { SchemaError } from "./json-schema/schema-error.ts";
 export { lintDocument } from "./lint.ts";
 export type { FunctionInterface, LintOptions } from "./lint/context.ts";
 export { parseDocument, type ParsedDocument, type ParseOptions } from "./parse-document.ts";
+export { readAccepted } from "./read-accepted.ts";
 export { compileSchemaCheck } from "./schema-check.ts";
 export { Workflow, type WorkflowDocument, workflowJsonSchema } from "./schema/workflow.ts";
 export { type Cron, type CronProblem, parseCron } from "./schedule/cron.ts";

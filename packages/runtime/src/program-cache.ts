@@ -1,5 +1,13 @@
 import { hash } from "node:crypto";
-import { compileWorkflow, type Finding, lintDocument, parseDocument, type PinnedReference, type WorkflowProgram } from "@tutti/definition";
+import {
+  compileWorkflow,
+  type Finding,
+  lintDocument,
+  parseDocument,
+  type PinnedReference,
+  readAccepted,
+  type WorkflowProgram,
+} from "@tutti/definition";
 import type { EngineContext } from "@tutti/engine";
 import { AppError, assert, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import type { DefinitionKey, DefinitionRow, Store } from "@tutti/store";
@@ -164,7 +172,7 @@ function headOf({ text: _text, references: _references, ...head }: DefinitionRow
 
 /** A published text was accepted once; a stricter linter of a later version does not stop its runs. */
 function compileAccepted({ text, references, namespace, name, version }: DefinitionRow): WorkflowProgram {
-  const { json } = parseDocument(text);
+  const json = readAccepted(text);
   // Only `publish` writes these texts, and the store checks that they are undamaged.
   if (json !== undefined) return compileWorkflow(json, references === undefined ? [] : (JSON.parse(references) as PinnedReference[]));
   throw new AppError("store-damaged", `The definition ${namespace}/${name} ${version} can't be read.`, {
