@@ -110,7 +110,8 @@ async function cost(directory: string, steps: number, inFlight: number): Promise
     await runtime.publish({ text: sequence(`grow-${STEPS}`, STEPS) });
     await many(engineOf(runtime, STEPS), STEPS_WARM_UP / STEPS, IN_FLIGHT, "warm");
     await runtime.publish({ text: sequence(`grow-${steps}`, steps) });
-    const runs = Math.max(inFlight, STEPS_MEASURED / steps);
+    // Whole turns of all lanes: with fewer runs in flight at the end fewer share a commit.
+    const runs = inFlight * Math.ceil(STEPS_MEASURED / steps / inFlight);
     const before = process.cpuUsage();
     const startedAt = performance.now();
     await many(engineOf(runtime, steps), runs, inFlight, "many");
