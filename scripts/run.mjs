@@ -18,7 +18,12 @@ const HARDENED = ["--disallow-code-generation-from-strings", "--disable-proto=de
 // `node:sqlite` is a release candidate in Node 24 and says so on every start.
 const QUIET = ["--disable-warning=ExperimentalWarning"];
 /** Bundles that these files start, or are: made before, when they are missing or of other sources. */
-const USES = { "examples/quickstart/start.ts": ["tutti"], "scripts/check.ts": ["tutti", "tests"], "apps/cli/src/main.ts": ["tutti"] };
+const USES = {
+  "examples/quickstart/start.ts": ["tutti"],
+  "scripts/check.ts": ["tutti", "tests"],
+  "bench/main.ts": ["tutti"],
+  "apps/cli/src/main.ts": ["tutti"],
+};
 const INSTALL_LOCK = join(root, ".install-lock");
 /** An installation takes seconds to a few minutes; whoever waits longer for another one should hear about it. */
 const INSTALL_WAIT_MS = 10 * 60_000;
