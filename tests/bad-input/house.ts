@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { connectOnly, type DataDirectory, resolveDataDirectory } from "@tutti/host";
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import { type Ended, TuttiProcess, workDirectory } from "../../apps/cli/src/tutti-for-tests.ts";
+import { type Ended, TuttiProcess, workDirectory } from "../cli/tutti-process.ts";
 
 type Connection = NonNullable<Awaited<ReturnType<typeof connectOnly>>>;
 type Call = Parameters<Connection["call"]>[0];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isJsonObject, type JsonObject } from "@tutti/model";
-import type { Ended } from "../../apps/cli/src/tutti-for-tests.ts";
+import type { Ended } from "../cli/tutti-process.ts";
 import type { House } from "./house.ts";
 
 /** One kind of bad input: a row of docs/bad-input.md and a test of the same name. */

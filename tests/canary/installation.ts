@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@tutti/model";
-import { INHERITED } from "../../apps/cli/src/tutti-for-tests.ts";
+import { INHERITED } from "../cli/tutti-process.ts";
 import { BUNDLE_VARIABLE, programFile } from "../../scripts/programs.mjs";
 import type { Canary } from "./canaries.ts";
 

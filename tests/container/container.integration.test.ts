@@ -7,7 +7,7 @@ import { attemptForTests, type ConnectorFunction } from "@tutti/connector-kit";
 import type { Json, JsonObject } from "@tutti/model";
 import { Token } from "@tutti/model/schemas";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { TuttiProcess, tutti } from "../../apps/cli/src/tutti-for-tests.ts";
+import { TuttiProcess, tutti } from "../cli/tutti-process.ts";
 import { DockerLab, IMAGE } from "./docker-lab.ts";
 
 /** The engine needs root, and so does installing it. */

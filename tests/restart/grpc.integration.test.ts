@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isJsonObject, type Json } from "@tutti/model";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TuttiProcess, tutti } from "../../apps/cli/src/tutti-for-tests.ts";
+import { TuttiProcess, tutti } from "../cli/tutti-process.ts";
 import { type PetServer, startPetServer } from "../../packages/connectors/grpc/src/server-for-tests.ts";
 import { conformanceDir, exampleTexts, specificationDir } from "../conformance/material.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { tutti, TuttiProcess, workDirectory } from "./tutti-for-tests.ts";
+import { tutti, TuttiProcess, workDirectory } from "./tutti-process.ts";
 
 const HELLO = `document: { dsl: 1.0.3, namespace: default, name: hello, version: 1.0.0 }
 do:

@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { tutti, TuttiProcess, workDirectory } from "./tutti-for-tests.ts";
+import { tutti, TuttiProcess, workDirectory } from "./tutti-process.ts";
 
 // Every command is a process of its own; on a machine under load each may take seconds.
 vi.setConfig({ testTimeout: 240_000 });
 
-const PAGE = readFileSync(join(import.meta.dirname, "../../../docs/schedules.md"), "utf8");
+const PAGE = readFileSync(join(import.meta.dirname, "../../docs/schedules.md"), "utf8");
 const EVERY_SECOND = `document: { dsl: 1.0.3, namespace: default, name: tick, version: 1.0.0 }
 schedule: { every: PT1S }
 do:

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { LinkedService, resolveDataDirectory } from "@tutti/host";
 import type { CloudEvent } from "@tutti/model";
 import { afterEach, expect, test } from "vitest";
-import { TuttiProcess, workDirectory } from "./tutti-for-tests.ts";
+import { TuttiProcess, workDirectory } from "./tutti-process.ts";
 
 // A real `tutti up` is killed while it tells a sink what happens. What the sink has taken until the end is compared with what the records say.
 

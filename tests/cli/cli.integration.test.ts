@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
-import { tutti, TuttiProcess, workDirectory } from "./tutti-for-tests.ts";
+import { tutti, TuttiProcess, workDirectory } from "./tutti-process.ts";
 
 const HEAD = (name: string): string => `document: { dsl: 1.0.3, namespace: default, name: ${name}, version: 1.0.0 }\n`;
 const SAFE = "metadata: { tutti: { effect: { class: idempotent } } }";

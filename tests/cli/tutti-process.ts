@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { programFile } from "../../../scripts/programs.mjs";
+import { programFile } from "../../scripts/programs.mjs";
 
 /** As `scripts/run.mjs` starts it. */
 const FLAGS = ["--disallow-code-generation-from-strings", "--disable-proto=delete", "--disable-warning=ExperimentalWarning"];
