@@ -16,7 +16,7 @@ import { finishAll, type WorkerMode, WorkerProcess } from "./worker-process.ts";
 const LIFE_MS_MAX = 500;
 const CONTROL_KILLS_MAX = 60;
 /** Then the directory is looked through and a new one begun: each start reads all that was acknowledged before, so it would take ever longer. */
-const KILLS_PER_PLACE = 50;
+const KILLS_PER_PLACE = 25;
 /** Loops at the same time, each on a directory of its own: one process's start uses one core. */
 const LANES = 2;
 
