@@ -15,7 +15,7 @@ const TUTTI = [
 ];
 /** A deployment has some twenty positions; more kills than this mean that one of them is reached again and again. */
 const KILLS_MAX = 60;
-const E2E_MS = 240_000;
+const E2E_MS = 600_000;
 
 let sandbox: Sandbox;
 afterEach(() => sandbox.remove());

@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -69,14 +70,27 @@ function readPid(file: string): number | undefined {
   }
 }
 
-/** A port of the loopback interface that is free now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * A port of the loopback interface that is free. It lies below those that the system gives to whoever asks for any port (Linux: from 32768): between
+ * now and the moment at which the service takes it nobody is given it.
+ */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < PORT_TRIES_MAX; tries += 1) {
+    const port = randomInt(PORT_FIRST, PORT_LAST + 1);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no port from ${PORT_FIRST} to ${PORT_LAST} is free`);
+}
+
+const PORT_FIRST = 20_000;
+const PORT_LAST = 32_000;
+/** Where so many of twelve thousand are taken none will be found. */
+const PORT_TRIES_MAX = 1000;
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port"))));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }

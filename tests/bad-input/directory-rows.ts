@@ -67,7 +67,7 @@ export const DIRECTORY_ROWS: readonly Row[] = [
     code: "owner-unreachable",
     exit: 4,
     says: [
-      "The process that owns the data directory does not answer within 5 s (socket {socket}).",
+      "The process that owns the data directory does not answer within 15 s (socket {socket}).",
       "Look for a stopped or hanging `tutti` process",
     ],
     goesOn: "When it moves again the command works, and its runs go on.",

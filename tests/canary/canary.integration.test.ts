@@ -58,9 +58,9 @@ function tell(leaks: readonly Leak[]): string {
 const isSecretsFolder = (path: string): boolean => path.endsWith("/data/secrets");
 
 /** A line waits for the next one a second or two. */
-const AWAKE_MS_MAX = 60_000;
+const AWAKE_MS_MAX = 180_000;
 /** What is told comes after what is stored, by itself. */
-const TOLD_MS_MAX = 60_000;
+const TOLD_MS_MAX = 300_000;
 
 function runIdIn(text: string): string {
   return /run_[0-9a-z]{16}/.exec(text)?.[0] ?? "";
@@ -107,9 +107,9 @@ describe("no secret leaves a real installation", () => {
     // A process that dies while a program that has told its secret still runs.
     const asleep = await installation.tutti(["run", "start", "--detach", installation.write("sleeper.json", SLEEPER(sleeping.name))]);
     runs.set("sleeper", runIdIn(asleep.text));
-    const untilMs = Date.now() + AWAKE_MS_MAX;
+    const untilMs = performance.now() + AWAKE_MS_MAX;
     while (!(await installation.tutti(["run", "logs", runs.get("sleeper") ?? ""])).text.includes("awake")) {
-      if (Date.now() > untilMs) throw new Error("The log of a program that sleeps does not show its last line.");
+      if (performance.now() > untilMs) throw new Error("The log of a program that sleeps does not show its last line.");
       watcher.look();
     }
     await installation.end("SIGKILL");
@@ -124,7 +124,7 @@ describe("no secret leaves a real installation", () => {
     await untilTold(listener, runs.get("stash") ?? "");
     watcher.stop();
     scanner = new Scanner(canaries.all);
-  }, 400_000);
+  }, 1_000_000);
 
   afterAll(async () => {
     watcher.stop();
@@ -243,17 +243,17 @@ test("without the redactor the same test finds leaks in every place", async () =
     await server.stop();
     await listener.stop();
   }
-}, 200_000);
+}, 600_000);
 
 /** The events of the run have been sent, and so has what was committed long before it. */
 async function untilTold(listener: Listener, runId: string): Promise<void> {
-  const untilMs = Date.now() + TOLD_MS_MAX;
+  const untilMs = performance.now() + TOLD_MS_MAX;
   const isTold = (): boolean =>
     (listener.heard.get("/sink") ?? "")
       .split("\n")
       .some((line) => line.includes(runId) && /workflow\.(?:completed|faulted)\.v1/.test(line));
   while (!isTold()) {
-    if (Date.now() > untilMs) throw new Error(`The sink was not told the end of ${runId}.`);
+    if (performance.now() > untilMs) throw new Error(`The sink was not told the end of ${runId}.`);
     await pause(50);
   }
 }

@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 // Every command is a process of its own; on a machine under load each may take seconds.
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 480_000 });
 
 test("prune: a dry run says what would go, the real one deletes it, also through the process that drives", async () => {
   const directory = workDirectory({ "hello.yaml": HELLO });

@@ -50,7 +50,7 @@ function start(directory: string, words: readonly string[], environment?: Readon
 }
 
 // Every command is a process of its own; on a machine under load each may take seconds.
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 480_000 });
 
 const json = (text: string): Record<string, unknown> => JSON.parse(text) as Record<string, unknown>;
 const runIdIn = (text: string): string => /run_[0-9a-z]{16}/.exec(text)?.[0] ?? "none";
@@ -256,7 +256,7 @@ test("an owner that is alive and silent is reported, and nothing is damaged", as
   await new Promise<void>((resolve) => silent.close(() => resolve()));
   expect(refused.code).toBe(4);
   expect(json(refused.error)).toMatchObject({
-    error: { code: "owner-unreachable", message: expect.stringContaining("does not answer within 5 s") },
+    error: { code: "owner-unreachable", message: expect.stringContaining("does not answer within 15 s") },
   });
   expect((await tutti(directory, ["run", "list"])).code).toBe(0);
 });
@@ -418,8 +418,8 @@ test("up writes its log into a file, and into a new one after SIGHUP; standard e
   const file = join(directory, "up.log");
   renameSync(file, `${file}.1`);
   up.child.kill("SIGHUP");
-  const untilMs = Date.now() + 30_000;
-  while (!existsSync(file) && Date.now() < untilMs) await pause(20);
+  const untilMs = performance.now() + 120_000;
+  while (!existsSync(file) && performance.now() < untilMs) await pause(20);
   const runId = runIdIn((await tutti(directory, ["run", "start", "--wait", "hello.yaml", "--set", "name=Ana", "--json"])).out);
   up.child.kill("SIGTERM");
   const { code, error } = await up.ended;

@@ -8,7 +8,7 @@ import { TuttiProcess, workDirectory } from "./tutti-process.ts";
 
 // A real `tutti up` is killed while it tells a sink what happens. What the sink has taken until the end is compared with what the records say.
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 480_000;
 const RUNS = 3;
 /** Of some 120 that there are in the end: in the middle of it. */
 const TAKEN_BEFORE_KILL = 40;
@@ -56,9 +56,9 @@ class Sink {
   }
 
   async until(holds: () => boolean): Promise<void> {
-    const untilMs = Date.now() + TIMEOUT_MS / 2;
+    const untilMs = performance.now() + TIMEOUT_MS / 2;
     while (!holds()) {
-      if (Date.now() > untilMs) throw new Error(`the sink has taken ${this.taken.length}`);
+      if (performance.now() > untilMs) throw new Error(`the sink has taken ${this.taken.length}`);
       await new Promise<void>((resolve) => {
         this.#onArrival = resolve;
         setTimeout(resolve, 100);

@@ -4,7 +4,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { tutti, TuttiProcess, workDirectory } from "./tutti-process.ts";
 
 // Every command is a process of its own; on a machine under load each may take seconds.
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 480_000 });
 
 const PAGE = readFileSync(join(import.meta.dirname, "../../docs/schedules.md"), "utf8");
 const EVERY_SECOND = `document: { dsl: 1.0.3, namespace: default, name: tick, version: 1.0.0 }

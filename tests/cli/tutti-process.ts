@@ -27,6 +27,8 @@ export class TuttiProcess {
   readonly ended: Promise<Ended>;
   out = "";
   error = "";
+  /** All that it wrote has been read: its exit alone may be told before that. */
+  #isOver = false;
   readonly #listeners = new Set<() => void>();
 
   constructor(directory: string, words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
@@ -39,6 +41,7 @@ export class TuttiProcess {
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#add("error", text));
     this.ended = new Promise((resolve) => {
       this.child.on("close", (code, signal) => {
+        this.#isOver = true;
         resolve({ code, signal, out: this.out, error: this.error });
         for (const listener of this.#listeners) listener();
       });
@@ -49,8 +52,7 @@ export class TuttiProcess {
   /** Resolves when `text` was written to either stream. Rejects when the process ends without it. */
   async says(text: string): Promise<void> {
     while (!this.out.includes(text) && !this.error.includes(text)) {
-      if (this.child.exitCode !== null || this.child.signalCode !== null)
-        throw new Error(`ended without saying ${text}:\n${this.out}${this.error}`);
+      if (this.#isOver) throw new Error(`ended without saying ${text}:\n${this.out}${this.error}`);
       await new Promise<void>((resolve) => {
         const listener = (): void => {
           this.#listeners.delete(listener);

@@ -48,11 +48,11 @@ const runs = (): number => (existsSync(join(shared, "runs")) ? readFileSync(join
 const letGo = (): void => writeFileSync(join(shared, "go"), "");
 
 async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 600; tries += 1) {
+  for (let tries = 0; tries < 3600; tries += 1) {
     if (await isTrue()) return;
     await sleep(50);
   }
-  throw new Error("it did not become true within 30 s");
+  throw new Error("it did not become true within three minutes");
 }
 
 interface RunOptions {

@@ -5,7 +5,7 @@ import { findLost, type Place } from "./findings.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 /** A named point that a loaded process does not reach in this time is reached by nothing. */
-const REACHED_MS = 30_000;
+const REACHED_MS = 300_000;
 /** Look-ups follow a lost answer, and there are few of them in one life; everything else happens hundreds of times a second. */
 const HITS_MAX: Readonly<Partial<Record<CrashPointName, number>>> = { "look-up.before": 6 };
 const HITS_MAX_DEFAULT = 40;

@@ -3,7 +3,7 @@ import { programFile } from "../../scripts/programs.mjs";
 
 const WORKER = "tests/disk/worker.ts";
 /** Far above what a life takes on a loaded machine. */
-const LIFE_MS_MAX = 60_000;
+const LIFE_MS_MAX = 300_000;
 
 /** What may fail in a life, in libfiu's words; strace is used where faults begin at the k-th call. */
 export type Faults =

@@ -20,7 +20,7 @@ export interface Hunt {
 }
 
 /** A hunt that takes longer hangs: a bug that only stops the clock is not caught. */
-const LIMIT_MS = 300_000;
+const LIMIT_MS = 1_200_000;
 /** Chance of the kill loop. Kills come by the wall clock, so it repeats the intent and not the run. */
 const KILL_SEED = 1;
 

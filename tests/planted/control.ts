@@ -8,7 +8,7 @@ import { runSeeds, type SeedRange } from "./run-seeds.ts";
 /** Kills in which a sound process loses nothing. */
 const KILLS = 5;
 const KILL_SEED = 2;
-const SEEDS_LIMIT_MS = 240_000;
+const SEEDS_LIMIT_MS = 1_200_000;
 
 /** What a control has come to; `wrong` says what it noticed although nothing was broken. */
 export interface ControlResult {

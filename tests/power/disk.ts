@@ -8,7 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 const IMAGE_BYTES = 128 * 1024 * 1024;
 /** A file system that stays busy after its only user was killed is a leak, and the next cut would test nothing. */
-const UNMOUNT_MS = 10_000;
+const UNMOUNT_MS = 120_000;
 const UNMOUNT_AGAIN_MS = 20;
 const HELPER = join(import.meta.dirname, "power_off.py");
 /** Debian's own; another one on the path may be a shim that takes a tenth of a second. */

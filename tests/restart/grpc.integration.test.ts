@@ -12,7 +12,7 @@ let server: PetServer;
 
 beforeAll(async () => {
   server = await startPetServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 /** A directory for one run: that of the .proto files, without the data of the run before. */

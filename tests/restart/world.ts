@@ -27,7 +27,8 @@ export interface Outcome {
 }
 
 const LIVES_MAX = 80;
-const LIFE_MS = 20_000;
+/** Real time, and only to stop what hangs. */
+const LIFE_MS = 180_000;
 const POLL_MS = 3;
 
 /**

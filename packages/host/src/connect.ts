@@ -3,7 +3,7 @@ import { AppError } from "@tutti/model";
 import type { DataDirectory } from "./data-directory.ts";
 import { prepareDataDirectory } from "./data-directory.ts";
 import type { Host, HostOptions } from "./host.ts";
-import { HELLO_TIMEOUT_MS } from "./protocol.ts";
+import { OWNER_CHANGE_MS } from "./protocol.ts";
 import { SocketClient } from "./socket-client.ts";
 import { socketPathOf } from "./socket-path.ts";
 
@@ -31,14 +31,14 @@ export async function openHost(options: HostOptions): Promise<Host> {
  * Between the two lies the moment in which an owner has the store and not yet, or no longer, the socket: it is looked for again until it
  * answers, or is gone.
  *
- * @throws AppError `owner-unreachable` when an owner is alive and doesn't answer within HELLO_TIMEOUT_MS.
+ * @throws AppError `owner-unreachable` when an owner is alive and doesn't answer within HELLO_TIMEOUT_MS, or has no socket for OWNER_CHANGE_MS.
  */
-export async function connectOrOpen(options: HostOptions, timeoutMs: number = HELLO_TIMEOUT_MS): Promise<Link> {
+export async function connectOrOpen(options: HostOptions): Promise<Link> {
   await prepareDataDirectory(options.directory);
   const path = socketPathOf(options.directory, options.environment);
-  const giveUpAt = performance.now() + timeoutMs;
+  const giveUpAt = performance.now() + OWNER_CHANGE_MS;
   while (true) {
-    const client = await SocketClient.connect(path, timeoutMs);
+    const client = await SocketClient.connect(path);
     if (client !== undefined) return { kind: "elsewhere", client };
     try {
       return { kind: "here", host: await openHost(options) };

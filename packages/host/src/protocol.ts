@@ -18,8 +18,10 @@ export const ANSWER_BYTES_MAX = 512 * 1024 * 1024;
 export const CONNECTIONS_MAX = 256;
 /** Requests of one connection that are not answered yet. */
 export const REQUESTS_MAX = 64;
-/** How long a live owner may take to say hello; one that doesn't is stopped, hung, or not Tutti. */
-export const HELLO_TIMEOUT_MS = 5000;
+/** How long a live owner may take to say hello, on a slow disk in the middle of a sync; one that doesn't is stopped, hung, or not Tutti. */
+export const HELLO_TIMEOUT_MS = 15_000;
+/** How long a process may own the directory without a socket: while it starts, with a migration perhaps, or stops. */
+export const OWNER_CHANGE_MS = 60_000;
 
 export interface Hello {
   readonly hello: { readonly protocol: number; readonly version: string; readonly pid: number; readonly drive: DriveMode };

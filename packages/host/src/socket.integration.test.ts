@@ -19,8 +19,17 @@ const newPath = (): string => join(mkdtempSync(join(tmpdir(), "tutti-socket-")),
 async function serve(
   given: SocketServerOptions["service"],
   path = newPath(),
+  more: Pick<SocketServerOptions, "stopGraceMs"> = {},
 ): Promise<{ readonly server: SocketServer; readonly path: string }> {
-  const server = new SocketServer({ path, service: given, version: "9.9.9", drive: "asked", report: () => {}, onRunAsked: () => {} });
+  const server = new SocketServer({
+    path,
+    service: given,
+    version: "9.9.9",
+    drive: "asked",
+    report: () => {},
+    onRunAsked: () => {},
+    ...more,
+  });
   await server.start();
   open.push(server);
   return { server, path };
@@ -172,6 +181,9 @@ test("a closing client ends everything it asked for; a stopping owner answers wh
       },
       waitFor: (_runId, _until, signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted")))),
     }),
+    newPath(),
+    // It is over when the late answer has come, however busy the machine is.
+    { stopGraceMs: 600_000 },
   );
   const connected = await client(path);
   const resolved = connected.call("resolveRunId", { text: "a" });

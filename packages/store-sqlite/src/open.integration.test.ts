@@ -7,16 +7,21 @@ import { openSqliteStore } from "./sqlite-store.ts";
 import { runWriter } from "./testing/child-process.ts";
 import { withDirectory } from "./testing/directory.ts";
 
-/** A second opener must not wait for the first. */
+/** A second opener must not wait for the first: who waits does so each time, while a busy machine or a slow disk holds up some of these. */
 const QUICK_MS = 1000;
+const OPENINGS_MAX = 60;
 
 test("a second store on the directory is refused quickly, with the owner's process; and works once the first has stopped", async () => {
   await withDirectory(async (directory) => {
     const first = openSqliteStore({ directory });
     await first.start();
-    const startedAt = performance.now();
-    await expect(openSqliteStore({ directory }).start()).rejects.toMatchObject({ code: "store-in-use", details: { pid: process.pid } });
-    expect(performance.now() - startedAt).toBeLessThan(QUICK_MS);
+    const tookMs: number[] = [];
+    do {
+      const startedAt = performance.now();
+      await expect(openSqliteStore({ directory }).start()).rejects.toMatchObject({ code: "store-in-use", details: { pid: process.pid } });
+      tookMs.push(performance.now() - startedAt);
+    } while (tookMs.length < OPENINGS_MAX && (tookMs.at(-1) ?? 0) >= QUICK_MS);
+    expect(Math.min(...tookMs)).toBeLessThan(QUICK_MS);
     await commitOne(first, commitOf(1, 0));
     await first.stop();
     const second = openSqliteStore({ directory });

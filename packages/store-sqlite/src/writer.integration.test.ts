@@ -11,7 +11,7 @@ const COMMITS = 300;
 /** Many times what the other thread takes for a commit. */
 const TURN_MS = 300;
 /** It ends when it has seen what it looks for. */
-const LONG_TURN_MS = 20_000;
+const LONG_TURN_MS = 120_000;
 /** Multiplier and increment of a small linear congruential generator: the same order in every run of the test. */
 const nextChance = (seed: number): number => (seed * 1_103_515_245 + 12_345) % 2 ** 31;
 

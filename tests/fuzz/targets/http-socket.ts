@@ -41,7 +41,7 @@ const BODY_BYTES_MAX = 4_000;
 /** A server that says nothing more is waited for this long here. */
 const IDLE_MS = 100;
 /** From then on a call has taken too long: many times what its limits allow, since the machine may be busy. */
-const CALL_MS_MAX = 20_000;
+const CALL_MS_MAX = 50_000;
 /** Most of a call is waiting for the other side of the connection. */
 const CONCURRENCY = 16;
 

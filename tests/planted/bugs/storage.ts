@@ -36,7 +36,7 @@ export const STORAGE_BUGS: readonly Bug[] = [
         put: "      return result;",
       },
     ],
-    catcher: { by: "kill loop", killsMax: 12 },
+    catcher: { by: "kill loop", killsMax: 40 },
   },
   {
     name: "checksum-not-compared",

@@ -15,15 +15,15 @@ export const hasLab = process.getuid?.() === 0;
 
 /** Starts the brokers, or uses those of the lab that run. @returns stops what was started here. */
 export async function startBrokers(): Promise<() => Promise<void>> {
-  const { stdout } = await run("bash", [SCRIPT, "status"], { timeout: 30_000 }).catch(() => ({ stdout: "off" }));
+  const { stdout } = await run("bash", [SCRIPT, "status"], { timeout: 120_000 }).catch(() => ({ stdout: "off" }));
   if (!/\boff\b/.test(stdout)) return async () => {};
   await run("bash", [SCRIPT, "start"], { timeout: 240_000 });
   return async () => {
-    await run("bash", [SCRIPT, "stop"], { timeout: 60_000 });
+    await run("bash", [SCRIPT, "stop"], { timeout: 240_000 });
   };
 }
 
 /** Stops one broker and starts it again: its connections are lost. */
 export async function restartBroker(name: keyof typeof BROKER_PORTS): Promise<void> {
-  await run("bash", [SCRIPT, "restart"], { timeout: 120_000, env: { ...process.env, BROKERS: name } });
+  await run("bash", [SCRIPT, "restart"], { timeout: 240_000, env: { ...process.env, BROKERS: name } });
 }

@@ -52,7 +52,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await bench?.remove();
   await stopBrokers();
-}, 90_000);
+}, 300_000);
 
 function publish(server: string, channel: string, payload: Json, more: JsonObject = {}): JsonObject {
   return { channel, server: { name: server }, message: { payload, ...more }, authentication };
@@ -292,7 +292,7 @@ describe.skipIf(!hasLab)("a broker that goes away", () => {
     clearInterval(ticking);
     await restartBroker("nats");
     expect(await outcome).toMatchObject({ errorKind: "communication", outcome: "unknown", retryable: true });
-  }, 120_000);
+  });
 });
 
 async function withChannel<T>(
@@ -329,9 +329,9 @@ function countReady(queue: string): Promise<number> {
 
 /** Messages of a connection that was closed are ready again a moment later. */
 async function waitForCount(queue: string, count: number): Promise<number> {
-  const until = Date.now() + 20_000;
+  const until = performance.now() + 120_000;
   let found = await countReady(queue);
-  while (found !== count && Date.now() < until) found = await countReady(queue);
+  while (found !== count && performance.now() < until) found = await countReady(queue);
   return found;
 }
 

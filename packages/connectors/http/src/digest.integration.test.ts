@@ -134,7 +134,7 @@ describe.skipIf(!hasCurl)("curl against the same server", () => {
     const { server } = await serve({ algorithm, username: "user" });
     const ask = async (password: string): Promise<string> => {
       const words = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--digest", "-u", `user:${password}`];
-      const curl = spawn("curl", [...words, `${server.origin}/x?y=1`], { stdio: ["ignore", "pipe", "ignore"], timeout: 20_000 });
+      const curl = spawn("curl", [...words, `${server.origin}/x?y=1`], { stdio: ["ignore", "pipe", "ignore"], timeout: 120_000 });
       const chunks: Buffer[] = [];
       curl.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
       await once(curl, "close");
@@ -199,9 +199,9 @@ function apacheConfiguration(directory: string, port: number): string {
   ].join("\n");
 }
 
-/** Waits at least 20 s for something to listen. */
+/** Waits at least two minutes for something to listen. */
 async function waitForPort(port: number): Promise<"up" | "down"> {
-  for (let tries = 0; tries < 1000; tries += 1) {
+  for (let tries = 0; tries < 6000; tries += 1) {
     const isUp = await new Promise<boolean>((resolve) => {
       const socket = connect(port, "127.0.0.1");
       socket.once("connect", () => resolve(true)).once("error", () => resolve(false));

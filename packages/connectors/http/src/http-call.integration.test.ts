@@ -21,7 +21,8 @@ afterEach(async () => {
 
 const http = httpConnector({ limits: { bodyBytesMax: 100_000 } }).functions["http"] as ConnectorFunction;
 /** For servers that never answer in time; all others get as long as in production, however busy the machine is. */
-const hasty = httpConnector({ limits: { headTimeoutMs: 300, idleTimeoutMs: 300 } }).functions["http"] as ConnectorFunction;
+const hasty = httpConnector({ limits: { headTimeoutMs: 300 } }).functions["http"] as ConnectorFunction;
+const restless = httpConnector({ limits: { idleTimeoutMs: 300 } }).functions["http"] as ConnectorFunction;
 const brief = httpConnector({ limits: { totalTimeoutMs: 600 } }).functions["http"] as ConnectorFunction;
 
 function json(response: ServerResponse, value: unknown, status = 200, headers: Record<string, string> = {}): void {
@@ -276,14 +277,14 @@ describe("failures of the connection", () => {
 
   test("a server that hangs is given up, with the outcome unknown; as is one that stops in the body", async () => {
     answer = () => {};
-    const post = (): Promise<unknown> => call({ method: "post" }, attemptForTests(), hasty);
-    await expect(post()).rejects.toMatchObject({
+    const post = (by: ConnectorFunction): Promise<unknown> => call({ method: "post" }, attemptForTests(), by);
+    await expect(post(hasty)).rejects.toMatchObject({
       errorKind: "timeout",
       outcome: "unknown",
       message: expect.stringContaining("head of the answer did not come within 0.3 s"),
     });
     answer = (_, response) => response.writeHead(200, { "content-type": "text/plain" }).write("half");
-    await expect(post()).rejects.toMatchObject({
+    await expect(post(restless)).rejects.toMatchObject({
       outcome: "unknown",
       message: expect.stringContaining("more of the answer"),
     });

@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 
@@ -63,12 +64,27 @@ export async function startRawServer(connected: (socket: Socket) => void): Promi
   return { origin: `http://127.0.0.1:${port}`, port, seen: [], stop };
 }
 
-/** A port on which nothing listens any more. */
+/**
+ * A port on which nothing listens. It lies below those that the system gives to whoever asks for any port, so that nobody is given it before the test
+ * has used it.
+ */
 export async function findClosedPort(): Promise<number> {
-  const server = createTcpServer();
-  const port = await listen(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = randomInt(PORT_FIRST, PORT_LAST + 1);
+    if (await isFree(port)) return port;
+  }
+}
+
+/** Ports that no system gives away by itself: Linux begins at 32768, others at 49152. */
+const PORT_FIRST = 20_000;
+const PORT_LAST = 32_000;
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createTcpServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 function listen(server: { listen(port: number, host: string, ready: () => void): unknown; address(): unknown }): Promise<number> {

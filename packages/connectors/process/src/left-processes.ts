@@ -40,7 +40,7 @@ interface Ended {
   readonly left: readonly SeenProcess[];
 }
 
-/** Signals until none is left, also those that are started meanwhile, or until `withinMs` have passed. */
+/** Signals until none is left, also those that are started meanwhile, or until `withinMs` have passed and some are still seen. */
 async function endAll(token: Token, signal: "SIGTERM" | "SIGKILL", withinMs: number): Promise<Ended> {
   const deadlineMs = performance.now() + withinMs;
   const asked = new Set<string>();
@@ -56,7 +56,9 @@ async function endAll(token: Token, signal: "SIGTERM" | "SIGKILL", withinMs: num
   for (;;) {
     const { found, isConclusive } = await scan(token, { end, empty, atOnce: signal === "SIGKILL" });
     quiet = found.length > 0 ? 0 : quiet + (isConclusive ? CONCLUSIVE_WEIGHT : 1);
-    if (quiet >= QUIET_ENOUGH || performance.now() > deadlineMs) return { isQuiet: quiet >= QUIET_ENOUGH, left: found };
+    if (quiet >= QUIET_ENOUGH) return { isQuiet: true, left: found };
+    // Time is no reason to stop looking when nobody is seen any more: on a machine that is full a look alone may take seconds.
+    if (quiet === 0 && performance.now() > deadlineMs) return { isQuiet: false, left: found };
     await sleep(POLL_MS);
   }
 }

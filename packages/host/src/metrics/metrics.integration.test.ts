@@ -29,7 +29,7 @@ async function open(metrics: ListenAddress = { host: "127.0.0.1", port: 0 }): Pr
 async function run(host: Host, name: string, tasks: string, input: { readonly secretive: string }): Promise<string> {
   await host.service.publish({ text: `document: { dsl: 1.0.3, namespace: test, name: ${name}, version: 1.0.0 }\ndo: ${tasks}\n` });
   const { runId } = await host.service.startRun({ namespace: "test", name, version: "1.0.0", input, actor: "test" });
-  await host.service.waitFor(runId, "parked", AbortSignal.timeout(60_000));
+  await host.service.waitFor(runId, "parked", AbortSignal.timeout(180_000));
   return runId;
 }
 
@@ -98,7 +98,7 @@ test("an address that is taken is refused with the way out, and the data directo
 
 /** Prometheus' own linter, where it is installed. */
 function lint(text: string): void {
-  const linted = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8", timeout: 30_000 });
+  const linted = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8", timeout: 120_000 });
   if (linted.error !== undefined && "code" in linted.error && linted.error.code === "ENOENT") return;
   expect({ status: linted.status, said: linted.stdout + linted.stderr }).toEqual({ status: 0, said: "" });
 }

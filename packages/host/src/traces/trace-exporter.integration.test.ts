@@ -10,7 +10,9 @@ import { toOtlp } from "./otlp.ts";
 
 // A real host, and a collector that answers as each test says.
 
-const WAIT_MS = 60_000;
+const WAIT_MS = 180_000;
+/** A stop waits for a silent collector for three seconds. Without that it would be five minutes; what lies between is for a machine that is full. */
+const STOP_MS_MAX = 120_000;
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
@@ -103,6 +105,16 @@ async function run(host: Host, name: string, tasks: string): Promise<string> {
   return runId;
 }
 
+/** Resolves when the host says so: it counts what it has heard the answer to, which is later than the answer. */
+async function counts(host: Host, line: string): Promise<void> {
+  const address = `http://127.0.0.1:${host.metricsAddress?.port ?? 0}/metrics`;
+  const limit = performance.now() + WAIT_MS;
+  while (!(await (await fetch(address)).text()).split("\n").includes(line)) {
+    if (performance.now() > limit) throw new Error(`the metrics never say ${line}`);
+    await pause(20);
+  }
+}
+
 const SHELL = '[ { it: { run: { shell: { command: "true" } } } } ]';
 const FAILS = '[ { first: { set: { a: 1 } } }, { it: { run: { shell: { command: "exit 3" } } } } ]';
 
@@ -127,8 +139,7 @@ test("a run that ended is delivered as `run trace` shows it, a faulted one as fa
   expect(new Set(collector.requests.map(({ path }) => path))).toEqual(new Set(["/v1/traces"]));
   await host.service.operate({ runId: failed, actor: "test", action: { kind: "cancel" } });
   await collector.until((requests) => spansOf(requests).some(({ name }) => name === "test/fails"));
-  const metrics = await (await fetch(`http://127.0.0.1:${host.metricsAddress?.port ?? 0}/metrics`)).text();
-  expect(metrics).toContain("\ntutti_traces_exported_total 3\n");
+  await counts(host, "tutti_traces_exported_total 3");
 });
 
 test("a collector that is busy is asked again when it says, one that refuses is not", async () => {
@@ -150,12 +161,7 @@ test("a collector that is busy is asked again when it says, one that refuses is 
   expect(first).toMatchObject({ path: "/base/v1/traces", headers: { "x-team": "net ops", authorization: "Bearer top-secret-1" } });
   await run(host, "other", SHELL);
   await collector.until((requests) => requests.length === 3);
-  const address = `http://127.0.0.1:${host.metricsAddress?.port ?? 0}/metrics`;
-  const limit = Date.now() + WAIT_MS;
-  while (!(await (await fetch(address)).text()).includes('tutti_traces_dropped_total{reason="refused"} 1')) {
-    if (Date.now() > limit) throw new Error("the refused trace is not counted");
-    await pause(20);
-  }
+  await counts(host, 'tutti_traces_dropped_total{reason="refused"} 1');
   expect(collector.requests).toHaveLength(3);
   expect(reports).toEqual([expect.stringContaining("it answered 503"), expect.stringContaining("it answered 400")]);
   expect(reports.join("\n")).not.toContain("top-secret-1");
@@ -173,7 +179,7 @@ test("a collector that takes a request and says nothing, or is not there, holds 
   await Promise.all(Array.from({ length: 20 }, (_, index) => run(host, `more-${index}`, SHELL)));
   const beganAt = performance.now();
   await host.stop();
-  expect(performance.now() - beganAt).toBeLessThan(20_000);
+  expect(performance.now() - beganAt).toBeLessThan(STOP_MS_MAX);
   const away: string[] = [];
   const gone = createServer();
   await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));

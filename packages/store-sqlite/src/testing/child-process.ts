@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const CHILD = fileURLToPath(new URL("./writer-child.ts", import.meta.url));
-const CHILD_TIMEOUT_MS = 30_000;
+/** Only stops what hangs: on a slow disk each of several hundred syncs may take a tenth of a second. */
+const CHILD_TIMEOUT_MS = 300_000;
 
 export interface WriterRun {
   readonly lines: readonly string[];

@@ -3,12 +3,15 @@ import { commitOf, idOf, rowOf } from "@tutti/store/fixtures";
 import { openSqliteStore } from "../sqlite-store.ts";
 
 // A process that commits for as long as it lives and tells each acknowledgement on standard output as `run seq`: killed or starved by a test.
+// `ack-first` acknowledges before it commits. It stands still between the two, once, so that the kill does not have to hit a moment.
 //
 //   node writer-child.ts DIRECTORY commit|ack-first main|worker|policy
 const [directory, order, place] = process.argv.slice(2);
 if (directory === undefined) throw new Error("usage: writer-child.ts DIRECTORY commit|ack-first main|worker|policy");
 
 const RUNS_PER_BATCH = 3;
+/** The round after whose early acknowledgement nothing more happens. */
+const STILL_ROUND = 4;
 const always = place === "main" || place === "worker" ? { choose: () => place, record: () => undefined } : undefined;
 const store = openSqliteStore({ directory, commitPolicy: always });
 await store.start();
@@ -40,7 +43,11 @@ async function commitRound(round: number): Promise<void> {
     }),
   );
   const acknowledgement = runs.map((run) => `${run.number} ${run.seq}`).join("\n");
-  if (order === "ack-first") tell(acknowledgement);
+  if (order === "ack-first") {
+    tell(acknowledgement);
+    // A timer keeps the process alive until it is killed.
+    if (round === STILL_ROUND) await new Promise((resolve) => setTimeout(resolve, 2 ** 31 - 1));
+  }
   const { verdicts } = await store.commit({ runs: runs.map((run) => run.commit) });
   if (verdicts.some((one) => one.verdict !== "committed")) throw new Error(`A verdict was not committed: ${JSON.stringify(verdicts)}`);
   if (order !== "ack-first") tell(acknowledgement);
