@@ -1,6 +1,7 @@
 import { AppError, assertNever, type Json } from "@tutti/model";
 import { removeDetached, setDetachedStatus } from "./detached.ts";
-import { hasFlag, SUSPENDED_RUNS_HALT } from "./flags.ts";
+import { effectFound, openedCall } from "./call.ts";
+import { hasFlag, SETTLED_IS_NO_DOUBT, SUSPENDED_RUNS_HALT } from "./flags.ts";
 import { cancelAll, cancelInside } from "./failure.ts";
 import { continueTask, sendHeldInside } from "./continue.ts";
 import type { Machine } from "./machine.ts";
@@ -214,8 +215,14 @@ function settle(machine: Machine, action: Extract<OperatorAction, { kind: "settl
   }
   const task = liveTask(state, action.task);
   const { error } = task;
+  const isKnown = hasFlag(state, SETTLED_IS_NO_DOUBT);
+  if (isKnown) {
+    openedCall(task).isOpen = false;
+    machine.setPhase(task, "active");
+  }
   if (verdict.kind === "done") {
-    machine.complete(task, verdict.output);
+    if (isKnown) effectFound(machine, task, verdict.output);
+    else machine.complete(task, verdict.output);
     return;
   }
   if (verdict.then === "fail") {

@@ -358,6 +358,35 @@ describe("doubts", () => {
     expect(run.summary).toMatchObject({ status: "cancelled", inDoubt: 0 });
   });
 
+  const inDoubtInside = (more: string, flags?: readonly number[]): TestRun =>
+    new TestRun({
+      ...(flags !== undefined && { flags }),
+      document: `do: [ { t: { try: [ { act: { call: x.do:1@t${more} } } ], catch: { do: [ { after: { set: { is: caught } } } ] } } } ]`,
+      effects: { "x.do:1@t": "unsafe" },
+      functions: { "x.do:1@t": () => unknown("crash") },
+    });
+
+  it("settled as done is none, also when its output cannot be used", () => {
+    const run = inDoubtInside(", output: { as: '${ error(\"no\") }' }");
+    expect(run.summary).toMatchObject({ status: "waiting", inDoubt: 1 });
+    run.operate({ kind: "settle", task: 2, verdict: { kind: "done", output: null } });
+    expect(run.summary).toMatchObject({ status: "completed", inDoubt: 0, output: { is: "caught" } });
+    expect(run.view.doubts).toEqual([]);
+  });
+
+  it("settled as not done is none when its failure is caught", () => {
+    const run = inDoubtInside("");
+    run.operate({ kind: "settle", task: 2, verdict: { kind: "not-done", then: "fail" } });
+    expect(run.summary).toMatchObject({ status: "completed", inDoubt: 0, output: { is: "caught" } });
+    expect(run.view.doubts).toEqual([]);
+  });
+
+  it("a run of before keeps the doubt that its records speak of", () => {
+    const run = inDoubtInside("", [1, 2, 3, 4]);
+    run.operate({ kind: "settle", task: 2, verdict: { kind: "not-done", then: "fail" } });
+    expect(run.summary).toMatchObject({ status: "completed", inDoubt: 1 });
+  });
+
   it("settled as not done runs under its time limit again", () => {
     const run = new TestRun({
       document: "do: [ { act: { call: x.do:1@t, timeout: { after: PT1S } } } ]",

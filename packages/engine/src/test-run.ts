@@ -46,6 +46,8 @@ export class TestRun {
     readonly settleMs?: number;
     /** Attempts go on when they are asked to stop, until the test ends them. */
     readonly ignoresAborts?: boolean;
+    /** Of a run that an earlier version has started. */
+    readonly flags?: readonly number[];
   }) {
     const { json, findings } = parseDocument(withHead(options.document));
     if (json === undefined) throw new Error(findings.map((finding) => finding.message).join("\n"));
@@ -78,7 +80,7 @@ export class TestRun {
         input: options.input ?? null,
         labels: {},
         actor: "test",
-        flags: CURRENT_FLAGS,
+        flags: options.flags ?? CURRENT_FLAGS,
       },
       this.context,
     );
