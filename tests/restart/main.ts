@@ -14,8 +14,8 @@ import type { Answer, Task } from "./worker.ts";
 
 const WORKFLOWS_DEFAULT = 100;
 const THREADS = 2;
-/** A saboteur that loses what was acknowledged shows itself in the first workflows with an effect. */
-const CONTROL_WORKFLOWS_MAX = 40;
+/** A saboteur that loses what was acknowledged shows itself in the first workflows with an effect; of some seeds those come late. */
+const CONTROL_WORKFLOWS_MAX = 400;
 const SHOWN_MAX = 5;
 
 const { values } = parseArgs({

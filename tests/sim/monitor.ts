@@ -49,7 +49,10 @@ export class Monitor {
   committed(batch: CommitBatch, result: CommitResult): void {
     this.commits += 1;
     batch.runs.forEach((commit, index) => {
-      if (result.verdicts[index]?.verdict === "committed") this.#commit(commit);
+      if (result.verdicts[index]?.verdict !== "committed") return;
+      this.#commit(commit);
+      // Who leaves a queue and asks again, even in one commit, is a newcomer.
+      for (const { key, task } of commit.release) this.#leaveQueue(key, labelOf({ runId: commit.runId, task }));
     });
     // A law about several runs holds once the whole batch is there.
     batch.runs.forEach((commit) => {
@@ -258,15 +261,23 @@ export class Monitor {
       "limits hold",
       () => `${key}: ${held.length} holders`,
     );
-    const label = (entry: { readonly runId: string; readonly task: number }): string => `${entry.runId}/${entry.task}`;
-    const isHeld = new Set(held.map(label));
+    const isHeld = new Set(held.map(labelOf));
     let isOpen = true;
     for (const one of this.#queues.get(key) ?? []) {
-      const stillWaits = entries.some((entry) => entry.state === "queued" && label(entry) === one);
+      const stillWaits = entries.some((entry) => entry.state === "queued" && labelOf(entry) === one);
       if (stillWaits) isOpen = false;
       else must(isOpen || !isHeld.has(one), "first in, first out", () => `${key}: ${one} has overtaken another`);
     }
-    this.#queues.set(key, entries.filter((entry) => entry.state === "queued").map(label));
+    this.#queues.set(key, entries.filter((entry) => entry.state === "queued").map(labelOf));
+  }
+
+  #leaveQueue(key: string, label: string): void {
+    const queue = this.#queues.get(key);
+    if (queue?.includes(label) === true)
+      this.#queues.set(
+        key,
+        queue.filter((one) => one !== label),
+      );
   }
 
   /** A process that starts now must find the run again, or somebody must know why it stands still. */
@@ -341,4 +352,8 @@ export class Monitor {
       );
     }
   }
+}
+
+function labelOf({ runId, task }: { readonly runId: string; readonly task: number }): string {
+  return `${runId}/${task}`;
 }
