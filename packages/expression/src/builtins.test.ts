@@ -103,6 +103,11 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
   ['[.[null], .[true], .[[1]], getpath([null]), getpath(["a", true]) | 1]?, "error"', null, ["error"]],
   ["[.[{}], .a[{}]]", null, [[null, null]]],
   ['[indices(""), index(""), ([1] | indices([])), ([] | indices([1]))]', "abc", [[[], null, [], []]]],
+  [
+    '[.[] | try index("b") catch "refused", try rindex("b") catch "refused"]',
+    [{ b: "" }, { b: [1, 2] }, {}],
+    [["refused", "refused", 1, 2, null, null]],
+  ],
   ["try indices(null) catch 1", null, [1]],
   ["[contains(true), (try contains(false) catch 1)]", true, [[true, 1]]],
   ['[contains({a: "x"}), contains({a: 1})]', { a: 1 }, [[false, true]]],
@@ -202,6 +207,7 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
 
 /** The same under the rules of older versions, which runs that were started then keep. */
 const OLDER_CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
+  ['index("b")', { b: "" }, [null]],
   ['[(1, error("x")) // 3], [error("x") // 3], (error("x") // 3), [path(error("x") // .a)]', null, [[1], [3], 3, [["a"]]]],
   [".a // 3", 1, [3]],
   ["[limit(5; repeat(. * 2))]", 1, [[1, 2, 4, 8, 16]]],

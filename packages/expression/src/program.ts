@@ -19,7 +19,8 @@ export interface EvaluationOptions {
   readonly limits?: Partial<Limits> | undefined;
   /**
    * Where older versions were not as jq is, for runs that replay under their rules: an error in `a` of `a // b` ends the outputs of `a` and is
-   * forgotten, `repeat` is `recurse`, `reverse` takes texts, and `isnan` and its like refuse what is no number.
+   * forgotten, `repeat` is `recurse`, `reverse` takes texts, `isnan` and its like refuse what is no number, and `index` and `rindex` of an object whose
+   * member is no list give null.
    */
   readonly hasOlderRules?: boolean | undefined;
 }

@@ -239,7 +239,7 @@ class Writer {
         return `${name}(${random.chance(0.8) ? this.#regex() : inner()}${random.chance(0.3) ? `; ${random.pick(['"g"', '"gi"', '"x"', "null"])}` : ""})`;
       case "strftime":
       case "strptime":
-        return `${this.#isWild ? "" : `${WHOLE_SECONDS} | `}${name}(${random.pick(['"%Y-%m-%dT%H:%M:%SZ"', '"%A %B %d %Y"', '"%j %U %w"', '"%s"', '"%H:%M"', ...(this.#isWild ? [inner()] : [])])})`;
+        return `${this.#isWild ? "" : `${WHOLE_SECONDS} | `}${name}(${random.pick(['"%Y-%m-%dT%H:%M:%SZ"', '"%A %B %d %Y"', '"%j %U %w"', '"%H:%M"', ...(name === "strftime" || this.#isWild ? ['"%s"'] : []), ...(this.#isWild ? [inner()] : [])])})`;
       case "combinations":
         return `[limit(10; combinations(${random.integer(0, 3)}))]`;
       default:

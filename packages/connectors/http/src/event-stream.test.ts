@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { readEvents, type StreamEvent } from "./event-stream.ts";
 
-async function read(chunks: readonly string[], eventBytesMax = 1000): Promise<StreamEvent[]> {
+async function read(chunks: readonly (string | Uint8Array)[], eventBytesMax = 1000): Promise<StreamEvent[]> {
   async function* bytes(): AsyncGenerator<Uint8Array, void, undefined> {
-    for (const chunk of chunks) yield Buffer.from(chunk);
+    for (const chunk of chunks) yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
   }
   const events: StreamEvent[] = [];
   for await (const event of readEvents(bytes(), eventBytesMax)) events.push(event);
@@ -19,6 +19,14 @@ test("an event that ends with carriage returns is told at once, also at the end 
 
 test("a line end that the network cuts in two is one", async () => {
   expect(await read(["data: a\r", "\ndata: b\r", "\n\r", "\n"])).toEqual([{ ...A, data: "a\nb" }]);
+});
+
+test("one byte order mark at the beginning is none of the first field, however it is cut; a second one is", async () => {
+  const marked = (marks: number): Buffer => Buffer.from(`${"\uFEFF".repeat(marks)}data: a\n\n`);
+  for (const at of [0, 1, 2, 3]) {
+    expect(await read([marked(1).subarray(0, at), marked(1).subarray(at)])).toEqual([A]);
+    expect(await read([marked(2).subarray(0, at), marked(2).subarray(at)])).toEqual([]);
+  }
 });
 
 test("a comment in every moment is no event that grows", async () => {

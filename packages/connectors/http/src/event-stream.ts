@@ -13,6 +13,8 @@ export interface StreamEvent {
   readonly id: string | undefined;
 }
 
+const BYTE_ORDER_MARK = "\uFEFF";
+
 /** Of the body of an answer that refuses the stream; only an excerpt is shown. */
 const REFUSAL_BYTES_MAX = 64 * 1024;
 
@@ -101,13 +103,20 @@ export async function* bytesOf(response: Response): AsyncGenerator<Uint8Array, v
  * @throws ConnectorError `unknown` for an event larger than `eventBytesMax`: nobody can tell what it would have said.
  */
 export async function* readEvents(chunks: AsyncIterable<Uint8Array>, eventBytesMax: number): AsyncGenerator<StreamEvent, void, undefined> {
-  const decoder = new TextDecoder();
+  // A decoder that takes the mark at the beginning away itself takes a second one, too, when the first comes in pieces.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  let isAtBeginning = true;
   const cutter = new LineCutter();
   let fields: { type: string; data: string[] } = { type: "", data: [] };
   let id: string | undefined;
   let heldBytes = 0;
   for await (const chunk of chunks) {
-    for (const line of cutter.push(decoder.decode(chunk, { stream: true }))) {
+    let text = decoder.decode(chunk, { stream: true });
+    if (isAtBeginning && text !== "") {
+      isAtBeginning = false;
+      if (text.startsWith(BYTE_ORDER_MARK)) text = text.slice(1);
+    }
+    for (const line of cutter.push(text)) {
       if (line === "") {
         if (fields.data.length > 0) yield { type: fields.type || "message", data: fields.data.join("\n"), id };
         fields = { type: "", data: [] };

@@ -39,8 +39,8 @@ export const COLLECTIONS: BuiltinTable = {
   "last/0": () => fixedIndex(-1),
   "nth/1": (call) => nth(arg(call, 0)),
   "indices/1": ofValue(indices),
-  "index/1": ofValue((run, input, wanted) => at(indices(run, input, wanted), 0)),
-  "rindex/1": ofValue((run, input, wanted) => at(indices(run, input, wanted), -1)),
+  "index/1": ofValue((run, input, wanted) => at(run, indices(run, input, wanted), 0)),
+  "rindex/1": ofValue((run, input, wanted) => at(run, indices(run, input, wanted), -1)),
   "combinations/0": () => many((run, input, _env, emit) => combine(run, isEmptyAsJq(input) ? [] : arrayFor(run, input, "combined"), emit)),
   "combinations/1": ofParameters((run, input, [count], emit) => combine(run, copies(run, input, count as Json), emit)),
   "bsearch/1": ofValue((run, input, target) => (isEmptyAsJq(input) ? -1 : search(run, arrayFor(run, input, "searched from"), target)), 0),
@@ -254,8 +254,10 @@ function indices(run: Run, input: Json, wanted: Json): Json {
   return index(run, input, wanted);
 }
 
-function at(found: Json, position: number): Json {
-  return isArray(found) ? (found.at(position) ?? null) : null;
+/** Of an object `indices` gives a member, which need not be a list. */
+function at(run: Run, found: Json, position: number): Json {
+  if (isArray(found)) return found.at(position) ?? null;
+  return run.hasOlderRules ? null : index(run, found, position);
 }
 
 function combine(run: Run, lists: readonly Json[], emit: (value: Json) => boolean): boolean {
