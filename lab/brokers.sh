@@ -22,7 +22,7 @@ autosave_on_changes true
 autosave_interval 1
 CONF
   lab_spawn mqtt mosquitto -c "$ROOT/mqtt/mosquitto.conf"
-  lab_until 10 listens "$MQTT" || failed mqtt
+  lab_until 120 listens "$MQTT" || failed mqtt
   echo "MQTT_URL=mqtt://lab:lab@127.0.0.1:$MQTT"
 }
 start_nats() {
@@ -36,7 +36,7 @@ authorization { user: lab, password: lab }
 jetstream { store_dir: "$ROOT/nats/store", max_memory_store: 32M, max_file_store: 256M }
 CONF
   lab_spawn nats nats-server -c "$ROOT/nats/nats.conf"
-  lab_until 10 listens "$NATS" || failed nats
+  lab_until 120 listens "$NATS" || failed nats
   echo "NATS_URL=nats://lab:lab@127.0.0.1:$NATS  (monitoring http://127.0.0.1:$((NATS + 1))/jsz)"
 }
 rabbit_env() { # everything on loopback: node name, distribution, epmd; one scheduler, no busy waiting
@@ -64,10 +64,10 @@ CONF
     cd /
     # epmd first and by itself: the server would start one that outlives it
     lab_spawn epmd epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT"
-    lab_until 10 listens "$ERL_EPMD_PORT" || failed epmd
+    lab_until 120 listens "$ERL_EPMD_PORT" || failed epmd
     lab_spawn amqp /usr/lib/rabbitmq/bin/rabbitmq-server
   )
-  lab_until 60 amqp-declare-queue --url "amqp://lab:lab@127.0.0.1:$AMQP" -q lab-ready || failed amqp
+  lab_until 240 amqp-declare-queue --url "amqp://lab:lab@127.0.0.1:$AMQP" -q lab-ready || failed amqp
   amqp-delete-queue --url "amqp://lab:lab@127.0.0.1:$AMQP" -q lab-ready > /dev/null
   echo "AMQP_URL=amqp://lab:lab@127.0.0.1:$AMQP"
 }

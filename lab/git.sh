@@ -8,7 +8,7 @@ do_start() {
   "$LAB_DIR/libvirt.sh" start > /dev/null; "$LAB_DIR/libvirt.sh" link > /dev/null
   mkdir -p "$BASE"
   lab_spawn git-daemon "$(git --exec-path)/git-daemon" --listen=$ADDRESS --reuseaddr --base-path="$BASE" --export-all "$BASE"
-  lab_until 10 bash -c "exec 3<>/dev/tcp/$ADDRESS/9418"
+  lab_until 120 bash -c "exec 3<>/dev/tcp/$ADDRESS/9418"
   echo "GIT=git://$ADDRESS/ (repositories in $BASE)"
 }
 do_stop() { lab_kill git-daemon; [ -z "${LAB_PURGE:-}" ] || rm -rf "$BASE"; }

@@ -63,7 +63,7 @@ lab_kill() { # lab_kill NAME [SIGNAL] [SECONDS] : asks, waits, then insists
   fi
   rm -f "$LAB_STATE/run/$name.pid"
 }
-lab_until() { # lab_until SECONDS CMD... : waits until CMD succeeds
+lab_until() { # lab_until SECONDS CMD... : waits until CMD succeeds; the limit only stops what hangs, on a machine that is full
   local limit=$1 i; shift
   for ((i = 0; i < limit * 5; i++)); do "$@" > /dev/null 2>&1 && return 0; sleep 0.2; done
   lab_log "gave up after ${limit}s: $*"; return 1

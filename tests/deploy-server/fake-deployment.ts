@@ -15,7 +15,7 @@ export const DOCUMENT = readFileSync(DOCUMENT_FILE, "utf8");
  * still carries out every step in this time. Where processes are killed it is too short: a step's time goes on while nobody is there.
  */
 export function impatientDocument(): string {
-  return DOCUMENT.replaceAll(/after: \{ (?:seconds|minutes): \d+ \}/g, "after: { seconds: 6 }").replaceAll(
+  return DOCUMENT.replaceAll(/after: \{ (?:seconds|minutes): \d+ \}/g, "after: { seconds: 8 }").replaceAll(
     "delay: { seconds: 2 }",
     "delay: { milliseconds: 50 }",
   );

@@ -8,7 +8,7 @@ export const ELAPSED_MAX_MS = 100;
 /** R15: nor take more memory than this. */
 export const GROWN_MAX_BYTES = 64 * 1024 * 1024;
 /** Once may be a garbage collection, a first compilation or a neighbour on the same core: slow, or large, is what is so each time. */
-const MEASURED_AGAIN = 4;
+const MEASURED_AGAIN = 8;
 
 /** The input with number `index` of a seed. Each has a source of chance of its own, so that one can be had without those before it. */
 export function inputOf<Input extends Json>(target: Target<Input>, seed: number, index: number): Input {
