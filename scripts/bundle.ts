@@ -1,5 +1,5 @@
 // Bundles our programs, see programs.mjs. `scripts/bundle.ts NAME...`; does nothing for one that is there already.
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
@@ -17,18 +17,26 @@ for (const name of process.argv.slice(2)) {
   if (freshBundle(name) === undefined) await bundle(name, sources);
 }
 
-async function bundle(name: string, sources: readonly string[]): Promise<void> {
-  const startedAt = Date.now();
-  const folder = `${name}-${startedAt}-${process.pid}`;
-  const read = new Set<string>();
+async function bundle(name: string, entries: readonly string[]): Promise<void> {
+  const folder = `${name}-${Date.now()}-${process.pid}`;
+  /** What went in, as it was just before it was read: a clock that was set back since the files were written must not matter. */
+  const states = new Map<string, string>(INGREDIENTS.map((file) => [file, stateOf(file)]));
   const build = await rolldown({
-    input: Object.fromEntries(sources.map((source) => [entryOf(source), join(root, source)])),
+    input: Object.fromEntries(entries.map((source) => [entryOf(source), join(root, source)])),
     platform: "node",
     external: [/^node:/],
     // Packages try optional native helpers that we do not install, and do without.
     logLevel: "silent",
-    // All that was read: a file that only hands on what others have leaves nothing of its own in the output.
-    plugins: [{ name: "sources", moduleParsed: ({ id }) => void read.add(id) }],
+    // All that is read: a file that only hands on what others have leaves nothing of its own in the output.
+    plugins: [
+      {
+        name: "sources",
+        load: (id) => {
+          const file = relative(root, id);
+          if (OURS.test(file) && !file.includes("node_modules/")) states.set(file, stateOf(file));
+        },
+      },
+    ],
   });
   await build.write({
     dir: join(CACHE, folder),
@@ -38,14 +46,13 @@ async function bundle(name: string, sources: readonly string[]): Promise<void> {
   });
   await build.close();
   writeFileSync(join(CACHE, folder, "package.json"), `{"type":"module"}\n`);
-  const ours = [...read].map((id) => relative(root, id)).filter((file) => OURS.test(file) && !file.includes("node_modules/"));
-  const files = [...new Set([...ours, ...INGREDIENTS])].toSorted();
+  const sources = [...states].toSorted(([left], [right]) => (left < right ? -1 : 1));
   // Changed while it was read: nobody knows what went in.
-  if (files.some((file) => statSync(join(root, file)).mtimeMs >= startedAt)) return;
+  if (sources.some(([file, state]) => stateOf(file) !== state)) return;
   const description = {
     folder,
-    entries: sources.map((source) => [source, `${entryOf(source)}.js`]),
-    sources: files.map((file) => [file, stateOf(file)]),
+    entries: entries.map((source) => [source, `${entryOf(source)}.js`]),
+    sources,
   };
   const draft = join(CACHE, `${folder}.json`);
   writeFileSync(draft, JSON.stringify(description));
