@@ -1,8 +1,8 @@
 import { Worker } from "node:worker_threads";
 import type { Found, Piece, PieceAnswer } from "./worker.ts";
 
-/** One input may not hold a thread up longer than this: hundreds of times what any may take, so that a busy machine is no violation. */
-const HANG_MS = 60_000;
+/** One input may not hold a thread up longer than this: thousands of times what any may take, so that a busy machine is no violation. */
+const HANG_MS = 240_000;
 const WATCH_EVERY_MS = 5_000;
 /** Of a thread's old objects: whoever takes more than this for an input of a few kilobytes has taken too much. */
 const HEAP_MAX_MIB = 512;

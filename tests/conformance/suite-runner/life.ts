@@ -16,7 +16,7 @@ const QUIET_TURNS = 3;
 /** After so many turns something outside this process is waited for (a child process, a disk): then without burning the processor. */
 const EAGER_TURNS = 200;
 /** A case computes for milliseconds; one that is busy this long hangs. Real time. */
-const BUSY_MS_MAX = 60_000;
+const BUSY_MS_MAX = 300_000;
 
 export interface LifeDeps {
   readonly store: Store;

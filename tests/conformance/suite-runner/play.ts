@@ -41,8 +41,8 @@ const SECRET_LENGTH_MIN = 6;
 const LIFECYCLE_EVENT = /^io\.(?:serverlessworkflow|open-workflow-specification)\./;
 const EVENT_SOURCE = "https://outside.test";
 const SENT_ID = "step-";
-/** Real time of one play, several hundred times the usual: what takes longer goes round in circles. */
-const PLAY_MS_MAX = 30_000;
+/** Real time of one play, a thousand times the usual: what takes longer goes round in circles, also on a machine that is full. */
+const PLAY_MS_MAX = 180_000;
 /** Virtual time that a case may take: days of waiting are part of some, going round for ever is not. */
 const CASE_MS_MAX = 400 * 24 * 60 * 60 * 1000;
 
