@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +28,10 @@ do:
   - work:
       run: { shell: { command: "echo ${name} >> ${home}/effects; until test -f ${home}/flag; do sleep 0.05; done" } }
       ${more}`;
+
+const TIMED = `document: { dsl: 1.0.3, namespace: test, name: timed, version: 1.0.0 }
+schedule: { every: P1D }
+do: [ { note: { set: { x: 1 } } } ]`;
 
 let home = "";
 let hosts: Host[] = [];
@@ -147,6 +152,8 @@ test("a restored directory answers look-ups and moves nothing until it is releas
   const repeatable = "metadata: { tutti: { effect: { class: idempotent } } }";
   await live.service.publish({ text: shell("unsafe") });
   await live.service.publish({ text: shell("repeatable", repeatable) });
+  await live.service.publish({ text: TIMED });
+  await live.service.setSchedule("test", "timed", true);
   const effects = (): readonly string[] =>
     existsSync(join(home, "effects")) ? readFileSync(join(home, "effects"), "utf8").trim().split("\n") : [];
   const runIds: string[] = [];
@@ -173,6 +180,10 @@ test("a restored directory answers look-ups and moves nothing until it is releas
     paused.service.startRun({ namespace: "test", name: "unsafe", version: "latest", input: {}, actor: "test" }),
   ).rejects.toMatchObject(refused);
   await expect(paused.service.acceptEvent({ specversion: "1.0", id: "1", source: "/t", type: "t" })).rejects.toMatchObject(refused);
+  await expect(paused.service.fireSchedule({ namespace: "test", name: "timed", actor: "test" })).rejects.toMatchObject(refused);
+  await expect(paused.service.setSchedule("test", "timed", true)).rejects.toMatchObject(refused);
+  // What must not start after the release may be switched off before it.
+  expect(await paused.service.setSchedule("test", "timed", false)).toMatchObject({ isEnabled: false });
   await paused.stop();
   expect(effects()).toHaveLength(2);
 
@@ -234,4 +245,31 @@ test("a backup that was changed, cut or made by a newer version is refused by na
   writeFileSync(join(home, "restored", "mine"), "");
   await expect(restore()).rejects.toMatchObject({ code: "restore-refused" });
   expect(readdirSync(join(home, "restored"))).toEqual(["mine"]);
+});
+
+test("a restore that fails leaves nothing behind: the same directory takes the next one", async () => {
+  const live = await openHost("live", "asked");
+  writeFileSync(join(home, "live", "secrets", "token"), "secret", { mode: 0o600 });
+  await live.service.backup({ target: join(home, "backup"), withSecrets: true, withLogs: false });
+  await live.stop();
+  const file = join(home, "backup", "tutti.db");
+  const manifest = join(home, "backup", "manifest.json");
+  const [whole, text] = [readFileSync(file), readFileSync(manifest, "utf8")];
+  /** As a version would have written it that knows one migration more: every checksum fits. */
+  const database = new DatabaseSync(file);
+  database.exec("insert into migration select max(number) + 1, 'later' from migration");
+  database.close();
+  const later = readFileSync(file);
+  const digest = createHash("sha256").update(later).digest("hex");
+  // The shape of a manifest is this version's own.
+  const parsed = JSON.parse(text) as { files: { name: string; bytes: number; sha256: string }[] };
+  const files = parsed.files.map((entry) => (entry.name === "tutti.db" ? { ...entry, bytes: later.length, sha256: digest } : entry));
+  writeFileSync(manifest, JSON.stringify({ ...parsed, files }));
+  const restore = () => restoreBackup(join(home, "backup"), directoryOf("restored"), () => NOW);
+  await expect(restore()).rejects.toMatchObject({ code: "store-newer" });
+  expect(readdirSync(join(home, "restored"))).toEqual([]);
+  writeFileSync(file, whole);
+  writeFileSync(manifest, text);
+  expect(await restore()).toMatchObject({ runs: 0 });
+  expect(readFileSync(join(home, "restored", "secrets", "token"), "utf8")).toBe("secret");
 });

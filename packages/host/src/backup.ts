@@ -9,7 +9,7 @@ import type { StoreReport } from "@tutti/store";
 import { checkDatabase, DATABASE_FILE } from "@tutti/store-sqlite";
 import { type DataDirectory, messageOf } from "./data-directory.ts";
 import { CURSOR_FILE } from "./lifecycle/cursor-file.ts";
-import { writeRestoreMark } from "./restore-mark.ts";
+import { removeRestoreMark, writeRestoreMark } from "./restore-mark.ts";
 import { TUTTI_VERSION } from "./version.ts";
 
 const MANIFEST_FILE = "manifest.json";
@@ -17,6 +17,9 @@ const MANIFEST_FILE = "manifest.json";
 const FORMAT = 1;
 /** Small files beside the database without which it is not the same installation. */
 const SETTINGS_FILES: readonly string[] = ["installation-id", "settings.yaml"];
+/** The store of a backup while it is looked through, with the files that SQLite puts beside it. */
+const ASIDE_FILE = "restored.db";
+const ASIDE_FILES: readonly string[] = [ASIDE_FILE, `${ASIDE_FILE}-wal`, `${ASIDE_FILE}-shm`];
 /** Copied before the store: what it says was told is in the copy then, and what was told meanwhile is told again. */
 const CURSOR_FILES: readonly string[] = [CURSOR_FILE];
 const PRIVATE_DIRECTORY = 0o700;
@@ -113,7 +116,8 @@ export interface RestoreReport {
 
 /**
  * Makes a data directory out of a backup. Every file is compared with its checksum and the store is read whole before it gets its name; the
- * directory is marked as restored first, so nothing in it goes on before somebody says so (`restore-mark.ts`).
+ * directory is marked as restored first, so nothing in it goes on before somebody says so (`restore-mark.ts`). A restore that fails takes away
+ * what it has put there; one that is broken off by a crash leaves a directory without a store, which has to be emptied by hand.
  *
  * @throws AppError `backup-damaged` naming what does not fit, `store-newer`, `restore-refused` when the directory is not empty.
  */
@@ -127,19 +131,42 @@ export async function restoreBackup(source: string, directory: DataDirectory, no
     });
   }
   const { createdAtMs, version, runs, records } = manifest;
+  // Fails when another restore has written its own meanwhile: the directory is that one's then.
   await writeRestoreMark(directory, { backupAtMs: createdAtMs, restoredAtMs: nowMs(), source });
-  for (const { name } of manifest.files) {
-    if (name === DATABASE_FILE) continue;
-    await mkdir(dirname(join(directory.path, name)), { recursive: true, mode: PRIVATE_DIRECTORY });
-    await copyPrivate(join(source, name), join(directory.path, name));
+  try {
+    for (const { name } of manifest.files) {
+      if (name === DATABASE_FILE) continue;
+      await mkdir(dirname(join(directory.path, name)), { recursive: true, mode: PRIVATE_DIRECTORY });
+      await copyPrivate(join(source, name), join(directory.path, name));
+    }
+    await placeStore(join(source, DATABASE_FILE), directory);
+  } catch (error) {
+    await takeBack(manifest, directory);
+    throw error;
   }
-  await placeStore(join(source, DATABASE_FILE), directory);
   return { directory: directory.path, createdAtMs, version, runs, records };
+}
+
+/** Only what the restore has made, by name. Once the store has its name the mark stays whatever happens: nothing may go on unasked. */
+async function takeBack(manifest: Manifest, directory: DataDirectory): Promise<void> {
+  if ((await readdir(directory.path)).includes(DATABASE_FILE)) return;
+  const names = manifest.files.map(({ name }) => name).filter((name) => name !== DATABASE_FILE);
+  for (const name of [...ASIDE_FILES, ...names]) await rm(join(directory.path, name), { force: true });
+  const folders = new Set(names.flatMap((name) => parentsOf(name)));
+  // The inner ones are longer than those that they are in.
+  for (const folder of [...folders].toSorted((a, b) => b.length - a.length))
+    await rmdir(join(directory.path, folder)).catch(() => undefined);
+  await removeRestoreMark(directory);
+}
+
+function parentsOf(name: string): readonly string[] {
+  const parts = name.split("/").slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join("/"));
 }
 
 /** The store last and by a link, which never replaces: until it has its name there is no data directory. */
 async function placeStore(source: string, directory: DataDirectory): Promise<void> {
-  const aside = join(directory.path, "restored.db");
+  const aside = join(directory.path, ASIDE_FILE);
   await copyPrivate(source, aside);
   const report = checkDatabase(aside);
   if (report.damage.length > 0) {

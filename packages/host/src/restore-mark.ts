@@ -58,10 +58,22 @@ export function pausedError(mark: RestoreMark): AppError {
 
 type Served = Omit<TuttiService, "owner" | "close">;
 
-/** The service of a restored directory: it answers look-ups and refuses everything that would start or move a run. */
+/**
+ * The service of a restored directory: it answers look-ups and refuses everything that would start or move a run. A schedule may be switched off,
+ * so that it starts nothing after the release.
+ */
 export function pausedService(service: Served, mark: RestoreMark): Served {
   const refuse = async (): Promise<never> => {
     throw pausedError(mark);
   };
-  return { ...service, startRun: refuse, operate: refuse, drive: refuse, acceptEvent: refuse, prune: refuse };
+  return {
+    ...service,
+    startRun: refuse,
+    operate: refuse,
+    drive: refuse,
+    acceptEvent: refuse,
+    prune: refuse,
+    fireSchedule: refuse,
+    setSchedule: async (namespace, name, isEnabled) => (isEnabled ? refuse() : service.setSchedule(namespace, name, false)),
+  };
 }

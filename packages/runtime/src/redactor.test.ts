@@ -35,6 +35,7 @@ describe("a registered secret is masked", () => {
     ["octal bytes in a shell's own quotes", SECRET.replaceAll(/[^\w]/g, (it) => `\\${it.charCodeAt(0).toString(8).padStart(3, "0")}`)],
     ["base64 in a URL", encodeURIComponent(bytes.toString("base64"))],
     ["in JSON in a URL", encodeURIComponent(JSON.stringify(SECRET).slice(1, -1))],
+    ["in a URL in HTML", encodeURIComponent(SECRET).replaceAll("%22", "&#37;22").replaceAll("'", "&#39;")],
   ])("%s", (_, text) => {
     const masked = redactorOf(SECRET).maskText(`before ${text} after`);
     expect(masked).toContain(MASK);
@@ -119,6 +120,7 @@ test.each([
   ["JSON in JSON", JSON.stringify(JSON.stringify(SECRET)).slice(3, -3)],
   ["a URL", encodeURIComponent(SECRET)],
   ["HTML", SECRET.replaceAll('"', "&quot;").replaceAll("'", "&#39;")],
+  ["a URL in HTML", encodeURIComponent(SECRET).replaceAll("'", "&#39;")],
   ["base64", Buffer.from(SECRET).toString("base64")],
 ])("%s of a secret that is cut in pieces anywhere is masked", (_, form) => {
   const text = `so ${form} and p@ss/ more`;

@@ -91,6 +91,7 @@ const CHAINS: readonly (readonly Escaping[])[] = [
   [BACKSLASH, PERCENT],
   [ENTITY],
   [ENTITY, BACKSLASH],
+  [ENTITY, PERCENT],
   [BACKSLASH, ENTITY],
   [LINE_BREAK],
   [BACKSLASH, LINE_BREAK],

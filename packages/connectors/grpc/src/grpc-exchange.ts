@@ -73,6 +73,8 @@ export async function exchange(
     tail = headers;
   });
   stream.on("data", (chunk: Buffer) => {
+    // What a proxy says with its own status is a page for people, not messages.
+    if (head[":status"] !== undefined && Number(head[":status"]) !== 200) return;
     const fault = frames.push(chunk);
     if (fault !== undefined) giveUp(fault);
   });

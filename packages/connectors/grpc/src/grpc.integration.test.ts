@@ -250,6 +250,11 @@ describe("what a broken server leaves", () => {
       { outcome: "unknown" },
     ],
     ["OK without a message", (stream) => stream.respond({ ...head, "grpc-status": "0" }, { endStream: true }), { outcome: "answered" }],
+    [
+      "a proxy's refusal, with a page for people",
+      (stream) => (stream.respond({ ":status": 401, "content-type": "text/html" }), stream.end("<html>Who are you?</html>")),
+      { outcome: "answered", status: 401 },
+    ],
     ["a proxy's error", (stream) => (stream.respond({ ":status": 502 }), stream.end("bad")), { outcome: "unknown", status: 503 }],
     [
       "a proxy that wants a log-in",
