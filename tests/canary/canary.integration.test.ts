@@ -6,14 +6,15 @@ import { setTimeout as pause } from "node:timers/promises";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { LinkedService, resolveDataDirectory } from "@tutti/host";
-import type { JsonObject } from "@tutti/model";
+import type { CloudEvent, JsonObject } from "@tutti/model";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Canaries, textsOf } from "./canaries.ts";
-import { EchoServer } from "./echo-server.ts";
 import { ENCODINGS } from "./encodings.ts";
+import { HostileWorld } from "./hostile-world.ts";
 import { Installation } from "./installation.ts";
 import { Listener } from "./listener.ts";
 import { type Leak, Scanner } from "./scanner.ts";
+import { scheduledWorkflow, secretSchedule } from "./service-workflows.ts";
 import { Watcher } from "./watcher.ts";
 import { canaryWorkflows } from "./workflows.ts";
 
@@ -34,6 +35,16 @@ const LISTENER: JsonObject = {
   document: { dsl: "1.0.3", namespace: "canary", name: "listener", version: "1.0.0" },
   do: [{ hear: { listen: { to: { one: { with: { type: "canary.told" } } }, read: "envelope" } } }],
 };
+/** Two such events start a run of the workflow `scheduled`. */
+const heardEvent = (id: string, type: string, told: readonly string[]): CloudEvent => ({
+  specversion: "1.0",
+  id,
+  source: "urn:canary",
+  type,
+  data: { told: [...told] },
+});
+/** What the control runs without the redactor: one of each kind of call. */
+const FAULTED = ["faulted-http", "faulted-shell", "faulted-container", "faulted-message", "faulted-grpc"];
 const SLEEPER = (secret: string): JsonObject => ({
   document: { dsl: "1.0.3", namespace: "canary", name: "sleeper", version: "1.0.0" },
   use: { secrets: [secret] },
@@ -68,7 +79,7 @@ function runIdIn(text: string): string {
 
 describe("no secret leaves a real installation", () => {
   const canaries = new Canaries();
-  const server = new EchoServer(canaries);
+  const world = new HostileWorld(canaries);
   const listener = new Listener();
   let installation: Installation;
   const runs = new Map<string, string>();
@@ -77,10 +88,13 @@ describe("no secret leaves a real installation", () => {
   let backup: string;
 
   beforeAll(async () => {
-    const origin = await server.start();
+    const hostile = await world.start();
     installation = new Installation({ listener: await listener.start() });
+    installation.set({ containers: { engine: await world.startEngine(installation.home) } });
     backup = join(installation.home, "backup");
-    const workflows = canaryWorkflows(canaries, origin);
+    const workflows = canaryWorkflows(canaries, hostile);
+    const scheduled = scheduledWorkflow(canaries, hostile);
+    const refused = secretSchedule(canaries);
     const sleeping = canaries.make("special");
     const told = canaries.make("special");
     installation.keep(canaries.all);
@@ -101,9 +115,16 @@ describe("no secret leaves a real installation", () => {
     // An event that tells a secret, to a run that listens.
     const listening = await installation.tutti(["run", "start", "--detach", installation.write("listener.json", LISTENER)]);
     runs.set("listener", runIdIn(listening.text));
-    const event = { specversion: "1.0", id: "e1", source: "urn:canary", type: "canary.told", data: { told: textsOf(told) } };
-    await installation.tutti(["event", "send", "--file", installation.write("event.json", event)]);
+    const event = heardEvent("e1", "canary.told", textsOf(told));
+    await installation.tutti(["event", "send", "--file", installation.write("event.json", { ...event })]);
     await installation.tutti(["run", "watch", runs.get("listener") ?? ""], { terminal: true });
+    // A schedule that is started by two events with the same secret in them: the first one waits in the store while the process dies.
+    const unpublished = await installation.tutti(["workflow", "apply", installation.write("secret-schedule.json", refused)]);
+    if (unpublished.code === 0) throw new Error("A schedule's filter may not read a secret.");
+    await installation.tutti(["workflow", "apply", installation.write("scheduled.json", scheduled)]);
+    const enabled = await installation.tutti(["schedule", "enable", "canary/scheduled"]);
+    if (enabled.code !== 0) throw new Error(enabled.text);
+    await withService(installation, async (service) => service.acceptEvent(heardEvent("e2", "canary.first", textsOf(told))));
     // A process that dies while a program that has told its secret still runs.
     const asleep = await installation.tutti(["run", "start", "--detach", installation.write("sleeper.json", SLEEPER(sleeping.name))]);
     runs.set("sleeper", runIdIn(asleep.text));
@@ -114,10 +135,15 @@ describe("no secret leaves a real installation", () => {
     }
     await installation.end("SIGKILL");
     await installation.start();
-    const stash = await installation.tutti(["run", "start", "--wait", installation.write("stash.json", stashReader(origin))], {
+    const stash = await installation.tutti(["run", "start", "--wait", installation.write("stash.json", stashReader(hostile.origin))], {
       terminal: true,
     });
     runs.set("stash", runIdIn(stash.text));
+    await withService(installation, async (service) => {
+      await service.acceptEvent(heardEvent("e3", "canary.second", textsOf(told)));
+      runs.set("scheduled", await untilStarted(service, "canary/scheduled"));
+    });
+    await untilTold(listener, runs.get("scheduled") ?? "");
     await lookAtEverything(installation, runs);
     await installation.tutti(["admin", "backup", backup, "--logs"]);
     await installation.tutti(["admin", "doctor"]);
@@ -129,13 +155,13 @@ describe("no secret leaves a real installation", () => {
   afterAll(async () => {
     watcher.stop();
     await installation.remove();
-    await server.stop();
+    await world.stop();
     await listener.stop();
   });
 
   test("hundreds of secrets were used, and arrived", () => {
     expect(canaries.all.length).toBeGreaterThan(300);
-    expect(server.heard).toBeGreaterThan(200);
+    expect(world.server.heard).toBeGreaterThan(200);
   });
 
   test("in the data directory while the process lives", () => {
@@ -212,21 +238,37 @@ describe("no secret leaves a real installation", () => {
 
 test("without the redactor the same test finds leaks in every place", async () => {
   const canaries = new Canaries();
-  const server = new EchoServer(canaries);
+  const world = new HostileWorld(canaries);
   const listener = new Listener();
   const installation = new Installation({ preload: WITHOUT_REDACTOR, listener: await listener.start() });
   try {
-    const origin = await server.start();
-    const few = canaryWorkflows(canaries, origin).filter(({ name }) => ["faulted-http", "faulted-shell"].includes(name));
+    const hostile = await world.start();
+    installation.set({ containers: { engine: await world.startEngine(installation.home) } });
+    const few = canaryWorkflows(canaries, hostile).filter(({ name }) => FAULTED.includes(name));
+    const scheduled = scheduledWorkflow(canaries, hostile);
+    const told = canaries.make("special");
     installation.keep(canaries.all);
     await installation.start();
     const runs = new Map<string, string>();
-    for (const { name, document } of few) {
+    const byCommand = few.filter(({ name }) => ["faulted-http", "faulted-shell"].includes(name));
+    for (const { name, document } of byCommand) {
       const said = await installation.tutti(["run", "start", "--wait", installation.write(`${name}.json`, document)]);
       runs.set(name, runIdIn(said.text));
     }
+    await withService(installation, async (service) => {
+      for (const { name, document } of few.filter((one) => !byCommand.includes(one))) {
+        await service.publish({ text: JSON.stringify(document) });
+        const started = { namespace: "canary", name, version: "latest", input: {}, actor: "test" };
+        runs.set(name, (await service.startRun(started)).runId);
+        await service.waitFor(runs.get(name) ?? "", "parked", AbortSignal.timeout(TOLD_MS_MAX));
+      }
+      await service.publish({ text: JSON.stringify(scheduled) });
+      await service.setSchedule("canary", "scheduled", true);
+      for (const type of ["canary.first", "canary.second"]) await service.acceptEvent(heardEvent(type, type, textsOf(told)));
+      runs.set("scheduled", await untilStarted(service, "canary/scheduled"));
+    });
+    await untilTold(listener, runs.get("scheduled") ?? "");
     await lookAtEverything(installation, runs);
-    await untilTold(listener, [...runs.values()].at(-1) ?? "");
     await installation.tutti(["admin", "backup", join(installation.home, "backup"), "--logs"]);
     const scanner = new Scanner(canaries.all);
     const places = scanner.scanDirectory(installation.data, isSecretsFolder).leaks.map(({ where }) => where);
@@ -238,12 +280,36 @@ test("without the redactor the same test finds leaks in every place", async () =
     expect(["run show", "run logs", "run events", "the socket"].filter((label) => !said.some((where) => where.includes(label)))).toEqual(
       [],
     );
+    // What each of them told on is found by itself.
+    expect([...FAULTED, "scheduled"].filter((name) => !said.includes(`the socket about ${name}`))).toEqual([]);
   } finally {
     await installation.remove();
-    await server.stop();
+    await world.stop();
     await listener.stop();
   }
 }, 600_000);
+
+/** Asks the process that drives, by its socket. */
+async function withService<T>(installation: Installation, ask: (service: LinkedService) => Promise<T>): Promise<T> {
+  const directory = resolveDataDirectory({ flag: installation.data, environment: {}, currentDirectory: "/" });
+  const service = await LinkedService.open({ directory, drive: "asked", environment: {}, report: () => undefined });
+  try {
+    return await ask(service);
+  } finally {
+    await service.close();
+  }
+}
+
+/** The run that the schedule of a workflow has started. */
+async function untilStarted(service: LinkedService, workflow: string): Promise<string> {
+  const untilMs = Date.now() + TOLD_MS_MAX;
+  for (;;) {
+    const [run] = (await service.list({ label: { key: "schedule", value: workflow }, limit: 1 })).runs;
+    if (run !== undefined) return run.runId;
+    if (Date.now() > untilMs) throw new Error(`The schedule of ${workflow} has started no run.`);
+    await pause(50);
+  }
+}
 
 /** The events of the run have been sent, and so has what was committed long before it. */
 async function untilTold(listener: Listener, runId: string): Promise<void> {
@@ -260,10 +326,8 @@ async function untilTold(listener: Listener, runId: string): Promise<void> {
 
 /** What the socket answers about every run, and the commands that show something for one that failed and one that did not. */
 async function lookAtEverything(installation: Installation, runs: ReadonlyMap<string, string>): Promise<void> {
-  const directory = resolveDataDirectory({ flag: installation.data, environment: {}, currentDirectory: "/" });
-  const service = await LinkedService.open({ directory, drive: "asked", environment: {}, report: () => undefined });
   const signal = new AbortController().signal;
-  try {
+  await withService(installation, async (service) => {
     for (const [name, run] of runs) {
       const logs = [];
       for await (const line of service.logs(run, { task: undefined, follow: false, signal })) logs.push(line);
@@ -276,10 +340,9 @@ async function lookAtEverything(installation: Installation, runs: ReadonlyMap<st
       ];
       installation.said.set(`the socket about ${name}`, JSON.stringify(answers));
     }
-    installation.said.set("the socket about events", JSON.stringify([await service.listEvents(100), await service.diagnose()]));
-  } finally {
-    await service.close();
-  }
+    const others = [await service.listEvents(100), await service.listSchedules(), await service.diagnose()];
+    installation.said.set("the socket about events", JSON.stringify(others));
+  });
   const shown = ["programs", "faulted-shell"].map((name) => runs.get(name)).filter((run) => run !== undefined);
   const looks = shown.flatMap((run) => [
     ["run", "show", run],

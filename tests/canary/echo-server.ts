@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { type Canaries, textsOf } from "./canaries.ts";
 import { ENCODINGS } from "./encodings.ts";
+import { toldOn } from "./hear.ts";
 
 /** Length to which an error's body is cut before it is recorded: a secret is laid across the cut. */
 const EXCERPT_LENGTH = 2048;
@@ -26,6 +27,8 @@ export class EchoServer {
   readonly #stash = new Set<string>();
   /** Tokens that it has issued: a process that was started later cannot know them again (`docs/secrets.md`), so they are not told to one. */
   readonly #issued = new Set<Json>();
+  /** Documents that describe services, by name: told as they are under `/files`. */
+  readonly files = new Map<string, string>();
 
   constructor(canaries: Canaries) {
     this.#canaries = canaries;
@@ -54,18 +57,19 @@ export class EchoServer {
     const body = Buffer.concat(chunks).toString("utf8");
     const url = new URL(request.url ?? "/", `http://${request.headers.host ?? "localhost"}`);
     const dump = `${request.method} ${request.url}\n${JSON.stringify(request.rawHeaders)}\n${body}`;
-    const heard = { url, dump, secrets: this.#secretsIn(dump) };
-    for (const secret of heard.secrets) this.#stash.add(secret);
+    const heard = { url, dump, secrets: this.hear(dump) };
     const mode = url.pathname.split("/")[1] ?? "";
     const answer = this.#answers[mode] ?? this.#answers["echo"];
     answer?.(heard, response, request);
   }
 
-  /** Also those that came as base64, as Basic credentials do. */
-  #secretsIn(dump: string): readonly string[] {
+  /** The secrets in what was sent to anybody, also those that came as base64, as Basic credentials do. They are told again by `/stash`. */
+  readonly hear = (dump: string): readonly string[] => {
     const decoded = [...dump.matchAll(/[A-Za-z0-9+/=_-]{16,}/g)].map(([run]) => Buffer.from(run, "base64").toString("utf8"));
-    return this.#canaries.within([dump, ...decoded].join("\n")).flatMap(textsOf);
-  }
+    const secrets = this.#canaries.within([dump, ...decoded].join("\n")).flatMap(textsOf);
+    for (const secret of secrets) this.#stash.add(secret);
+    return secrets;
+  };
 
   readonly #answers: Readonly<Record<string, (heard: Heard, response: ServerResponse, request: IncomingMessage) => unknown>> = {
     echo: ({ url, dump, secrets }, response, request) =>
@@ -127,6 +131,13 @@ export class EchoServer {
         .end();
     },
     ".well-known": ({ url }, response) => json(response, 200, { issuer: url.origin, token_endpoint: `${url.origin}/token` }),
+    files: ({ url }, response) => response.writeHead(200).end(this.files.get(url.pathname.slice("/files/".length))),
+    // Told once; then it stays open, as streams of events do.
+    events: ({ secrets }, response) => {
+      const [line = ""] = secrets.join(" ").split("\n");
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(`: ${line}\nid: ${line}\nevent: ${line}\ndata: ${toldOn(secrets)}\n\n`);
+    },
     "openapi.json": ({ url }, response) => json(response, 200, openApi(url.origin)),
     stash: (_, response) =>
       json(

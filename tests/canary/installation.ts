@@ -52,6 +52,11 @@ export class Installation {
     }
   }
 
+  /** What the operator sets; `tutti up` reads it when it starts. */
+  set(settings: JsonObject): void {
+    writeFileSync(join(this.data, "settings.yaml"), JSON.stringify(settings));
+  }
+
   /** Writes a file of the user's and returns its path. */
   write(name: string, content: JsonObject): string {
     const path = join(this.#work, name);

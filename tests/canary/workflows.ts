@@ -1,6 +1,8 @@
 import type { JsonObject } from "@tutti/model";
-import type { Canaries, Canary, CanaryKind } from "./canaries.ts";
+import type { Canaries, CanaryKind } from "./canaries.ts";
 import { MCP_SERVER } from "./mcp-server.ts";
+import { containers, faultedContainer, faultedGrpc, faultedMessage, grpc, type Hostile, messages } from "./service-workflows.ts";
+import { ALL_KINDS, http, IDEMPOTENT, Sheet } from "./sheet.ts";
 
 /** A workflow that uses secrets where a user can. */
 export interface CanaryWorkflow {
@@ -10,64 +12,10 @@ export interface CanaryWorkflow {
   readonly status: "completed" | "faulted";
 }
 
-type Tasks = { readonly [name: string]: JsonObject }[];
-
-/** Collects the tasks of one document and the secrets that it names. */
-class Sheet {
-  readonly #canaries: Canaries;
-  readonly #secrets: string[] = [];
-  readonly #tasks: Tasks = [];
-
-  constructor(canaries: Canaries) {
-    this.#canaries = canaries;
-  }
-
-  secret(kind: CanaryKind): Canary {
-    const canary = this.#canaries.make(kind);
-    this.#secrets.push(canary.name);
-    return canary;
-  }
-
-  /** An expression that is a secret of this kind, or what `transform` makes of it: `. | @base64`. */
-  reveal(kind: CanaryKind, transform = "."): string {
-    const read = kind === "login" ? ".password" : "";
-    return `\${ $secrets.${this.secret(kind).name}${read} | ${transform} }`;
-  }
-
-  add(name: string, task: JsonObject): void {
-    this.#tasks.push({ [name]: task });
-  }
-
-  /** A task that may fail: its error, its output and what follows from them become data of the run, all the ways that data can go. */
-  tryOut(name: string, task: JsonObject): void {
-    const at = `$context["${name}"]`;
-    this.#tasks.push({
-      [name]: {
-        try: [{ [`${name}-do`]: { ...task, export: { as: `$context + {"${name}": .}` } } }],
-        catch: { as: "e", do: [{ [`${name}-failed`]: { set: { failed: "${ $e }" }, export: { as: `$context + {"${name}": .}` } } }] },
-      },
-    });
-    this.#tasks.push({ [`${name}-set`]: { set: { kept: `\${ ${at} }`, text: `\${ ${at} | tojson }` } } });
-  }
-
-  document(name: string, more: JsonObject = {}): JsonObject {
-    return {
-      document: { dsl: "1.0.3", namespace: "canary", name, version: "1.0.0" },
-      use: { secrets: [...this.#secrets], ...(more["use"] as JsonObject | undefined) },
-      ...Object.fromEntries(Object.entries(more).filter(([key]) => key !== "use")),
-      do: this.#tasks,
-    };
-  }
-}
-
 const HEAD_KINDS: readonly CanaryKind[] = ["token", "special", "login"];
-const ALL_KINDS: readonly CanaryKind[] = ["token", "special", "unicode", "lines", "login"];
-const IDEMPOTENT: JsonObject = { metadata: { tutti: { effect: { class: "idempotent" } } } };
 
-const http = (given: JsonObject): JsonObject => ({ call: "http", with: { method: "post", output: "response", ...given }, ...IDEMPOTENT });
-
-/** Every workflow of the test, each secret of each used in one place. */
-export function canaryWorkflows(canaries: Canaries, origin: string): readonly CanaryWorkflow[] {
+/** Every workflow of the test that a command starts, each secret of each used in one place. */
+export function canaryWorkflows(canaries: Canaries, { origin, grpcPort }: Hostile): readonly CanaryWorkflow[] {
   const sheet = (): Sheet => new Sheet(canaries);
   return [
     { name: "places", document: places(sheet(), origin), status: "completed" },
@@ -77,10 +25,16 @@ export function canaryWorkflows(canaries: Canaries, origin: string): readonly Ca
     { name: "authentication", document: authentication(sheet(), origin), status: "completed" },
     { name: "protocols", document: protocols(sheet(), origin), status: "completed" },
     { name: "programs", document: programs(sheet()), status: "completed" },
+    { name: "containers", document: containers(sheet()), status: "completed" },
+    { name: "messages", document: messages(sheet(), origin), status: "completed" },
+    { name: "grpc", document: grpc(sheet(), { origin, grpcPort }), status: "completed" },
     { name: "passed-on", document: passedOn(sheet(), origin), status: "completed" },
     { name: "faulted-http", document: faultedHttp(sheet(), origin), status: "faulted" },
     { name: "faulted-shell", document: faultedShell(sheet()), status: "faulted" },
     { name: "raised", document: raised(sheet(), origin), status: "faulted" },
+    { name: "faulted-container", document: faultedContainer(sheet()), status: "faulted" },
+    { name: "faulted-message", document: faultedMessage(sheet(), origin), status: "faulted" },
+    { name: "faulted-grpc", document: faultedGrpc(sheet(), { origin, grpcPort }), status: "faulted" },
   ];
 }
 
