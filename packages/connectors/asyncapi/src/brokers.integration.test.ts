@@ -1,11 +1,17 @@
 import { randomUUID } from "node:crypto";
+import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from "node:net";
+import { TLSSocket } from "node:tls";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats } from "@nats-io/transport-node";
 import { connect as connectAmqp } from "amqplib";
 import { connectAsync } from "mqtt";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { httpClient } from "@tutti/connector-http";
+import { Network } from "@tutti/connector-kit";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { WebSocketServer } from "ws";
 import type { Json, JsonObject } from "@tutti/model";
-import { BROKER_PORTS, hasLab, LOGIN, restartBroker, startBrokers } from "./brokers-for-tests.ts";
+import { BROKER_PORTS, hasLab, labCertificates, LOGIN, restartBroker, startBrokers, TLS_NAME, TLS_PORTS } from "./brokers-for-tests.ts";
 import { type Bench, benchOf } from "./call-for-tests.ts";
 
 // The real brokers of Debian. Names of topics, queues and streams are new in each run: what an earlier one left does not matter.
@@ -272,6 +278,138 @@ describe.skipIf(!hasLab)("NATS", () => {
     expect(taken.map(({ payload }) => payload.n).toSorted()).toEqual(["1", "2"]);
     await attempt.store();
     expect(await bench.call(subscribe("nats", "stream", { amount: 1, for: "PT0.3S" }))).toEqual([]);
+  });
+});
+
+/** The brokers' second ports, by names that the test's network leads to this machine; and the same with a certificate of nobody's. */
+describe.skipIf(!hasLab)("TLS", () => {
+  let certificates: ReturnType<typeof labCertificates>;
+  const servers: (HttpsServer | TcpServer)[] = [];
+  /** Bytes that came over a connection whose certificate should have been refused, and WebSockets that were opened. */
+  let received = 0;
+
+  beforeAll(() => {
+    certificates = labCertificates();
+  });
+  afterEach(async () => {
+    received = 0;
+    for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
+  });
+
+  async function listen(server: HttpsServer | TcpServer): Promise<number> {
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    // A server that listens on a port has an address with it.
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** A server of WebSockets that answers the closing frame, with a certificate of the lab's. */
+  async function serveWebSocket(identity: { readonly key: string; readonly cert: string }): Promise<number> {
+    const server = createHttpsServer(identity);
+    const sockets = new WebSocketServer({ server });
+    sockets.on("connection", () => {
+      received += 1;
+    });
+    return listen(server);
+  }
+
+  /** What looks like the broker, and has a certificate that it has signed itself. NATS greets in the clear and goes on with TLS. */
+  async function serveSelfSigned(name: string): Promise<number> {
+    const identity = { key: certificates.selfKey, cert: certificates.self };
+    if (name === "wss") return serveWebSocket(identity);
+    const listener = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      if (name === "nats") socket.write(`INFO ${JSON.stringify({ server_id: "x", version: "2.9.0", proto: 1, tls_required: true })}\r\n`);
+      const secured = new TLSSocket(socket, { isServer: true, ...identity });
+      secured.on("error", () => {});
+      secured.on("data", (chunk: Buffer) => {
+        received += chunk.length;
+        // It has no more to say: nobody is to wait for an answer.
+        socket.destroy();
+      });
+    });
+    return listen(listener);
+  }
+
+  async function securedPort(name: string): Promise<number> {
+    if (name === "wss") return serveWebSocket({ key: certificates.serverKey, cert: certificates.server });
+    return TLS_PORTS[name as keyof typeof TLS_PORTS];
+  }
+
+  /** One message to `host`, whatever that is, as the settings `tls.authorities` trust. */
+  async function publishTo(
+    name: string,
+    { host = TLS_NAME, port, trusted, more = {} }: { host?: string; port: number; trusted: readonly string[]; more?: JsonObject },
+  ): Promise<Json> {
+    const network = new Network({ certificateAuthorities: trusted, resolve: async () => [{ address: "127.0.0.1", family: 4 }] });
+    const protocol = { mqtt: "mqtts", amqp: "amqps", nats: "secure-nats", wss: "wss", plain: "nats" }[name] ?? "";
+    const document = {
+      ...DOCUMENT,
+      servers: { secured: { host: `${host}:${port}`, protocol } },
+    };
+    const made = await benchOf(document, { http: httpClient({ network }) });
+    try {
+      return await made.call({ ...publish("secured", name === "amqp" ? "queue" : "subject", { a: 1 }), ...more });
+    } finally {
+      await made.remove();
+    }
+  }
+
+  const refusal = (...words: readonly string[]): unknown =>
+    expect.objectContaining({
+      errorKind: "communication",
+      outcome: "never-began",
+      retryable: false,
+      message: expect.stringMatching(new RegExp(words.map((word) => `(?=.*${word})`).join(""))) as string,
+    });
+
+  describe.each(["mqtt", "amqp", "nats", "wss"])("%s", (name) => {
+    test("a certificate of an authority that the operator added is accepted", async () => {
+      if (name === "amqp") await declareQueue(`tutti.${ID}`);
+      const port = await securedPort(name);
+      expect(await publishTo(name, { port, trusted: [certificates.authority] })).toMatchObject({
+        channel: `tutti.${ID}.plain`.replace(name === "amqp" ? ".plain" : "", ""),
+      });
+    });
+
+    test("one of an unknown authority is refused, with the setting that would add it", async () => {
+      const port = await securedPort(name);
+      await expect(publishTo(name, { port, trusted: [] })).rejects.toEqual(
+        refusal(`broker\\.lab\\.test:${port}`, "not trusted", "tls\\.authorities", "settings\\.yaml", "TUTTI_CA_FILE"),
+      );
+    });
+
+    test("one for another name is refused, also for the address that it stands for", async () => {
+      const port = await securedPort(name);
+      for (const host of ["other.lab.test", "127.0.0.1"])
+        await expect(publishTo(name, { host, port, trusted: [certificates.authority] })).rejects.toEqual(
+          refusal("another name", "DNS:broker\\.lab\\.test"),
+        );
+    });
+
+    test("one that is signed by itself is refused before anything is told, unless just this one was added", async () => {
+      const port = await serveSelfSigned(name);
+      await expect(publishTo(name, { port, trusted: [certificates.authority] })).rejects.toEqual(
+        refusal("signed by itself", "tls\\.authorities", "TUTTI_CA_FILE"),
+      );
+      expect(received).toBe(0);
+      // The control: when it is trusted, the log-in arrives.
+      const trusting = publishTo(name, { port, trusted: [certificates.self] });
+      trusting.catch(() => {});
+      await expect.poll(() => received, { timeout: 20_000 }).toBeGreaterThan(0);
+      if (name === "wss") expect(await trusting).toMatchObject({ channel: `tutti.${ID}.plain` });
+    });
+  });
+
+  test("NATS: a server that wants TLS says so, and the call may ask for it; one without TLS is told nothing", async () => {
+    const trusted = [certificates.authority];
+    const port = TLS_PORTS.nats;
+    await expect(publishTo("plain", { port, trusted })).rejects.toMatchObject({
+      outcome: "never-began",
+      message: expect.stringContaining("it wants TLS; say so with `protocol: secure-nats`") as string,
+    });
+    expect(await publishTo("plain", { port, trusted, more: { protocol: "secure-nats" } })).toMatchObject({ channel: `tutti.${ID}.plain` });
+    await expect(publishTo("nats", { port: BROKER_PORTS.nats, trusted })).rejects.toMatchObject({ outcome: "never-began" });
   });
 });
 

@@ -63,6 +63,7 @@ export interface Protocol {
 /** One address to connect to, and the name that its certificate must have. */
 export interface Peer {
   readonly address: string;
+  /** Empty where the host is an address: then the certificate must have that. */
   readonly servername: string;
   /** Trusted authorities; undefined for Node's own. */
   readonly ca: string[] | undefined;
@@ -110,8 +111,10 @@ export function refusedLogin(target: Target, reason: string, cause: unknown): Co
   });
 }
 
-/** No connection was made, so nothing was sent. */
+/** No connection was made, so nothing was sent. A certificate that is not accepted is told with the way out, and is the same the next time. */
 export function notConnected(target: Target, cause: unknown): ConnectorError {
+  const described = describeNetworkFailure(cause, placeOf(target));
+  if (described.outcome === "never-began" && !described.retryable) return described;
   return failure(`${placeOf(target)} can't be reached: ${reasonOf(cause)}.`, {
     kind: "communication",
     outcome: "never-began",

@@ -16,6 +16,8 @@ const PROTOCOLS = {
   amqp: { family: "amqp", isSecure: false },
   amqps: { family: "amqp", isSecure: true },
   nats: { family: "nats", isSecure: false },
+  // NATS has no name of its own for TLS; AsyncAPI calls the one of MQTT so.
+  "secure-nats": { family: "nats", isSecure: true },
 } as const satisfies Readonly<Record<string, { readonly family: string; readonly isSecure: boolean }>>;
 export type Family = (typeof PROTOCOLS)[keyof typeof PROTOCOLS]["family"];
 
@@ -45,7 +47,7 @@ export interface Target {
 export function resolveTarget(document: AsyncapiDocument, input: AsyncapiInput, taskInput: Json): Target {
   const { channel, operation } = input.operation === undefined ? byChannel(document, input) : byOperation(document, input.operation, input);
   const server = serverOf(document, channel.value, input);
-  const protocol = protocolOf(server.value);
+  const protocol = protocolOf(server.value, input.protocol);
   const { host, port, path } = addressOfServer(server, input);
   const bindings = {
     server: bindingOf(document, server.value, protocol.family),
@@ -157,9 +159,14 @@ function channelServers(channel: JsonObject): readonly string[] {
   });
 }
 
-function protocolOf(server: JsonObject): (typeof PROTOCOLS)[keyof typeof PROTOCOLS] {
+/** The server's protocol; a call that asks for the same one with TLS gets that, since documents do not always say it. */
+function protocolOf(server: JsonObject, asked: string | undefined): { readonly family: Family; readonly isSecure: boolean } {
   const protocol = (textOf(server, "protocol") ?? "").toLowerCase();
-  if (Object.hasOwn(PROTOCOLS, protocol)) return PROTOCOLS[protocol as keyof typeof PROTOCOLS];
+  if (Object.hasOwn(PROTOCOLS, protocol)) {
+    const { family, isSecure } = PROTOCOLS[protocol as keyof typeof PROTOCOLS];
+    const isAsked = asked !== undefined && familyOf(asked) === family && PROTOCOLS[asked as keyof typeof PROTOCOLS].isSecure;
+    return { family, isSecure: isSecure || isAsked };
+  }
   throw misfit(`The protocol "${protocol}" is not spoken here; these are: ${Object.keys(PROTOCOLS).join(", ")}.`);
 }
 

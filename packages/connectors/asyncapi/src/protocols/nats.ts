@@ -1,5 +1,5 @@
 import { jetstream, JetStreamApiError, type JsMsg } from "@nats-io/jetstream";
-import { connect, errors, headers as natsHeaders, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import { connect, errors, headers as natsHeaders, type MsgHdrs, type NatsConnection, type TlsOptions } from "@nats-io/transport-node";
 import { type Json, type JsonObject, ownProperty } from "@tutti/model";
 import { misfit } from "../asyncapi-document.ts";
 import { DeliveryQueue } from "../delivery-queue.ts";
@@ -195,6 +195,7 @@ async function openAt(peer: Peer, exchange: Exchange): Promise<NatsConnection> {
     // One attempt is one connection: the engine decides what follows from its loss.
     reconnect: false,
     ignoreClusterUpdates: true,
+    tls: target.isSecure ? tlsOptions(peer) : null,
     ...(credentials?.kind === "password" && { user: credentials.username, pass: credentials.password }),
     ...(credentials?.kind === "token" && { token: credentials.token }),
   });
@@ -209,8 +210,30 @@ async function openAt(peer: Peer, exchange: Exchange): Promise<NatsConnection> {
     if (error instanceof Error && error.name === "ConnectorError") throw error;
     if (error instanceof errors.AuthorizationError || causeOf(error) instanceof errors.AuthorizationError)
       throw refusedLogin(target, reasonOf(error), error);
-    throw notConnected(target, error);
+    throw notConnected(target, !target.isSecure && wantsTls(error) ? new Error(WANTS_TLS, { cause: error }) : error);
   }
+}
+
+const WANTS_TLS = "it wants TLS; say so with `protocol: secure-nats`, in the call or in the document";
+
+/** A server that wants TLS where none is to be spoken: the library then looks for settings that it was told are not there. */
+function wantsTls(error: unknown): boolean {
+  return error instanceof TypeError || causeOf(error) instanceof TypeError;
+}
+
+/**
+ * Without these options the library would take TLS up where a server offers it, look at nobody's name, and not know the operator's authorities. With
+ * them it sends nothing to a server that has no TLS.
+ */
+function tlsOptions({ address, servername, ca }: Peer): TlsOptions {
+  const given = {
+    rejectUnauthorized: true,
+    // The certificate is compared with the name, or else with the address.
+    ...(servername === "" ? { host: address } : { servername }),
+    ...(ca === undefined ? {} : { ca }),
+  };
+  // All of them are passed on to Node's TLS, which knows more than the library's type says: a list of authorities, the name.
+  return given as unknown as TlsOptions;
 }
 
 async function close(connection: NatsConnection): Promise<void> {
