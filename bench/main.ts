@@ -1,4 +1,4 @@
-// `npm run bench -- engine|parked|lists|growth|startup|expressions|store`: prints a table and writes dated JSON under bench/results/.
+// `npm run bench -- engine|parked|lists|growth|startup|processes|expressions|store`: prints a table and writes dated JSON under bench/results/.
 import { parseArgs } from "node:util";
 import { print, save } from "./report.ts";
 
@@ -60,6 +60,12 @@ switch (what) {
     show("growth", growthTable(figures), figures);
     break;
   }
+  case "processes": {
+    const { measureProcesses, processesTable } = await import("./processes.ts");
+    const figures = await measureProcesses(rounds);
+    show("processes", processesTable(figures), figures);
+    break;
+  }
   case "expressions": {
     const { measureExpressions } = await import("./expression.ts");
     const figures = measureExpressions();
@@ -78,7 +84,7 @@ switch (what) {
   }
   default:
     fail(
-      "usage: npm run bench -- engine [--tutti-only] [--rounds N] | startup [--rounds N] | parked|lists|growth [--runs N] [--rounds N] | expressions | store",
+      "usage: npm run bench -- engine [--tutti-only] [--rounds N] | startup|processes [--rounds N] | parked|lists|growth [--runs N] [--rounds N] | expressions | store",
     );
 }
 

@@ -60,7 +60,7 @@ async function bundle(name: string, entries: readonly string[]): Promise<void> {
   removeOld(name);
 }
 
-/** `store-worker` must be called as its source is: it is started by its name beside the file that starts it. */
+/** `store-worker` and `starter-process` must be called as their sources are: they are started by their names beside the file that starts them. */
 function entryOf(source: string): string {
   return source.startsWith("tests/") ? source.replaceAll(/^tests\/|\.ts$/g, "").replaceAll("/", "-") : basename(source, ".ts");
 }

@@ -9,8 +9,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Programs that are bundled together, by their source files. What is started by a path relative to one of the others is an entry, too. */
 export const BUNDLES = {
-  tutti: ["apps/cli/src/main.ts", "packages/store-sqlite/src/store-worker.ts"],
+  tutti: ["apps/cli/src/main.ts", "packages/connectors/process/src/starter-process.ts", "packages/store-sqlite/src/store-worker.ts"],
   tests: [
+    "packages/connectors/process/src/starter-process.ts",
     "packages/store-sqlite/src/store-worker.ts",
     "tests/crash/worker.ts",
     "tests/deploy-server/run-process.ts",

@@ -6,6 +6,8 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 /** Marks every process of an attempt, so that a later Tutti finds what a killed one left running. */
 export const TOKEN_VARIABLE = "TUTTI_TOKEN";
+/** Marks a process that starts others for Tutti with the name of its Tutti (`ownName`). */
+export const STARTER_VARIABLE = "TUTTI_STARTER_OF";
 
 /** The environment of a child: what is inherited, what the author gives, and what says whose child it is (which nobody overrides). */
 export function childEnvironment(

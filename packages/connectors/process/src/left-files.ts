@@ -1,36 +1,21 @@
-import { readlinkSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Token } from "@tutti/model";
 import { TOKEN_VARIABLE } from "./child-environment.ts";
-import { readProcess } from "./seen-process.ts";
+import { isGone, ownName } from "./seen-process.ts";
 
 /** `tutti-TOKEN-NAMESPACE.PID.START-RANDOM`: whose attempt, or `pipes` for what is in reserve, and which process made it. */
 const DIRECTORY_NAME = /^tutti-(tok_[0-9a-f]{32}|pipes)-(\d+\.\d+\.\d+)-/;
 
 /** The beginning of the name of an attempt's directory; what is random follows. */
 export function directoryPrefix(token: Token): string {
-  return `tutti-${token}-${ownerName()}-`;
+  return `tutti-${token}-${ownName()}-`;
 }
 
 /** The same of a directory with pipes in reserve. */
 export function reservePrefix(): string {
-  return `tutti-pipes-${ownerName()}-`;
-}
-
-/** Names this process among all that may share the temporary directory, also containers with pids of their own. */
-function ownerName(): string {
-  return `${pidNamespace()}.${process.pid}.${readProcess(process.pid)?.startTime ?? "0"}`;
-}
-
-function pidNamespace(): string {
-  try {
-    // `pid:[4026531836]`
-    return readlinkSync("/proc/self/ns/pid").replaceAll(/\D/g, "");
-  } catch {
-    return "0";
-  }
+  return `tutti-pipes-${ownName()}-`;
 }
 
 /** Removes what attempts of this token were started from. */
@@ -45,18 +30,12 @@ export async function removeFilesOf(token: Token): Promise<void> {
  * process carries its token: a process that was started with `await: false`, or one that is not ended yet.
  */
 export async function sweepLeftFiles(): Promise<void> {
-  const orphaned = (await readdir(tmpdir()).catch(() => [])).filter(isOrphaned);
+  const orphaned = (await readdir(tmpdir()).catch(() => [])).filter((entry) => isGone(DIRECTORY_NAME.exec(entry)?.[2] ?? ""));
   if (orphaned.length === 0) return;
   const tokens = await tokensInUse();
   for (const entry of orphaned) {
     if (!tokens.has(DIRECTORY_NAME.exec(entry)?.[1] ?? "")) await rm(join(tmpdir(), entry), { recursive: true, force: true });
   }
-}
-
-/** Made by a process of our own namespace that is gone. Of other namespaces nothing can be known from here. */
-function isOrphaned(entry: string): boolean {
-  const [namespace, pid, startTime] = DIRECTORY_NAME.exec(entry)?.[2]?.split(".") ?? [];
-  return pid !== undefined && namespace === pidNamespace() && readProcess(Number(pid))?.startTime !== startTime;
 }
 
 async function tokensInUse(): Promise<ReadonlySet<string>> {

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Token } from "@tutti/model";
-import { TOKEN_VARIABLE } from "./child-environment.ts";
+import { STARTER_VARIABLE, TOKEN_VARIABLE } from "./child-environment.ts";
 import { removeFilesOf } from "./left-files.ts";
-import { readProcess, type SeenProcess } from "./seen-process.ts";
+import { isGone, readProcess, type SeenProcess } from "./seen-process.ts";
 
 /** Time for a process to put its things in order after TERM; then it is killed. */
 export const TERM_GRACE_MS = 2000;
@@ -16,6 +16,7 @@ const POLL_MS = 20;
  * are believed; on a machine so busy that every look misses somebody, six.
  */
 const QUIET_ENOUGH = 6;
+const STARTER = new RegExp(`\0${STARTER_VARIABLE}=([\\d.]+)\0`);
 const CONCLUSIVE_WEIGHT = 3;
 
 /**
@@ -85,6 +86,15 @@ interface Scan {
 }
 
 /**
+ * A starter whose Tutti is gone may still hold an order of it, and carry it out after everything else of the attempt was ended. So may what it is just
+ * making another process of, which still looks like it.
+ */
+function isOrphanedStarter(variables: string): boolean {
+  const owner = STARTER.exec(variables)?.[1];
+  return owner !== undefined && isGone(owner);
+}
+
+/**
  * Looks at all processes, the newest first, and calls `end` with each that carries the token in the moment it is seen. `empty` remembers over
  * several looks whose environment was empty: kernel threads and old zombies always are, another one has just ended. `atOnce` reads without
  * letting go of the thread (some ms), so that what forks and ends quickly is still there when it is killed.
@@ -105,7 +115,13 @@ async function scan(
         how.empty.add(pid);
         isConclusive = false;
       }
-      if (!`\0${environment}`.includes(`\0${TOKEN_VARIABLE}=${token}\0`)) return;
+      const variables = `\0${environment}`;
+      if (isOrphanedStarter(variables)) {
+        isConclusive = false;
+        send(pid, "SIGKILL");
+        return;
+      }
+      if (!variables.includes(`\0${TOKEN_VARIABLE}=${token}\0`)) return;
     } catch (error) {
       // Other users' processes can't be read, and are no children of ours.
       if (!(error instanceof Error && "code" in error && error.code === "EACCES")) isConclusive = false;

@@ -18,19 +18,24 @@ import { sweepLeftFiles } from "./left-files.ts";
 import { endProcessesOf } from "./left-processes.ts";
 import { type ProcessReturn, type ProcessSettings, ScriptInput, type ScriptSettings, ShellInput } from "./process-input.ts";
 import { beforeStart, excerptOf, type ProcessEnd, type ProcessPlan, runProcess, startDetached } from "./run-process.ts";
+import { ProcessStarter } from "./process-starter.ts";
 import { Workspace } from "./workspace.ts";
 
 export interface ProcessConnectorOptions {
   /** Tutti's own environment, of which a child gets the harmless part. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Who starts the processes; one for all connectors of this process unless given. */
+  readonly starter?: ProcessStarter;
 }
+
+const sharedStarter = new ProcessStarter();
 
 /** Processes at the same time: each costs tens of MiB, and a fork of a thousand tasks must not take the machine down. */
 const CONCURRENCY_MAX = 64;
 
 /** The calls `run.shell` and `run.script` of the workflow language: programs on the machine that runs Tutti. */
 export function processConnector(options: ProcessConnectorOptions = {}): Connector {
-  const environment = options.environment ?? process.env;
+  const own: Own = { environment: options.environment ?? process.env, starter: options.starter ?? sharedStarter };
   const shell = findShell();
   let swept: Promise<void> | undefined;
   /** Once, before the first process: tidying up that fails is no reason not to start it. */
@@ -55,7 +60,7 @@ export function processConnector(options: ProcessConnectorOptions = {}): Connect
         run: async (input, attempt) => {
           const { shell: settings, ...how } = parseInput(ShellInput, input);
           await sweepOnce();
-          return carryOut({ interpreter: shell, code: settings.command, file: undefined, settings, ...how }, environment, attempt);
+          return carryOut({ interpreter: shell, code: settings.command, file: undefined, settings, ...how }, own, attempt);
         },
       },
       "run.script": {
@@ -65,7 +70,7 @@ export function processConnector(options: ProcessConnectorOptions = {}): Connect
         run: async (input, attempt) => {
           const { script, ...how } = parseInput(ScriptInput, input);
           await sweepOnce();
-          return carryOut({ ...(await programOf(script, attempt.baseDirectory)), settings: script, ...how }, environment, attempt);
+          return carryOut({ ...(await programOf(script, attempt.baseDirectory)), settings: script, ...how }, own, attempt);
         },
       },
     },
@@ -78,17 +83,23 @@ type Program = ProgramSource & { readonly interpreter: Interpreter };
 
 type ProcessTask = Program & { readonly settings: ProcessSettings; readonly await: boolean; readonly return: ProcessReturn };
 
-async function carryOut(task: ProcessTask, own: Readonly<Record<string, string | undefined>>, attempt: Attempt): Promise<Json> {
+/** What the tasks have from Tutti's own process. */
+interface Own {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly starter: ProcessStarter;
+}
+
+async function carryOut(task: ProcessTask, own: Own, attempt: Attempt): Promise<Json> {
   const workspace = await beforeStart(Workspace.create(attempt.token));
   let isOver = true;
   try {
-    const plan = await beforeStart(planOf(task, { own, attempt, workspace }));
+    const plan = await beforeStart(planOf(task, { own: own.environment, attempt, workspace }));
     if (!task.await) {
-      await startDetached(plan, workspace, attempt);
+      await startDetached(plan, { workspace, starter: own.starter, attempt });
       isOver = false;
       return attempt.taskInput;
     }
-    return shape(await runProcess(plan, workspace, attempt), task.return, attempt);
+    return shape(await runProcess(plan, { workspace, starter: own.starter, attempt }), task.return, attempt);
   } finally {
     if (isOver) await workspace.remove();
   }

@@ -7,8 +7,10 @@ import type { JsonObject } from "@tutti/model";
 import { Token } from "@tutti/model/schemas";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { processConnector } from "./process-connector.ts";
+import { ProcessStarter } from "./process-starter.ts";
 
-const { functions } = processConnector({ environment: { PATH: process.env["PATH"], HOME: "/tmp", TUTTI_SECRET_X: "hidden" } });
+const environment = { PATH: process.env["PATH"], HOME: "/tmp", TUTTI_SECRET_X: "hidden" };
+const { functions } = processConnector({ environment, starter: new ProcessStarter({ fromBytes: 0 }) });
 const shellFunction = functions["run.shell"] as ConnectorFunction;
 const scriptFunction = functions["run.script"] as ConnectorFunction;
 
@@ -271,5 +273,35 @@ describe("ends", () => {
     await expect(shell("x", {}, { await: false }, attemptNow({ baseDirectory: "/nowhere" }))).rejects.toMatchObject({
       outcome: "never-began",
     });
+  });
+});
+
+describe("started by Tutti itself, while it is small", () => {
+  const own = processConnector({ environment, starter: new ProcessStarter({ fromBytes: Infinity }) }).functions[
+    "run.shell"
+  ] as ConnectorFunction;
+
+  test("streams, code and errors are the same", async () => {
+    const all = { return: "all" };
+    expect(await own.run({ shell: { command: "cat; echo err > /dev/stderr; exit 3", stdin: "in" }, ...all }, attemptNow())).toEqual({
+      code: 3,
+      stdout: "in",
+      stderr: "err",
+    });
+    expect(await own.run({ shell: { command: "kill -9 $$" }, ...all }, attemptNow())).toEqual({ code: 137, stdout: "", stderr: "" });
+    await expect(own.run({ shell: { command: "true" } }, attemptNow({ baseDirectory: "/nowhere" }))).rejects.toMatchObject({
+      errorKind: "configuration",
+      outcome: "never-began",
+    });
+  });
+
+  test("an abort ends it", async () => {
+    const controller = new AbortController();
+    const attempt = attemptNow({ signal: controller.signal });
+    const running = own.run({ shell: { command: "echo up; sleep 100" } }, attempt).catch((error: unknown) => error);
+    await until(() => attempt.lines.length > 0);
+    controller.abort();
+    expect(await running).toMatchObject({ outcome: "unknown" });
+    expect(processesLeft()).toEqual([]);
   });
 });

@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { constants as osConstants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Attempt, ConnectorError, OUTPUT_BYTES_MAX, OutputCapture } from "@tutti/connector-kit";
 import { endProcessesOf, TERM_GRACE_MS } from "./left-processes.ts";
-import type { OutputPipe, Workspace } from "./workspace.ts";
+import { type ProcessStarter, StarterLostError } from "./process-starter.ts";
+import type { ProcessExit, StartedProcess } from "./start-here.ts";
+import type { InputFile, OutputPipe, Workspace } from "./workspace.ts";
 
 /** A process ready to be started. */
 export interface ProcessPlan {
@@ -13,6 +13,13 @@ export interface ProcessPlan {
   readonly environment: Readonly<Record<string, string>>;
   readonly directory: string;
   readonly stdin: string | undefined;
+}
+
+/** What a process is started with, and by whom. */
+export interface StartContext {
+  readonly workspace: Workspace;
+  readonly starter: ProcessStarter;
+  readonly attempt: Attempt;
 }
 
 /** How a process ended by itself. */
@@ -34,13 +41,11 @@ const GROUP_POLL_MS = 20;
  * @throws ConnectorError `never-began`: it could not be started. `answered`: it was ended for flooding its output, which it would do again.
  * `unknown`: an abort ended it. Either way nothing of it runs any more.
  */
-export async function runProcess(plan: ProcessPlan, workspace: Workspace, attempt: Attempt): Promise<ProcessEnd> {
-  const [stdout, stderr] = await beforeStart(workspace.openPipes());
+export async function runProcess(plan: ProcessPlan, context: StartContext): Promise<ProcessEnd> {
+  const [stdout, stderr] = await beforeStart(context.workspace.openPipes());
   try {
-    const stdin = plan.stdin === undefined ? "ignore" : await beforeStart(workspace.openInput(plan.stdin));
-    const child = await start(plan, [stdin, stdout.childEnd, stderr.childEnd], attempt);
-    workspace.releaseChildEnds();
-    return await supervise(child, { stdout, stderr }, attempt);
+    const started = await start(plan, { stdout, stderr }, context);
+    return await supervise(started, { stdout, stderr }, context.attempt);
   } finally {
     stdout.reader.destroy();
     stderr.reader.destroy();
@@ -48,13 +53,11 @@ export async function runProcess(plan: ProcessPlan, workspace: Workspace, attemp
 }
 
 /** Starts a process that is left to itself: its output goes nowhere, and nobody waits for its end. */
-export async function startDetached(plan: ProcessPlan, workspace: Workspace, attempt: Attempt): Promise<void> {
-  const stdin = plan.stdin === undefined ? "ignore" : await beforeStart(workspace.openInput(plan.stdin));
-  const child = await start(plan, [stdin, "ignore", "ignore"], attempt);
-  workspace.releaseChildEnds();
-  child.unref();
+export async function startDetached(plan: ProcessPlan, context: StartContext): Promise<void> {
+  const started = await start(plan, undefined, context);
+  started.unref();
   // Interpreters read their file while they run. When Tutti ends first, the directory stays behind.
-  child.once("exit", () => void workspace.remove().catch(() => {}));
+  void started.ended.then(() => context.workspace.remove()).catch(() => {});
 }
 
 /** Preparations fail for want of disk space or files; whatever it is, no process has been started. */
@@ -72,22 +75,32 @@ export async function beforeStart<T>(preparation: Promise<T>): Promise<T> {
   }
 }
 
-async function start(plan: ProcessPlan, stdio: readonly ("ignore" | number)[], attempt: Attempt): Promise<ChildProcess> {
+async function start(
+  plan: ProcessPlan,
+  output: { readonly stdout: OutputPipe; readonly stderr: OutputPipe } | undefined,
+  { workspace, starter, attempt }: StartContext,
+): Promise<StartedProcess> {
+  const input: InputFile | undefined = plan.stdin === undefined ? undefined : await beforeStart(workspace.openInput(plan.stdin));
   if (attempt.signal.aborted)
     throw new ConnectorError("Stopped before the process was started.", { kind: "timeout", outcome: "never-began" });
+  const { stdin: _, ...rest } = plan;
   try {
-    const child = spawn(plan.command, plan.arguments, {
-      cwd: plan.directory,
-      env: plan.environment,
-      stdio: [...stdio],
-      // A group (and session) of its own: it can be ended as a whole, and a Ctrl-C at Tutti's terminal does not reach it.
-      detached: true,
-    });
-    await once(child, "spawn");
-    return child;
+    return await starter.start({ ...rest, stdin: input?.path, stdout: output?.stdout.path, stderr: output?.stderr.path }, [
+      input?.file ?? "ignore",
+      output?.stdout.childEnd ?? "ignore",
+      output?.stderr.childEnd ?? "ignore",
+    ]);
   } catch (error) {
-    throw startFailure(error, plan);
+    throw error instanceof StarterLostError ? await lostError(error, attempt) : startFailure(error, plan);
+  } finally {
+    workspace.releaseChildEnds();
   }
+}
+
+/** Nobody hears of its end any more: whatever of it runs is ended, as after a death of Tutti. */
+async function lostError(error: StarterLostError, attempt: Attempt): Promise<ConnectorError> {
+  await endProcessesOf(attempt.token);
+  return new ConnectorError(`The process was ended: ${error.message}.`, { kind: "runtime", outcome: "unknown", cause: error });
 }
 
 function startFailure(error: unknown, plan: ProcessPlan): ConnectorError {
@@ -110,7 +123,7 @@ function startFailure(error: unknown, plan: ProcessPlan): ConnectorError {
 }
 
 async function supervise(
-  child: ChildProcess,
+  child: StartedProcess,
   pipes: { readonly stdout: OutputPipe; readonly stderr: OutputPipe },
   attempt: Attempt,
 ): Promise<ProcessEnd> {
@@ -128,7 +141,8 @@ async function supervise(
       onFlood: () => stop.abort(`it wrote more than ${OUTPUT_BYTES_MAX / 1024 / 1024} MiB to ${stream}; write large results to a file`),
     });
   const drained = Promise.all([read("stdout"), read("stderr")]);
-  const exited = exitOf(child);
+  const exited = child.ended.then(endOf);
+  exited.catch(() => {});
   try {
     const stopped = new Promise<"stopped">((resolve) => {
       if (stop.signal.aborted) resolve("stopped");
@@ -148,6 +162,8 @@ async function supervise(
       throw stoppedError(String(stop.signal.reason), attempt.masked(captures.stderr.text));
     }
     return { ...end, stdout: captures.stdout.text, stderr: captures.stderr.text };
+  } catch (error) {
+    throw error instanceof StarterLostError ? await lostError(error, attempt) : error;
   } finally {
     attempt.signal.removeEventListener("abort", onAbort);
     captures.stdout.end();
@@ -174,18 +190,13 @@ function readAll(
   });
 }
 
-async function exitOf(child: ChildProcess): Promise<{ readonly code: number; readonly signal: string | undefined }> {
-  const [code, signal] =
-    child.exitCode === null && child.signalCode === null
-      ? ((await once(child, "exit")) as [number | null, NodeJS.Signals | null])
-      : [child.exitCode, child.signalCode];
+function endOf({ code, signal }: ProcessExit): { readonly code: number; readonly signal: string | undefined } {
   if (signal === null) return { code: code ?? 0, signal: undefined };
   return { code: 128 + osConstants.signals[signal], signal };
 }
 
 /** TERM to the whole group, KILL after the grace; then whatever left the group but carries the token. */
-async function endGroup(child: ChildProcess, exited: Promise<unknown>, attempt: Attempt): Promise<void> {
-  const pid = child.pid as number;
+async function endGroup({ pid }: StartedProcess, exited: Promise<unknown>, attempt: Attempt): Promise<void> {
   const deadlineMs = performance.now() + TERM_GRACE_MS;
   signalGroup(pid, "SIGTERM");
   while (isGroupAlive(pid) && performance.now() < deadlineMs) await sleep(GROUP_POLL_MS);

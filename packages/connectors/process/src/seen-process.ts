@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 
 /** A process as /proc shows it. */
 export interface SeenProcess {
@@ -17,5 +17,25 @@ export function readProcess(pid: number): SeenProcess | undefined {
     return { pid, group: Number(fields[2]), startTime: fields[19] ?? "" };
   } catch {
     return undefined;
+  }
+}
+
+/** Names this process among all of the machine, also of containers with pids of their own: `NAMESPACE.PID.START`. */
+export function ownName(): string {
+  return `${pidNamespace()}.${process.pid}.${readProcess(process.pid)?.startTime ?? "0"}`;
+}
+
+/** Whether the process of this name was one of our own namespace and is gone. Of other namespaces nothing can be known from here. */
+export function isGone(name: string): boolean {
+  const [namespace, pid, startTime] = name.split(".");
+  return pid !== undefined && namespace === pidNamespace() && readProcess(Number(pid))?.startTime !== startTime;
+}
+
+function pidNamespace(): string {
+  try {
+    // `pid:[4026531836]`
+    return readlinkSync("/proc/self/ns/pid").replaceAll(/\D/g, "");
+  } catch {
+    return "0";
   }
 }

@@ -10,8 +10,15 @@ import { PipeReserve } from "./pipe-reserve.ts";
 /** One for the process, as the temporary directory is. */
 const reserve = new PipeReserve();
 
+/** A file that a child reads from; closed here after the start. */
+export interface InputFile {
+  readonly path: string;
+  readonly file: number;
+}
+
 /** A pipe to a child: its end goes to the child and is closed here after the start. */
 export interface OutputPipe {
+  readonly path: string;
   readonly childEnd: number;
   readonly reader: Socket;
 }
@@ -40,10 +47,11 @@ export class Workspace {
   }
 
   /** Text as a file to read from: unlike a socket it can be opened again as /dev/stdin. */
-  async openInput(text: string): Promise<number> {
-    const file = openSync(await this.write("stdin", text), "r");
+  async openInput(text: string): Promise<InputFile> {
+    const path = await this.write("stdin", text);
+    const file = openSync(path, "r");
     this.#openFiles.add(file);
-    return file;
+    return { path, file };
   }
 
   /**
@@ -62,7 +70,7 @@ export class Workspace {
     const reader = new Socket({ fd: reading, readable: true, writable: false });
     const childEnd = openSync(path, constants.O_WRONLY);
     this.#openFiles.add(childEnd);
-    return { childEnd, reader };
+    return { path, childEnd, reader };
   }
 
   /** Closes what only the child needs: the reader sees the end when the last process that writes has ended. */
