@@ -35,5 +35,7 @@ async function fetchPage(): Promise<string> {
   const name = `${SERVER}.${DNS_ZONE.slice(0, -1)}`;
   const address = (await run("dig", ["+short", "@127.0.0.1", "-p", String(RESOLVER_PORT), name, "A"])).trim();
   if (address === "") throw new Error(`${name} has no address`);
-  return run("curl", ["-fsS", "--max-time", "10", "--resolve", `${name}:${BALANCER_PORT}:${address}`, `http://${name}:${BALANCER_PORT}/`]);
+  // The balancer may have missed a check of a server that is emulated on a full machine.
+  const patience = ["--max-time", "60", "--retry", "60", "--retry-delay", "2", "--retry-all-errors", "--retry-max-time", "300"];
+  return run("curl", ["-fsS", ...patience, "--resolve", `${name}:${BALANCER_PORT}:${address}`, `http://${name}:${BALANCER_PORT}/`]);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Inventory } from "../examples/deploy-server/inventory.ts";
 import { run, tryRun } from "./commands.ts";
 import { BACKEND, BALANCER_SOCKET } from "./deploy-input.ts";
@@ -23,7 +24,7 @@ export async function inspect(hypervisor: Hypervisor, serverName: string): Promi
 export async function cleanUp(hypervisor: Hypervisor, serverName: string): Promise<void> {
   const virsh = (...args: readonly string[]) => tryRun("virsh", ["-q", "-c", hypervisor.uri, ...args]);
   const before = await inspect(hypervisor, serverName);
-  for (const member of before.members) await balancer(`disable server ${BACKEND}/${member}; del server ${BACKEND}/${member}`);
+  await removeMembers(serverName);
   for (const domain of before.domains) {
     await virsh("destroy", domain);
     await virsh("undefine", domain, "--managed-save", "--snapshots-metadata");
@@ -39,6 +40,19 @@ export async function cleanUp(hypervisor: Hypervisor, serverName: string): Promi
   const left = [after.domains, after.volumes, after.members, after.records, after.tickets].flat();
   if (left.length > 0) throw new Error(`not cleaned up: ${JSON.stringify(after)}`);
 }
+
+/** A server that is being checked, or is still connected, can't be deleted; a moment later it can. */
+async function removeMembers(serverName: string): Promise<void> {
+  for (let tries = 0; tries < REMOVAL_TRIES_MAX; tries += 1) {
+    const members = await poolMembers(serverName);
+    if (members.length === 0) return;
+    if (tries > 0) await pause(REMOVAL_PAUSE_MS);
+    for (const member of members) await balancer(`disable server ${BACKEND}/${member}; del server ${BACKEND}/${member}`);
+  }
+}
+
+const REMOVAL_TRIES_MAX = 60;
+const REMOVAL_PAUSE_MS = 1000;
 
 /** Commands to HAProxy's runtime socket, one answer. */
 function balancer(commands: string): Promise<string> {

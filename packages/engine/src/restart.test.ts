@@ -176,7 +176,7 @@ do:
     });
     expect(run.summary).toMatchObject({ status: "faulted", error: { status: 500 } });
     expect([...run.state.tasks.values()].map((task) => task.phase)).toEqual(["active", "active", "failed"]);
-  }, 30_000);
+  });
 });
 
 describe("the run itself", () => {
