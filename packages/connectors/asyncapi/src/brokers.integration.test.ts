@@ -188,8 +188,8 @@ describe.skipIf(!hasLab)("AMQP", () => {
     const attempt = bench.attempt();
     const taken = (await bench.call(subscribe("amqp", "queue", { amount: 2 }), attempt)) as { payload: Json }[];
     expect(taken.map(({ payload }) => payload)).toEqual([{ n: 1 }, { n: 2 }]);
-    // Lent to the subscription: nobody else gets them, and they are not gone.
-    expect(await countReady(queue)).toBe(0);
+    // Lent to the subscription: nobody else gets them, and they are not gone. The third may have been lent as well, or not yet.
+    expect(await countReady(queue)).toBeLessThanOrEqual(1);
     await attempt.store();
     expect(await waitForCount(queue, 1)).toBe(1);
     expect(JSON.parse((await getMessage(queue))?.content.toString() ?? "")).toEqual({ n: 3 });
