@@ -302,11 +302,11 @@ async function withService<T>(installation: Installation, ask: (service: LinkedS
 
 /** The run that the schedule of a workflow has started. */
 async function untilStarted(service: LinkedService, workflow: string): Promise<string> {
-  const untilMs = Date.now() + TOLD_MS_MAX;
+  const untilMs = performance.now() + TOLD_MS_MAX;
   for (;;) {
     const [run] = (await service.list({ label: { key: "schedule", value: workflow }, limit: 1 })).runs;
     if (run !== undefined) return run.runId;
-    if (Date.now() > untilMs) throw new Error(`The schedule of ${workflow} has started no run.`);
+    if (performance.now() > untilMs) throw new Error(`The schedule of ${workflow} has started no run.`);
     await pause(50);
   }
 }

@@ -5,7 +5,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { tutti, TuttiProcess, workDirectory } from "./tutti-process.ts";
 
 // Every command is a process of its own; on a machine under load each may take seconds.
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 480_000 });
 
 /** Where a workflow's programs work. */
 interface Place {

@@ -396,7 +396,7 @@ describe.skipIf(!hasLab)("TLS", () => {
       // The control: when it is trusted, the log-in arrives.
       const trusting = publishTo(name, { port, trusted: [certificates.self] });
       trusting.catch(() => {});
-      await expect.poll(() => received, { timeout: 20_000 }).toBeGreaterThan(0);
+      await expect.poll(() => received, { timeout: 120_000 }).toBeGreaterThan(0);
       if (name === "wss") expect(await trusting).toMatchObject({ channel: `tutti.${ID}.plain` });
     });
   });
