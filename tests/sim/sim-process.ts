@@ -23,6 +23,9 @@ export interface SimProcessDeps {
   readonly reported: (message: string, cause: unknown) => void;
 }
 
+/** Node's timers take a millisecond at least. Without any such bound the rest of a rounding, some 1e-12 ms, would come due without time passing, for ever. */
+const TIMER_RESOLUTION_MS = 0.001;
+
 /**
  * One life of one process: a runtime and everything it holds in memory. After its death nothing of it happens any more: its events never come,
  * its promises never settle, and what its last piece of synchronous code still does reaches nobody.
@@ -79,7 +82,7 @@ export class SimProcess implements Owner {
     return {
       wallClockMs: () => clock.wallClockMs(),
       monotonicMs: () => (isMonotonicWall ? clock.wallClockMs() : (scheduler.nowMs - this.#bornAtMs) * clockRate),
-      setTimer: (delayMs, callback) => scheduler.after(delayMs, "timer", callback, this),
+      setTimer: (delayMs, callback) => scheduler.after(delayMs > 0 ? Math.max(delayMs, TIMER_RESOLUTION_MS) : 0, "timer", callback, this),
       defer: (callback) => void scheduler.soon("deferred", callback, this),
       randomId: () => Array.from({ length: 16 }, () => random.integer(0, 35).toString(36)).join(""),
       secret: (name) => new Promise((resolve) => scheduler.after(random.next(), "secret", () => resolve(secrets[name]), this)),

@@ -1,5 +1,5 @@
 import type { Json } from "@tutti/model";
-import { compareNumbers, equal } from "./order.ts";
+import { equal } from "./order.ts";
 import type { Raised, Run } from "./run.ts";
 import { copyObject, hasSurrogates, isArray, isObject, member, newObject, type ReadonlyObject, typeName } from "./values.ts";
 
@@ -7,7 +7,7 @@ import { copyObject, hasSurrogates, isArray, isObject, member, newObject, type R
 export function index(run: Run, target: Json, key: Json): Json {
   if (typeof key === "string") return field(run, target, key);
   if (typeof key === "number") {
-    if (isArray(target)) return element(target, key);
+    if (isArray(target)) return element(run, target, key);
     if (target === null) return null;
   } else if (isObject(key)) {
     if (target === null) return null;
@@ -30,8 +30,13 @@ function edgesOf(run: Run, key: ReadonlyObject): [from: Json, to: Json] {
   throw run.raise("Start and end indices of an array slice must be numbers");
 }
 
-function element(target: readonly Json[], key: number): Json {
-  const position = Math.floor(key);
+/** Parts of an index are dropped, as in jq 1.7.1; under the older rules a negative one was rounded down. */
+function wholeIndex(run: Run, key: number): number {
+  return run.hasOlderRules ? Math.floor(key) : Math.trunc(key);
+}
+
+function element(run: Run, target: readonly Json[], key: number): Json {
+  const position = wholeIndex(run, key);
   return target[position < 0 ? position + target.length : position] ?? null;
 }
 
@@ -98,7 +103,7 @@ export function setIndex(run: Run, target: Json, key: Json, value: Json): Json {
 
 function setElement(run: Run, target: readonly Json[], key: number, value: Json): Json {
   if (Number.isNaN(key)) throw run.raise("Cannot set array element at NaN index");
-  const whole = Math.floor(key);
+  const whole = wholeIndex(run, key);
   const position = whole < 0 ? whole + target.length : whole;
   if (position < 0) throw run.raise("Out of bounds negative array index");
   run.array(Math.max(position + 1, target.length));
@@ -133,7 +138,7 @@ function deleteElements(run: Run, target: readonly Json[], keys: readonly Json[]
   const doomed = new Set<number>();
   for (const key of keys) {
     if (typeof key === "number") {
-      const whole = Math.floor(key);
+      const whole = wholeIndex(run, key);
       doomed.add(whole < 0 ? whole + target.length : whole);
     } else if (isObject(key)) {
       const [from, to] = edgesOf(run, key);
@@ -151,6 +156,6 @@ function deleteElements(run: Run, target: readonly Json[], keys: readonly Json[]
 export function has(run: Run, target: Json, key: Json): boolean {
   if (isObject(target) && typeof key === "string") return Object.hasOwn(target, key);
   if (target === null) return false;
-  if (isArray(target) && typeof key === "number") return compareNumbers(key, 0) >= 0 && key < target.length;
+  if (isArray(target) && typeof key === "number") return wholeIndex(run, key) >= 0 && key < target.length;
   throw run.raise(`Cannot check whether ${typeName(target)} has a ${typeof key === "string" ? "string" : typeName(key)} key`);
 }

@@ -102,6 +102,8 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
   ["[last(empty)]", null, [[null]]],
   ['[.[null], .[true], .[[1]], getpath([null]), getpath(["a", true]) | 1]?, "error"', null, ["error"]],
   ["[.[{}], .a[{}]]", null, [[null, null]]],
+  ["has(-0.5), has(-1), has(1.5), has(nan), .[-0.5], .[-1.5], (.[-0.5] = 9)", [1, 2], [true, false, true, false, 1, 2, [9, 2]]],
+  ["[1e1000 * 2, -1e1000 * 2, {a: (1e308 * 10)}.a]", null, [[1.7976931348623157e308, -1.7976931348623157e308, 1.7976931348623157e308]]],
   ['[indices(""), index(""), ([1] | indices([])), ([] | indices([1]))]', "abc", [[[], null, [], []]]],
   [
     '[.[] | try index("b") catch "refused", try rindex("b") catch "refused"]',
@@ -208,6 +210,7 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
 /** The same under the rules of older versions, which runs that were started then keep. */
 const OLDER_CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
   ['index("b")', { b: "" }, [null]],
+  ["has(-0.5), .[-0.5], .[-1.5]", [1, 2], [false, 2, 1]],
   ['[(1, error("x")) // 3], [error("x") // 3], (error("x") // 3), [path(error("x") // .a)]', null, [[1], [3], 3, [["a"]]]],
   [".a // 3", 1, [3]],
   ["[limit(5; repeat(. * 2))]", 1, [[1, 2, 4, 8, 16]]],

@@ -142,8 +142,11 @@ const FOLDING_LIMITS = {
 /** `code` as a constant when all it reads is constant and it succeeds; otherwise unchanged. */
 export function folded(code: Code, parts: readonly Code[]): Code {
   if (code.one === undefined || parts.some((part) => part.constant === undefined)) return code;
+  const run = new Run(FOLDING_LIMITS, [], undefined);
   try {
-    return constant(code.one(new Run(FOLDING_LIMITS, [], undefined), null, undefined));
+    const value = code.one(run, null, undefined);
+    // That a number is infinite or none has to be noticed by the evaluation whose result it may become.
+    return run.hasNonFinite ? code : constant(value);
   } catch (error) {
     if (error instanceof Raised || error instanceof LimitReached) return code;
     throw error;

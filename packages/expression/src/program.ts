@@ -19,8 +19,8 @@ export interface EvaluationOptions {
   readonly limits?: Partial<Limits> | undefined;
   /**
    * Where older versions were not as jq is, for runs that replay under their rules: an error in `a` of `a // b` ends the outputs of `a` and is
-   * forgotten, `repeat` is `recurse`, `reverse` takes texts, `isnan` and its like refuse what is no number, and `index` and `rindex` of an object whose
-   * member is no list give null.
+   * forgotten, `repeat` is `recurse`, `reverse` takes texts, `isnan` and its like refuse what is no number, `index` and `rindex` of an object whose
+   * member is no list give null, and a negative index with a part is rounded down.
    */
   readonly hasOlderRules?: boolean | undefined;
 }

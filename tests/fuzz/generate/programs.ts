@@ -3,11 +3,12 @@ import type { Random } from "@tutti/testkit";
 /** Random jq programs by the grammar: they parse, and mostly find something to work on. */
 
 const FIELDS = ["a", "b", "c", "id", "name", "items"];
-/** Functions of the input alone. */
+/** Functions of the input alone. Where a text becomes a number 0 is added, since jq 1.7.1 keeps the text of a number that nobody calculates with. */
 const NULLARY = (
   "add all any arrays ascii_downcase ascii_upcase booleans combinations? empty explode first flatten floor sqrt objects|to_entries|from_entries " +
-  "fromjson? implode? infinite iterables keys keys_unsorted last length max min nan " +
-  "normals not null nulls numbers objects paths recurse reverse isnan isinfinite isnormal [.[]?|arrays]|transpose round ceil scalars sort strings to_entries tojson tonumber tostream " +
+  '(fromjson?|if(type=="number")then(.+0)else(.)end) ' +
+  "implode? infinite iterables keys keys_unsorted last length max min nan " +
+  "normals not null nulls numbers objects paths recurse reverse isnan isinfinite isnormal [.[]?|arrays]|transpose round ceil scalars sort strings to_entries tojson (tonumber+0) tostream " +
   "tostring type unique utf8bytelength values fabs trunc todate fromdate gmtime significand logb error @text " +
   "@json @csv @tsv @html @uri @sh @base64 (strings|@base64|@base64d)"
 ).split(" ");
