@@ -93,7 +93,7 @@ function commitOf({ workflow, runId, startedAtMs, input, labels, tenant = "defau
     events: [],
     subscribe: commands.flatMap((command) =>
       command.type === "subscribe"
-        ? command.filters.map(({ index, eventType, correlated }) => ({ tenant, task: command.task, filter: index, eventType, correlated }))
+        ? command.filters.map(({ index, ...filter }) => ({ tenant, task: command.task, filter: index, ...filter }))
         : [],
     ),
     unsubscribe: [],

@@ -136,7 +136,7 @@ CREATE TABLE subscription (
   tenant text not null,
   event_type text,
   -- Events after this position count: the end of the inbox at subscription, or with correlation at the run's start.
-  after_position integer not null,
+  after_position integer not null, key_name text, key_value text,
   primary key (run_key, task, filter)
 ) strict, without rowid;
 
@@ -174,4 +174,4 @@ CREATE INDEX run_to_load on run (run_id) where status = 'running' or is_outstand
 
 CREATE INDEX slot_by_key on slot (key, slot_key);
 
-CREATE INDEX subscription_by_type on subscription (tenant, event_type);
+CREATE INDEX subscription_by_key on subscription (tenant, event_type, key_name, key_value);

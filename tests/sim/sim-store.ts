@@ -106,10 +106,10 @@ export function createSimStore(deps: SimStoreDeps): Store {
       };
       return wire.call("commit", execute, lie);
     },
-    findSubscribers: (tenant, type, position) =>
+    findSubscribers: (query) =>
       wire.call("findSubscribers", async () => {
-        const found = await memory.findSubscribers(tenant, type, position);
-        return deps.sabotage.forgetsSubscribers === true && deps.random.chance(FORGETS) ? [] : found;
+        const found = await memory.findSubscribers(query);
+        return deps.sabotage.forgetsSubscribers === true && deps.random.chance(FORGETS) ? { subscribers: [], next: undefined } : found;
       }),
     markSuspect: (mark) =>
       wire.call("markSuspect", async () => {

@@ -1,6 +1,7 @@
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { RE2JS } from "re2js";
 import { compileExpression, compileTemplate, compileUri, type Locals, wrappedExpression } from "./compile-template.ts";
+import { constantsOf } from "./event-constants.ts";
 import type { EventAttribute, EventFilter, EventStrategy } from "./program.ts";
 
 /** Compiles `listen.to`, and the strategy that ends an `any`. */
@@ -23,7 +24,7 @@ function compileFilter(filter: JsonObject, locals: Locals): EventFilter {
   const wanted = isJsonObject(filter["with"]) ? filter["with"] : {};
   const correlate = isJsonObject(filter["correlate"]) ? filter["correlate"] : {};
   const type = wanted["type"];
-  return {
+  const compiled = {
     type: typeof type === "string" && wrappedExpression(type) === undefined && !isPattern(type) ? type : undefined,
     attributes: Object.keys(wanted).map((name) => compileAttribute(name, wanted[name] as Json, locals)),
     correlate: Object.keys(correlate).flatMap((name) => {
@@ -39,6 +40,7 @@ function compileFilter(filter: JsonObject, locals: Locals): EventFilter {
       ];
     }),
   };
+  return { ...compiled, constants: constantsOf(compiled, locals) };
 }
 
 function compileAttribute(name: string, value: Json, locals: Locals): EventAttribute {

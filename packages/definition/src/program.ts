@@ -246,6 +246,16 @@ export interface EventFilter {
   /** Attribute name → literal to equal, or an expression evaluated on the attribute (`data`) whose truth decides. */
   readonly attributes: readonly EventAttribute[];
   readonly correlate: readonly { readonly name: string; readonly from: Expression; readonly expect: Template | undefined }[];
+  /** What an event must be equal to, of all that: where the value is known when the listening begins and stays the same as long as it lasts. */
+  readonly constants: readonly EventConstant[];
+}
+/** Subscriptions are looked up by these, so each may leave events out only that the filter does not fit anyway. */
+export interface EventConstant {
+  /** Names of members, from the event down: `["subject"]`, `["data", "order"]`. */
+  readonly path: readonly string[];
+  readonly value: Template;
+  /** The value stays the same only as long as nobody exports into the task's context. */
+  readonly readsContext: boolean;
 }
 export type EventAttribute =
   | { readonly name: string; readonly kind: "equals"; readonly value: Template }

@@ -1,4 +1,5 @@
 import type { CloudEvent, EffectClass, Json, JsonObject, TaskError } from "@tutti/model";
+import type { SubscriptionKey } from "./event-key.ts";
 
 /**
  * What the engine asks the runtime to do. Transactional commands belong into the same commit as the records that caused them; the others
@@ -108,6 +109,8 @@ export interface SubscriptionFilter {
   readonly eventType: string | undefined;
   /** Whether events accepted since the run's start count (`correlate`), or only later ones. */
   readonly correlated: boolean;
+  /** What else an event must have to be a candidate; undefined when nothing is known, and where the row is there already: after a load. */
+  readonly key: SubscriptionKey | undefined;
 }
 export interface Unsubscribe {
   readonly type: "unsubscribe";

@@ -5,7 +5,7 @@ import { TaskFailure } from "./evaluate.ts";
 /** Which events a `listen` or a `schedule.on` means. */
 
 /** A filter that takes any event: what `any: []` stands for. */
-const ANY_EVENT: EventFilter = { type: undefined, attributes: [], correlate: [] };
+const ANY_EVENT: EventFilter = { type: undefined, attributes: [], correlate: [], constants: [] };
 
 /** How the expressions of a filter are evaluated. Both throw TaskFailure. */
 export interface FilterEvaluation {

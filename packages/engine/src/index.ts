@@ -37,6 +37,7 @@ export type {
 export type { DoubtView, RunView, TaskStatus, TaskView, WaitView } from "./view.ts";
 export { advance, createRun, type Fact } from "./advance.ts";
 export { expandUri } from "./evaluate.ts";
+export { eventKeyValue, type SubscriptionKey } from "./event-key.ts";
 export { collectEvent, type EventGroup, eventTypesOf, inputOfEvents } from "./event-groups.ts";
 export { LifecycleDeriver } from "./lifecycle.ts";
 export { wantsEvent } from "./listen.ts";

@@ -12,6 +12,7 @@ import {
   ownFilterCount,
   readEvent,
 } from "./event-filter.ts";
+import { subscriptionKey } from "./event-key.ts";
 import { finishIterations, iterationDone, newIterations, nextIteration } from "./iterations.ts";
 import type { Machine } from "./machine.ts";
 import type { EventReceived } from "./record.ts";
@@ -23,11 +24,29 @@ import { failWith } from "./tasks.ts";
 export function beginListen(machine: Machine, task: Task, node: ListenNode): void {
   task.frame = newIterations({ values: [], matched: allFilters(node.to).map(() => false), isOver: false });
   machine.setPhase(task, "listening");
-  machine.command({ type: "subscribe", task: task.id, filters: subscriptionsOf(node) });
+  machine.command({ type: "subscribe", task: task.id, filters: newSubscriptions(machine, task, node) });
 }
 
+/** The subscriptions of a task that listens already. */
 export function subscriptionsOf(node: ListenNode): readonly SubscriptionFilter[] {
-  return allFilters(node.to).map((filter, index) => ({ index, eventType: filter.type, correlated: filter.correlate.length > 0 }));
+  return allFilters(node.to).map((filter, index) => ({
+    index,
+    eventType: filter.type,
+    correlated: filter.correlate.length > 0,
+    key: undefined,
+  }));
+}
+
+/** The same with the keys that they are to be found by. Whoever listens again is given new ones. */
+function newSubscriptions(machine: Machine, task: Task, node: ListenNode): readonly SubscriptionFilter[] {
+  const filters = allFilters(node.to);
+  const evaluation = evaluationOf(machine.evaluator, task);
+  // Tasks that share a context come one after another; only what a listening does with its events itself may export meanwhile.
+  const isContextFixed = node.foreach === undefined;
+  return subscriptionsOf(node).map((subscription, index) => ({
+    ...subscription,
+    key: subscriptionKey(filters[index] as EventFilter, evaluation, isContextFixed),
+  }));
 }
 
 /** Whether a listening task takes this event by this filter. For candidates only: the runtime has compared type and age. */
@@ -131,6 +150,6 @@ export function continueListen(machine: Machine, task: Task): void {
   const node = machine.node(task);
   assert(frame?.kind === "listen" && node.kind === "listen", `task ${task.id} listens`);
   machine.setPhase(task, "listening");
-  if (!frame.isOver) machine.command({ type: "subscribe", task: task.id, filters: subscriptionsOf(node) });
+  if (!frame.isOver) machine.command({ type: "subscribe", task: task.id, filters: newSubscriptions(machine, task, node) });
   if (frame.pending !== undefined) iterationDone(machine, task, frame.pending);
 }

@@ -1,4 +1,4 @@
-import { type Subscribe, wantsEvent } from "@tutti/engine";
+import { eventKeyValue, type Subscribe, wantsEvent } from "@tutti/engine";
 import { type CloudEvent, DEFAULT_TENANT, EVENT_RETENTION_MS } from "@tutti/model";
 import type { Store, StoredEvent, Subscriber } from "@tutti/store";
 import type { Clock, TimerEntry, TimerQueue } from "./clock.ts";
@@ -12,6 +12,10 @@ import { isPermanent } from "./store-trouble.ts";
 
 /** Events handed out together; the cursor moves once for all of them. */
 const PAGE = 200;
+/** Subscribers read at once, and runs that are offered an event without a pause: loading a run that waits takes some 100 µs of the main thread. */
+const SUBSCRIBERS_PAGE = 100;
+/** Offers that are held in memory, and stored together, at most: as many runs as stay in memory when they have done with it. */
+const OFFERS_MAX = 1000;
 const RETRY_MS = 1000;
 const CLEAN_UP_EVERY_MS = 60 * 60 * 1000;
 
@@ -137,14 +141,11 @@ export class EventsIn {
   async #offer(run: LoadedRun, command: Subscribe, stored: StoredEvent): Promise<void> {
     const fitting = command.filters.filter((filter) => filter.eventType === undefined || filter.eventType === stored.type);
     if (fitting.length === 0) return;
-    let listed: readonly Subscriber[] | undefined;
     for (const filter of fitting) {
       if (run.isDropped) return;
+      const one = { runId: run.runId, task: command.task, filter: filter.index };
       // A listener without correlation sees only what came after it; the store knows which events those are.
-      if (!filter.correlated) listed ??= await this.#deps.store.findSubscribers(run.tenant, stored.type, stored.position);
-      const isCandidate =
-        filter.correlated ||
-        listed?.some((one) => one.runId === run.runId && one.task === command.task && one.filter === filter.index) === true;
+      const isCandidate = filter.correlated || stored.position > ((await this.#deps.store.listensAfter(one)) ?? stored.position);
       if (isCandidate && this.#give(run, { task: command.task, filter: filter.index, stored })) return;
     }
   }
@@ -189,23 +190,52 @@ export class EventsIn {
     }
   }
 
-  /** Resolves when everything the page led to is stored. A run that was lost on the way is offered its events again. */
+  /** Resolves when everything the page led to is stored. */
   async #handOutPage(page: readonly StoredEvent[], leases: readonly ShardLease[]): Promise<void> {
-    const { store, ownership, isDriven } = this.#deps;
-    let open: Offer[] = [];
     const taken = new Set<number>();
+    let offers: Offer[] = [];
     for (const event of page) {
-      const subscribers = await store.findSubscribers(event.tenant, event.type, event.position);
-      for (const subscriber of subscribers) {
-        const lease = ownership.leaseOf(subscriber.runId);
-        if (lease === undefined || lease.eventsUpTo >= event.position || !leases.includes(lease)) continue;
-        if (isDriven(subscriber.runId)) open.push({ subscriber, event });
+      for await (const subscribers of this.#candidates(event)) {
+        offers.push(...subscribers.filter(({ runId }) => this.#isFor(runId, event, leases)).map((subscriber) => ({ subscriber, event })));
+        if (offers.length < OFFERS_MAX) continue;
+        await this.#giveAll(offers, taken);
+        offers = [];
       }
     }
+    await this.#giveAll(offers, taken);
+    this.#deps.metrics.eventsUnmatched += page.length - taken.size;
+  }
+
+  /** Who may want the event, page by page; cut short by a stop. */
+  async *#candidates(stored: StoredEvent): AsyncGenerator<readonly Subscriber[]> {
+    const { tenant, type, position } = stored;
+    let event: CloudEvent | undefined;
+    // Bodies are written from checked events only; most are not looked into here, since nobody of their type waits with a key.
+    const keyValue = (name: string): string | undefined => eventKeyValue((event ??= JSON.parse(stored.body) as CloudEvent), name);
+    let cursor: string | undefined;
+    while (this.#isOn) {
+      const page = await this.#deps.store.findSubscribers({ tenant, type, position, keyValue, limit: SUBSCRIBERS_PAGE, cursor });
+      yield page.subscribers;
+      cursor = page.next;
+      if (cursor === undefined) return;
+      await this.#pause();
+    }
+  }
+
+  #isFor(runId: string, event: StoredEvent, leases: readonly ShardLease[]): boolean {
+    const lease = this.#deps.ownership.leaseOf(runId);
+    if (lease === undefined || lease.eventsUpTo >= event.position || !leases.includes(lease)) return false;
+    return this.#deps.isDriven(runId);
+  }
+
+  /** Resolves when everything the offers led to is stored. A run that was lost on the way is offered its events again. */
+  async #giveAll(offers: readonly Offer[], taken: Set<number>): Promise<void> {
+    let open = offers;
     while (open.length > 0 && this.#isOn) {
       const given: { readonly offer: Offer; readonly run: LoadedRun }[] = [];
       const failed: Offer[] = [];
-      for (const offer of open) {
+      for (const [index, offer] of open.entries()) {
+        if (index > 0 && index % SUBSCRIBERS_PAGE === 0) await this.#pause();
         const run = await this.#deliver(offer);
         if (run === "failed") failed.push(offer);
         else if (run !== undefined) {
@@ -217,7 +247,11 @@ export class EventsIn {
       open = [...failed, ...given.filter(({ run }) => run.isLost && isOpen(run.lease)).map(({ offer }) => offer)];
       if (failed.length > 0) await new Promise<void>((resolve) => void this.#deps.env.setTimer(RETRY_MS, resolve));
     }
-    this.#deps.metrics.eventsUnmatched += page.length - taken.size;
+  }
+
+  /** Lets everything else have its turn: answers from memory and from the store's main thread never do. */
+  async #pause(): Promise<void> {
+    await new Promise<void>((resolve) => this.#deps.env.defer(resolve));
   }
 
   /** The run that the event was given to; undefined when it did not want it, and `failed` when the store would not say. */

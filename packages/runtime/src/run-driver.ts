@@ -264,6 +264,7 @@ export class RunDriver implements CommitListener {
             filter: filter.index,
             eventType: filter.eventType,
             correlated: filter.correlated,
+            key: filter.key,
           })),
         );
         pending.after.push(command);

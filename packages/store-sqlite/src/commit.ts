@@ -130,8 +130,11 @@ function writeExtras(connection: Connection, run: PlannedRun, extras: PlannedExt
   for (const one of extras.subscribe) {
     const after = one.correlated ? startPositionOf(connection, run.runKey) : lastEventPosition(connection);
     connection
-      .sql("insert or replace into subscription (run_key, task, filter, tenant, event_type, after_position) values (?, ?, ?, ?, ?, ?)")
-      .run(run.runKey, one.task, one.filter, one.tenant, one.eventType ?? null, after);
+      .sql(
+        `insert or replace into subscription (run_key, task, filter, tenant, event_type, after_position, key_name, key_value)
+         values (?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(run.runKey, one.task, one.filter, one.tenant, one.eventType ?? null, after, one.key?.name ?? null, one.key?.value ?? null);
   }
   for (const position of extras.take) connection.sql("delete from message where position = ?").run(position);
   const notices: SlotNotice[] = extras.release.flatMap((holder) => releaseSlot(connection, run.runId, holder));

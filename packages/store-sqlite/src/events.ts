@@ -1,5 +1,5 @@
 import { AppError } from "@tutti/model";
-import type { IncomingEvent, StoredEvent, Subscriber } from "@tutti/store";
+import type { IncomingEvent, StoredEvent } from "@tutti/store";
 import { rowChecksum } from "./checksum.ts";
 import type { Connection } from "./connection.ts";
 import { readSetting } from "./settings.ts";
@@ -48,20 +48,6 @@ export function readEvents(
 
 export function listEvents(connection: Connection, tenant: string, limit: number): readonly StoredEvent[] {
   return connection.sql(`select ${COLUMNS} from event where tenant = ? order by position desc limit ?`).all(tenant, limit).map(eventOf);
-}
-
-/** One look-up for the type and one for those who listen to any: an index cannot serve `or`. */
-export function findSubscribers(connection: Connection, tenant: string, type: string, position: number): readonly Subscriber[] {
-  return connection
-    .sql(
-      `select run_id, task, filter from (
-         select run_key, task, filter from subscription where tenant = ?1 and event_type = ?2 and after_position < ?3
-         union all
-         select run_key, task, filter from subscription where tenant = ?1 and event_type is null and after_position < ?3
-       ) as candidate join run using (run_key) order by run_id, task, filter`,
-    )
-    .all(tenant, type, position)
-    .map((row) => ({ runId: String(row["run_id"]), task: Number(row["task"]), filter: Number(row["filter"]) }));
 }
 
 /** @throws AppError `store-damaged` when the row does not match its checksum. */

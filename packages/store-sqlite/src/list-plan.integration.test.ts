@@ -6,6 +6,7 @@ import { Connection } from "./connection.ts";
 import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt, planList } from "./list-runs.ts";
 import { migrate } from "./migrations.ts";
 import { createPrivateDirectory } from "./private-files.ts";
+import { findSubscribers } from "./subscribers.ts";
 import { withDirectory } from "./testing/directory.ts";
 
 /** Notes the statements that it is asked for. */
@@ -116,4 +117,20 @@ test("look-ups by prefix, of runnable runs and of wake times use their indexes",
   expect((await plansOf((connection) => listRunnable(connection, "run_", 5)))[0]).toMatch(/USING (COVERING )?INDEX run_to_load/);
   expect((await plansOf((connection) => listDue(connection, 5, 5)))[0]).toMatch(/USING INDEX run_by_wake/);
   expect((await plansOf((connection) => nextWakeAt(connection)))[0]).toMatch(/USING COVERING INDEX run_by_wake/);
+});
+
+test("the subscribers of an event are found through their index, in order, however many others wait", async () => {
+  const plans = await plansOf((connection) => {
+    const subscribe = connection.database.prepare(
+      `insert into subscription (run_key, task, filter, tenant, event_type, after_position, key_name, key_value)
+       values (1, 1, ?, 't', 'alarm', 0, ?, 'a')`,
+    );
+    for (const [filter, name] of [null, "order", "subject"].entries()) subscribe.run(filter, name);
+    findSubscribers(connection, { tenant: "t", type: "alarm", position: 1, keyValue: () => "a", limit: 10 });
+  });
+  const group = "tenant=? AND event_type=? AND key_name=? AND key_value=? AND (run_key,task,filter)>(?,?,?)";
+  expect(plans.filter((plan) => plan.includes("subscription_by_key"))).toEqual(
+    expect.arrayContaining([expect.stringContaining(`(${group})`), expect.stringContaining("(tenant=? AND event_type=? AND key_name>?)")]),
+  );
+  expect(plans.filter((plan) => plan.includes("TEMP B-TREE") || plan.startsWith("SCAN"))).toEqual([]);
 });

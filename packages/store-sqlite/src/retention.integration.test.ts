@@ -127,6 +127,8 @@ async function writeOldStore(directory: string, payload: string): Promise<void> 
   const database = new DatabaseSync(join(directory, DATABASE_FILE));
   database.exec(`drop table payload_use; drop table condemned; drop index run_by_end; drop index message_by_run;
     alter table definition drop column pinned;
+    drop index subscription_by_key; alter table subscription drop column key_name; alter table subscription drop column key_value;
+    create index subscription_by_type on subscription (tenant, event_type);
     delete from migration where number > 2; pragma auto_vacuum = none; vacuum;`);
   expect(database.prepare("pragma auto_vacuum").get()).toEqual({ auto_vacuum: 0 });
   database.close();

@@ -22,13 +22,15 @@ import type {
   RunCounts,
   SlotEntry,
   Subscriber,
+  SubscriberPage,
+  SubscriberQuery,
 } from "@tutti/store";
 import { type CommitPolicy, createCommitPolicy } from "./commit-policy.ts";
 import { growLog } from "./checkpoint.ts";
 import { Connection } from "./connection.ts";
 import { listDefinitions, loadDefinition, loadDefinitionByDigest } from "./definitions.ts";
 import { errorOf, readErrorOf, startErrorOf } from "./errors.ts";
-import { findSubscribers, listEvents, readEvents } from "./events.ts";
+import { listEvents, readEvents } from "./events.ts";
 import { feedEnd, readFeed } from "./feed.ts";
 import { findRunIds, listDue, listRunnable, listRuns, nextWakeAt, planList } from "./list-runs.ts";
 import { loadHistory, loadRun, readRecords } from "./load-run.ts";
@@ -42,6 +44,7 @@ import { RunIndex } from "./run-index.ts";
 import { listSchedules, loadSchedule } from "./schedules.ts";
 import { readSetting } from "./settings.ts";
 import { listSlots } from "./slots.ts";
+import { findSubscribers, listensAfter } from "./subscribers.ts";
 import { Suspects } from "./suspects.ts";
 import { type RequestOf, WorkerClient, type WorkerAnswers } from "./worker-client.ts";
 import type { WriteJob, WriteResult } from "./write-job.ts";
@@ -252,8 +255,12 @@ export class SqliteStore implements Store {
     return this.#read((connection) => listSlots(connection, key, limit));
   }
 
-  async findSubscribers(tenant: string, type: string, position: number): Promise<readonly Subscriber[]> {
-    return this.#read((connection) => findSubscribers(connection, tenant, type, position));
+  async findSubscribers(query: SubscriberQuery): Promise<SubscriberPage> {
+    return this.#read((connection) => findSubscribers(connection, query));
+  }
+
+  async listensAfter(subscriber: Subscriber): Promise<number | undefined> {
+    return this.#read((connection) => listensAfter(connection, subscriber), subscriber.runId);
   }
 
   async readDispatchCursor(): Promise<number> {

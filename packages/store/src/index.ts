@@ -56,5 +56,7 @@ export {
   type RunCounts,
   type SlotEntry,
   type Subscriber,
+  type SubscriberPage,
+  type SubscriberQuery,
   type SubscriptionRow,
 } from "./store.ts";

@@ -5,6 +5,7 @@ import { acceptToMemory, commitToMemory, storeMessage } from "./memory-commit.ts
 import { MemoryDisk, type MemoryRun } from "./memory-disk.ts";
 import { beat, handOver, isFor, isOwned, keepsMessage, runOf } from "./memory-leases.ts";
 import { condemn, finishedDigests, finishedRuns, sweep } from "./memory-retention.ts";
+import { findSubscribers, listensAfter } from "./memory-subscribers.ts";
 import { payloadHash, restoreText } from "./record-body.ts";
 import { compareNewestFirst, decodeCursor, pageOf } from "./run-cursor.ts";
 import { shardOf, SHARDS } from "./shards.ts";
@@ -32,6 +33,8 @@ import type {
   StoreReport,
   SlotEntry,
   Subscriber,
+  SubscriberPage,
+  SubscriberQuery,
 } from "./store.ts";
 
 /**
@@ -246,17 +249,12 @@ class MemoryStore implements Store {
     return entries.slice(0, limit).map((entry) => ({ runId: entry.runId, task: entry.task, state: entry.state, limit: entry.limit }));
   }
 
-  async findSubscribers(tenant: string, type: string, position: number): Promise<readonly Subscriber[]> {
-    const found: Subscriber[] = [];
-    for (const { row, subscriptions } of this.#open().runs.values()) {
-      for (const one of subscriptions.values()) {
-        const isType = one.eventType === undefined || one.eventType === type;
-        if (one.tenant === tenant && isType && position > (one.correlated ? row.startPosition : one.createdAfter)) {
-          found.push({ runId: row.runId, task: one.task, filter: one.filter });
-        }
-      }
-    }
-    return found.toSorted((a, b) => compareTexts(a.runId, b.runId) || a.task - b.task || a.filter - b.filter);
+  async findSubscribers(query: SubscriberQuery): Promise<SubscriberPage> {
+    return findSubscribers(this.#open(), query);
+  }
+
+  async listensAfter(subscriber: Subscriber): Promise<number | undefined> {
+    return listensAfter(this.#open(), subscriber);
   }
 
   async readDispatchCursor(): Promise<number> {

@@ -72,8 +72,13 @@ export interface Store {
     query: { readonly afterPosition: number; readonly type: string | undefined; readonly limit: number },
   ): Promise<readonly StoredEvent[]>;
   listEvents(tenant: string, limit: number): Promise<readonly StoredEvent[]>;
-  /** Subscriptions that the event is a candidate for (type or any type; created before it, or correlated and run started before it), in order of run id. */
-  findSubscribers(tenant: string, type: string, position: number): Promise<readonly Subscriber[]>;
+  /**
+   * A page of the subscriptions that an event is a candidate for: of its type or of any, without a key or with one that has the event's value, and
+   * created before it, or correlated and the run started before it. Costs as much as there are of these, however many others wait.
+   */
+  findSubscribers(query: SubscriberQuery): Promise<SubscriberPage>;
+  /** Events after this position count for a subscription; undefined when there is none. */
+  listensAfter(subscriber: Subscriber): Promise<number | undefined>;
   /** Every event up to here has reached all its subscribers; what lies after is dispatched again on start. */
   readDispatchCursor(): Promise<number>;
   writeDispatchCursor(position: number): Promise<void>;
@@ -308,6 +313,25 @@ export interface SubscriptionRow {
   readonly filter: number;
   readonly eventType: string | undefined;
   readonly correlated: boolean;
+  /** What the event must have besides, in a form that whoever asks understands; without one every event of the type is a candidate. */
+  readonly key?: { readonly name: string; readonly value: string } | undefined;
+}
+export interface SubscriberQuery {
+  readonly tenant: string;
+  readonly type: string;
+  readonly position: number;
+  /** What the event has under the name of a key. Asked for each name that there is among the subscriptions of its type and of any. */
+  readonly keyValue: (name: string) => string | undefined;
+  /** Subscriptions looked at, at most. */
+  readonly limit: number;
+  /** From the previous page's `next`. */
+  readonly cursor?: string | undefined;
+}
+export interface SubscriberPage {
+  /** In an order of the store's own; those of a run one after another, by task and filter. */
+  readonly subscribers: readonly Subscriber[];
+  /** A page may hold fewer than `limit` subscribers, or none, and yet have a next one. */
+  readonly next: string | undefined;
 }
 export interface Subscriber {
   readonly runId: string;

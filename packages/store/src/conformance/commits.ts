@@ -1,6 +1,19 @@
 import { expect } from "vitest";
 import { encodeRecord } from "../record-body.ts";
-import { commitOf, commitOne, committed, CONFLICT, idOf, recordTexts, rowOf, storedRow, type StoreTest, T0, textOf } from "./fixtures.ts";
+import {
+  commitOf,
+  commitOne,
+  committed,
+  CONFLICT,
+  idOf,
+  recordTexts,
+  rowOf,
+  storedRow,
+  subscribersOf,
+  type StoreTest,
+  T0,
+  textOf,
+} from "./fixtures.ts";
 
 /** What a batch promises: verdict per run, no gap, no double, there after a crash. */
 export function describeCommits(test: StoreTest): void {
@@ -35,7 +48,7 @@ export function describeCommits(test: StoreTest): void {
     expect(await store.loadRun(idOf(1))).toEqual(storedRow(1, 1));
     expect((await store.loadRecords(idOf(1), { withSnapshot: true })).snapshot).toBeUndefined();
     expect(await store.listEvents("default", 10)).toEqual([]);
-    expect(await store.findSubscribers("default", "t", 99)).toEqual([]);
+    expect(await subscribersOf(store, { type: "t", position: 99 })).toEqual([]);
     expect(await store.readMessages(0, 10)).toEqual([]);
     const winner = await commitOne(store, commitOf(2, 0, { acquire: [{ key: "k", task: 1, limit: 1, onConflict: "reject" }] }));
     expect(winner.slots.map((slot) => slot.verdict)).toEqual(["granted"]);

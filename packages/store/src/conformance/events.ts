@@ -1,5 +1,6 @@
 import { expect } from "vitest";
-import { commitOf, commitOne, eventOf, idOf, type StoreTest, T0, TENANT } from "./fixtures.ts";
+import type { Store } from "../store.ts";
+import { commitOf, commitOne, eventOf, idOf, type StoreTest, T0, TENANT, subscribersOf } from "./fixtures.ts";
 
 /** What the inbox promises: once per source and id, growing positions, the right candidates; and messages from run to run. */
 export function describeEvents(test: StoreTest): void {
@@ -66,7 +67,7 @@ export function describeEvents(test: StoreTest): void {
     await store.acceptEvent(eventOf("after"));
     const next = await reopen();
     const filters = async (position: number): Promise<readonly number[]> =>
-      (await next.findSubscribers(TENANT, "alarm", position)).map((one) => one.filter);
+      (await subscribersOf(next, { type: "alarm", position: position })).map((one) => one.filter);
     expect(await filters(1)).toEqual([]);
     expect(await filters(2)).toEqual([1]);
     expect(await filters(3)).toEqual([0, 1]);
@@ -75,7 +76,7 @@ export function describeEvents(test: StoreTest): void {
   test("an event of the same commit comes before its subscriptions", async ({ store }) => {
     const subscribe = [{ tenant: TENANT, task: 1, filter: 0, eventType: undefined, correlated: false }];
     const { eventPositions } = await commitOne(store, commitOf(1, 0, { events: [eventOf("1")], subscribe }));
-    expect(await store.findSubscribers(TENANT, "alarm", eventPositions[0] ?? 0)).toEqual([]);
+    expect(await subscribersOf(store, { type: "alarm", position: eventPositions[0] ?? 0 })).toEqual([]);
   });
 
   test("subscribers are found by type or any type, by tenant, in order of run; and end with their task", async ({ store }) => {
@@ -93,13 +94,134 @@ export function describeEvents(test: StoreTest): void {
         commitOf(2, 0, { subscribe: [of(1, "alarm", "other")] }),
       ],
     });
-    expect(await store.findSubscribers(TENANT, "alarm", 1)).toEqual([
+    expect(await subscribersOf(store, { type: "alarm", position: 1 })).toEqual([
       { runId: idOf(1), task: 1, filter: 0 },
       { runId: idOf(3), task: 1, filter: 0 },
     ]);
     await commitOne(store, commitOf(3, 1, { count: 0, unsubscribe: [1] }));
-    expect(await store.findSubscribers(TENANT, "alarm", 1)).toEqual([{ runId: idOf(1), task: 1, filter: 0 }]);
-    expect(await store.findSubscribers(TENANT, "push", 1)).toHaveLength(2);
+    expect(await subscribersOf(store, { type: "alarm", position: 1 })).toEqual([{ runId: idOf(1), task: 1, filter: 0 }]);
+    expect(await subscribersOf(store, { type: "push", position: 1 })).toHaveLength(2);
+  });
+
+  test("a subscription with a key is found by its value; one without by every event; those of any type as well", async ({
+    store,
+    reopen,
+  }) => {
+    const of = (filter: number, eventType: string | undefined, key?: readonly [name: string, value: string]) => ({
+      tenant: TENANT,
+      task: 1,
+      filter,
+      eventType,
+      correlated: false,
+      ...(key !== undefined && { key: { name: key[0], value: key[1] } }),
+    });
+    await commitOne(
+      store,
+      commitOf(1, 0, {
+        subscribe: [
+          of(0, "alarm"),
+          of(1, "alarm", ["subject", "a"]),
+          of(2, "alarm", ["subject", "b"]),
+          of(3, "alarm", ["order", "a"]),
+          of(4, undefined, ["subject", "a"]),
+          of(5, undefined, ["subject", "b"]),
+          of(6, undefined),
+          of(7, "push", ["room", "a"]),
+        ],
+      }),
+    );
+    const filters = async (under: Store, values: Readonly<Record<string, string>>): Promise<readonly number[]> => {
+      const asked: string[] = [];
+      const keyValue = (name: string): string | undefined => {
+        asked.push(name);
+        return values[name];
+      };
+      const found = await subscribersOf(under, { type: "alarm", position: 1, keyValue });
+      expect(new Set(asked)).toEqual(new Set(["order", "subject"]));
+      return found.map(({ filter }) => filter);
+    };
+    expect(await filters(store, {})).toEqual([0, 6]);
+    expect(await filters(store, { subject: "a" })).toEqual([0, 1, 4, 6]);
+    const next = await reopen();
+    expect(await filters(next, { subject: "a" })).toEqual([0, 1, 4, 6]);
+    expect(await filters(next, { subject: "b", order: "a" })).toEqual([0, 2, 3, 5, 6]);
+    expect(await filters(next, { subject: "c", order: "b", room: "a" })).toEqual([0, 6]);
+  });
+
+  test("subscribers come in pages: each once, those of a run together by task and filter", async ({ store }) => {
+    const subscribe = [1, 2].flatMap((task) =>
+      [0, 1, 2].map((filter) => ({
+        tenant: TENANT,
+        task,
+        filter,
+        eventType: filter === 1 ? undefined : "alarm",
+        correlated: false,
+        ...(filter === 2 && { key: { name: "subject", value: task === 1 ? "a" : "b" } }),
+      })),
+    );
+    const numbers = [5, 2, 9, 1];
+    for (const number of numbers) await commitOne(store, commitOf(number, 0, { subscribe }));
+    const query = { type: "alarm", position: 1, keyValue: () => "a" };
+    const wanted = numbers.toSorted().flatMap((number) =>
+      [
+        [1, 0],
+        [1, 1],
+        [1, 2],
+        [2, 0],
+        [2, 1],
+      ].map(([task, filter]) => ({ runId: idOf(number), task, filter })),
+    );
+    for (const limit of [1, 2, 3, 7, 100]) expect(await subscribersOf(store, { ...query, limit })).toEqual(wanted);
+    const first = await store.findSubscribers({ tenant: TENANT, ...query, limit: 7 });
+    expect(first.subscribers).toHaveLength(7);
+    const places = first.subscribers.map(({ runId, task, filter }) => [runId, task, filter].join("/"));
+    expect(places.slice(0, 5)).toEqual(places.slice(0, 5).toSorted());
+    expect(new Set(first.subscribers.map(({ runId }) => runId)).size).toBe(2);
+  });
+
+  test("what does not count yet takes no place from what does, whatever the page", async ({ store }) => {
+    const subscribe = [{ tenant: TENANT, task: 1, filter: 0, eventType: "alarm", correlated: false }];
+    await commitOne(store, commitOf(7, 0, { subscribe }));
+    await store.acceptEvent(eventOf("1"));
+    for (const number of [1, 2, 3, 8, 9]) await commitOne(store, commitOf(number, 0, { subscribe }));
+    for (const limit of [1, 2, 100])
+      expect(await subscribersOf(store, { type: "alarm", position: 1, limit })).toEqual([{ runId: idOf(7), task: 1, filter: 0 }]);
+  });
+
+  test("says after which event a subscription counts", async ({ store }) => {
+    await store.acceptEvent(eventOf("1"));
+    await commitOne(store, commitOf(1, 0));
+    await store.acceptEvent(eventOf("2"));
+    const subscribe = [true, false].map((correlated, filter) => ({ tenant: TENANT, task: 3, filter, eventType: "alarm", correlated }));
+    await commitOne(store, commitOf(1, 1, { subscribe }));
+    expect(await store.listensAfter({ runId: idOf(1), task: 3, filter: 0 })).toBe(1);
+    expect(await store.listensAfter({ runId: idOf(1), task: 3, filter: 1 })).toBe(2);
+    expect(await store.listensAfter({ runId: idOf(1), task: 3, filter: 2 })).toBeUndefined();
+    expect(await store.listensAfter({ runId: idOf(1), task: 4, filter: 0 })).toBeUndefined();
+    expect(await store.listensAfter({ runId: idOf(2), task: 3, filter: 0 })).toBeUndefined();
+    await commitOne(store, commitOf(1, 2, { count: 0, unsubscribe: [3] }));
+    expect(await store.listensAfter({ runId: idOf(1), task: 3, filter: 0 })).toBeUndefined();
+  });
+
+  test("a subscription that is made again has the key of the second time", async ({ store }) => {
+    const of = (value: string | undefined) => [
+      {
+        tenant: TENANT,
+        task: 1,
+        filter: 0,
+        eventType: "alarm",
+        correlated: false,
+        ...(value !== undefined && { key: { name: "subject", value } }),
+      },
+    ];
+    const listensTo = async (value: string): Promise<boolean> =>
+      (await subscribersOf(store, { type: "alarm", position: 1, keyValue: () => value })).length === 1;
+    await commitOne(store, commitOf(1, 0, { subscribe: of("a") }));
+    expect([await listensTo("a"), await listensTo("b")]).toEqual([true, false]);
+    await commitOne(store, commitOf(1, 1, { subscribe: of("b") }));
+    expect([await listensTo("a"), await listensTo("b")]).toEqual([false, true]);
+    await commitOne(store, commitOf(1, 2, { subscribe: of(undefined) }));
+    expect([await listensTo("a"), await listensTo("b")]).toEqual([true, true]);
   });
 
   test("the same subscription again starts anew", async ({ store }) => {
@@ -107,8 +229,8 @@ export function describeEvents(test: StoreTest): void {
     await commitOne(store, commitOf(1, 0, { subscribe }));
     await store.acceptEvent(eventOf("1"));
     await commitOne(store, commitOf(1, 1, { unsubscribe: [1], subscribe }));
-    expect(await store.findSubscribers(TENANT, "alarm", 1)).toEqual([]);
-    expect(await store.findSubscribers(TENANT, "alarm", 2)).toHaveLength(1);
+    expect(await subscribersOf(store, { type: "alarm", position: 1 })).toEqual([]);
+    expect(await subscribersOf(store, { type: "alarm", position: 2 })).toHaveLength(1);
   });
 
   test("the dispatch cursor is kept; what it has not passed is never deleted", async ({ store, reopen }) => {

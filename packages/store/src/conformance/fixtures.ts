@@ -1,4 +1,4 @@
-import type { IncomingEvent, RunCommit, RunRow, RunRowChange, RunVerdict, Store } from "../store.ts";
+import type { IncomingEvent, RunCommit, RunRow, RunRowChange, RunVerdict, Store, Subscriber, SubscriberQuery } from "../store.ts";
 
 /** A started store on a place of its own. */
 export interface StoreUnderTest {
@@ -91,4 +91,19 @@ export function eventOf(id: string, more: Partial<IncomingEvent> = {}): Incoming
 export async function recordTexts(store: Store, number: number): Promise<readonly string[]> {
   const { records } = await store.loadRecords(idOf(number), { withSnapshot: false });
   return records.map((record) => record.body);
+}
+
+/** Everyone whom an event may mean, in order of run, task and filter; read in pages of `limit`, of which none says anybody twice. */
+export async function subscribersOf(
+  store: Store,
+  event: Pick<SubscriberQuery, "type" | "position"> & Partial<SubscriberQuery>,
+): Promise<readonly Subscriber[]> {
+  const found: Subscriber[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.findSubscribers({ tenant: TENANT, keyValue: () => undefined, limit: 100, ...event, cursor });
+    found.push(...page.subscribers);
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return found.toSorted((a, b) => (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0) || a.task - b.task || a.filter - b.filter);
 }

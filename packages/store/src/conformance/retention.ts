@@ -1,7 +1,20 @@
 import { expect } from "vitest";
 import { encodeRecord } from "../record-body.ts";
 import type { FinishedQuery, RunRowChange, Store } from "../store.ts";
-import { commitOf, commitOne, eventOf, idOf, recordTexts, rowOf, storedRow, T0, TENANT, textOf, type StoreTest } from "./fixtures.ts";
+import {
+  commitOf,
+  commitOne,
+  eventOf,
+  idOf,
+  recordTexts,
+  rowOf,
+  storedRow,
+  subscribersOf,
+  T0,
+  TENANT,
+  textOf,
+  type StoreTest,
+} from "./fixtures.ts";
 
 const DAY_MS = 86_400_000;
 /** More than any slice takes. */
@@ -65,14 +78,14 @@ export function describeRetention(test: StoreTest): void {
     await commitOne(store, commitOf(1, 1, { subscribe: [{ tenant: TENANT, task: 1, filter: 0, eventType: "alarm", correlated: true }] }));
     await commitOne(store, commitOf(2, 1, { send: [{ toRunId: idOf(1), body: { type: "note" } }] }));
     const { position } = await store.acceptEvent(eventOf("e"));
-    expect(await store.findSubscribers(TENANT, "alarm", position)).toHaveLength(1);
+    expect(await subscribersOf(store, { type: "alarm", position })).toHaveLength(1);
     expect(await store.condemnRuns([idOf(1), idOf(3)])).toBe(1);
     expect(await store.loadRun(idOf(1))).toBeUndefined();
     await expect(store.loadRecords(idOf(1), { withSnapshot: true })).rejects.toMatchObject({ code: "run-not-found" });
     expect((await store.listRuns({ tenant: TENANT, limit: 10 })).runs).toEqual([storedRow(2, 2, { ...FINISHED, labels: { team: "a" } })]);
     expect((await store.listRuns({ tenant: TENANT, limit: 10, label: { key: "team", value: "a" } })).runs).toHaveLength(1);
     expect(await store.findRunIds("run_", 10)).toEqual([idOf(2)]);
-    expect(await store.findSubscribers(TENANT, "alarm", position)).toEqual([]);
+    expect(await subscribersOf(store, { type: "alarm", position })).toEqual([]);
     expect(await store.readMessages(0, 10)).toEqual([]);
     expect(await store.listFinished(query())).toMatchObject({ runs: [{ runId: idOf(2) }] });
     expect((await store.check()).damage).toEqual([]);
