@@ -29,7 +29,7 @@ export const WAIT_BUGS: readonly Bug[] = [
         put: "found = isJsonObject(found) && path.length === 1 ? ownProperty(found, path[0] as string) : undefined;",
       },
     ],
-    catcher: { by: "suite", cases: ["events/listen/correlate"] },
+    catcher: { by: "suite", cases: ["events/listen"] },
   },
   {
     name: "event-accepted-twice",

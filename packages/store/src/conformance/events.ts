@@ -160,9 +160,10 @@ export function describeEvents(test: StoreTest): void {
       })),
     );
     const numbers = [5, 2, 9, 1];
+    const inOrder = [1, 2, 5, 9];
     for (const number of numbers) await commitOne(store, commitOf(number, 0, { subscribe }));
     const query = { type: "alarm", position: 1, keyValue: () => "a" };
-    const wanted = numbers.toSorted().flatMap((number) =>
+    const wanted = inOrder.flatMap((number) =>
       [
         [1, 0],
         [1, 1],
