@@ -236,6 +236,8 @@ export class EventsIn {
       const failed: Offer[] = [];
       for (const [index, offer] of open.entries()) {
         if (index > 0 && index % SUBSCRIBERS_PAGE === 0) await this.#pause();
+        // The cursor stays where it is, so what is left is handed out by the next process.
+        if (!this.#isOn) return;
         const run = await this.#deliver(offer);
         if (run === "failed") failed.push(offer);
         else if (run !== undefined) {
