@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, ftruncateSync, mkdirSync, openSync, closeSync, readFileSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, ftruncateSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
@@ -111,13 +111,14 @@ export async function whyNoDisks(home: string): Promise<string | undefined> {
 
 /** Unmounts and removes what killed runs of this test have left behind; `prefix` is followed by the number of a process that is gone. */
 export function clearLeftovers(prefix: string): void {
-  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
-  for (const line of mounts) {
-    const mountPoint = line.split(" ")[1] ?? "";
-    if (!mountPoint.startsWith(prefix)) continue;
-    const home = prefix + mountPoint.slice(prefix.length).split("/")[0];
-    if (existsSync(`/proc/${Number.parseInt(home.slice(prefix.length), 10)}`)) continue;
-    if (spawnSync("umount", [mountPoint]).status === 0) rmSync(home, { recursive: true, force: true });
+  const homes = readdirSync(dirname(prefix)).map((name) => join(dirname(prefix), name));
+  const mountPoints = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "");
+  for (const home of homes) {
+    if (!home.startsWith(prefix) || existsSync(`/proc/${Number.parseInt(home.slice(prefix.length), 10)}`)) continue;
+    const mounted = mountPoints.filter((mountPoint) => mountPoint.startsWith(`${home}/`));
+    if (mounted.every((mountPoint) => spawnSync("umount", [mountPoint]).status === 0)) rmSync(home, { recursive: true, force: true });
   }
 }
 

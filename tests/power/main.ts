@@ -13,6 +13,7 @@ import { writeReport } from "../../scripts/check/report.ts";
 import { type Findings, joined, reportFindings, violationsOf } from "../crash/findings.ts";
 import { clearLeftovers, PowerSwitch, whyNoDisks } from "./disk.ts";
 import { Lane } from "./lane.ts";
+import { runWithOwnMounts } from "./own-namespace.ts";
 
 /** One lane's process starts while the other's waits for its disk. */
 const LANES = 2;
@@ -27,6 +28,9 @@ const CONTROL_CUTS_MAX = 40;
 const START_MS_MAX = 5_000;
 const PREFIX = join(tmpdir(), "tutti-power-");
 const WEAK = ["--import", join(import.meta.dirname, "weak-sync.ts")];
+
+const elsewhere = await runWithOwnMounts();
+if (elsewhere !== undefined) process.exit(elsewhere);
 
 const { values } = parseArgs({ options: { cuts: { type: "string", default: "30" }, seed: { type: "string" } } });
 const cuts = Number(values.cuts);
