@@ -19,11 +19,14 @@ export function noteAcks(acks: Acks, life: Life): number {
   return count;
 }
 
+/** All of an uncaught error: its message stands above its stack. */
+const STDERR_LINES = 40;
+
 /** What a life must not do whatever the disk does: die unheard, fail in a way nobody has named, go on after the disk has failed. */
 export function misbehaviourOf(life: Life): readonly string[] {
   const found: string[] = [];
   if (life.signal !== null || ![0, 3, 4].includes(life.code ?? -1))
-    found.push(`it ended with ${life.signal ?? life.code}: ${life.stderr.trim().split("\n").slice(-3).join(" | ")}`);
+    found.push(`it ended with ${life.signal ?? life.code}: ${life.stderr.trim().split("\n").slice(-STDERR_LINES).join("\n")}`);
   for (const line of life.lines) {
     if (line.includes("unexpected")) found.push(`no error of the catalogue: ${line}`);
     if (line === "then accepted") found.push("it wrote on after the disk had failed");

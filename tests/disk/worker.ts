@@ -36,7 +36,14 @@ async function live(target: SqliteStore): Promise<number> {
 
 async function commitAll(target: SqliteStore): Promise<number> {
   const seqs = new Map<number, number>();
-  for (let number = 1; number <= RUNS; number++) seqs.set(number, (await target.loadRun(idOf(number)))?.seq ?? 0);
+  try {
+    for (let number = 1; number <= RUNS; number++) seqs.set(number, (await target.loadRun(idOf(number)))?.seq ?? 0);
+  } catch (error) {
+    // The disk may fail between the start and the first look.
+    tell(`start-failed ${codeOf(error)}`);
+    await target.abandon().catch((cause: unknown) => tell(`stop-failed ${codeOf(cause)}`));
+    return 4;
+  }
   for (let done = 0; done < Number(commits);) {
     const number = (done % RUNS) + 1;
     const seq = seqs.get(number) ?? 0;

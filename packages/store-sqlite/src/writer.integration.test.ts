@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { commitOf, CONFLICT, eventOf, idOf, recordTexts, textOf } from "@tutti/store/fixtures";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { CommitPlace, CommitPolicy } from "./commit-policy.ts";
+import { Connection } from "./connection.ts";
 import { DATABASE_FILE, openSqliteStore, type SqliteStore } from "./sqlite-store.ts";
 import { withDirectory } from "./testing/directory.ts";
 
@@ -118,3 +119,49 @@ async function withStore(commitPolicy: CommitPolicy, use: (store: SqliteStore) =
     }
   });
 }
+
+/** SQLite's answer to each look at the log from here on; the store itself goes on. */
+function failLooks(errcode: number): { readonly looks: () => number; readonly end: () => void } {
+  const { sql } = Connection.prototype;
+  let looks = 0;
+  const spy = vi.spyOn(Connection.prototype, "sql").mockImplementation(function (this: Connection, text) {
+    if (!text.includes("wal_checkpoint(noop)")) return sql.call(this, text);
+    looks += 1;
+    throw Object.assign(new Error("disk I/O error"), { errcode });
+  });
+  return { looks: () => looks, end: () => spy.mockRestore() };
+}
+const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
+const SQLITE_IOERR_READ = 10 | (1 << 8);
+/** More transactions than lie between two looks at the log. */
+const TRANSACTIONS = 70;
+
+test("a log that can't be looked at for want of space is looked at again later; every commit is answered", async () => {
+  await withStore({ choose: () => "main", record: () => undefined }, async (store) => {
+    const failing = failLooks(SQLITE_IOERR_SHMSIZE);
+    try {
+      for (let seq = 0; seq < TRANSACTIONS; seq++)
+        expect((await store.commit({ runs: [commitOf(1, seq)] })).verdicts[0]?.verdict).toBe("committed");
+      expect(failing.looks()).toBe(2);
+    } finally {
+      failing.end();
+    }
+  });
+});
+
+test("when looking at the log shows that the disk has failed, what was stored is acknowledged and nothing more is written", async () => {
+  await withStore({ choose: () => "main", record: () => undefined }, async (store) => {
+    const failing = failLooks(SQLITE_IOERR_READ);
+    try {
+      let committed = 0;
+      const refused = await (async () => {
+        for (; committed < TRANSACTIONS; committed++) await store.commit({ runs: [commitOf(1, committed)] });
+      })().catch((error: unknown) => error);
+      expect(failing.looks()).toBe(1);
+      expect(committed).toBeLessThan(TRANSACTIONS);
+      expect(refused).toMatchObject({ code: "commit-outcome-unknown" });
+    } finally {
+      failing.end();
+    }
+  });
+});

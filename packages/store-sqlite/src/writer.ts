@@ -1,5 +1,5 @@
 import { AppError } from "@tutti/model";
-import { checkpointFrames, readLogState } from "./checkpoint.ts";
+import { checkpointFrames, type LogState, readLogState } from "./checkpoint.ts";
 import type { CommitPolicy } from "./commit-policy.ts";
 import type { Connection } from "./connection.ts";
 import { errorOf } from "./errors.ts";
@@ -201,7 +201,9 @@ export class Writer {
     this.#transactionsSinceLook = 0;
     this.#sizeSinceLook = 0;
     if (this.#failure !== undefined) return;
-    const { frames, written } = readLogState(this.#connection);
+    const state = this.#readLog();
+    if (state === undefined) return;
+    const { frames, written } = state;
     if (this.#checkpointing !== undefined) {
       // The disk takes commits faster than it writes them back: they wait, so that the log stays bounded.
       this.#isHeld = frames > LOG_LENGTHS_MAX * this.#checkpointFrames;
@@ -213,8 +215,22 @@ export class Writer {
   /** On a small disk the log itself may be what fills it: written back to its end it starts again from its beginning. */
   #lookForSpace(): void {
     if (this.#failure !== undefined || this.#checkpointing !== undefined) return;
-    const { frames, written } = readLogState(this.#connection);
-    if (frames > written) this.#startCheckpoint();
+    const state = this.#readLog();
+    if (state !== undefined && state.frames > state.written) this.#startCheckpoint();
+  }
+
+  /**
+   * Undefined when the log can't be looked at now, for want of space or for a lock: the next look will tell. It is looked at between the end of
+   * a transaction and its answer, so nothing may be thrown here.
+   */
+  #readLog(): LogState | undefined {
+    try {
+      return readLogState(this.#connection);
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure.kind === "disk-failed" || failure.kind === "damaged") this.#failStop(errorOf(failure));
+      return undefined;
+    }
   }
 
   #startCheckpoint(): void {
