@@ -122,7 +122,8 @@ async function withStore(commitPolicy: CommitPolicy, use: (store: SqliteStore) =
 
 /** SQLite's answer to each look at the log from here on; the store itself goes on. */
 function failLooks(errcode: number): { readonly looks: () => number; readonly end: () => void } {
-  const { sql } = Connection.prototype;
+  // The method itself, which is called with its object below.
+  const sql = Object.getOwnPropertyDescriptor(Connection.prototype, "sql")?.value as Connection["sql"];
   let looks = 0;
   const spy = vi.spyOn(Connection.prototype, "sql").mockImplementation(function (this: Connection, text) {
     if (!text.includes("wal_checkpoint(noop)")) return sql.call(this, text);
