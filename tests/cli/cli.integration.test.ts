@@ -314,7 +314,15 @@ test("an effect that was interrupted is settled by a person, from the command li
   expect(
     (await tutti(directory, ["run", "settle", "@latest", "pay", "--done"], { ...bank, TUTTI_DATA: join(directory, "other") })).code,
   ).toBe(2);
-  const settled = await tutti(directory, ["run", "settle", "@latest", "pay", "--done", "--value", '{"paid":5}', "--json"], bank);
+  const seen = /--done --output FILE --seen (\d+)/.exec(resumed.out)?.[1];
+  expect(Number(seen)).toBeGreaterThan(1);
+  const early = await tutti(directory, ["run", "settle", "@latest", "pay", "--done", "--seen", "1"], bank);
+  expect(early).toMatchObject({ code: 3, error: expect.stringContaining("came to be in doubt after what you have seen") });
+  const settled = await tutti(
+    directory,
+    ["run", "settle", "@latest", "pay", "--done", "--seen", String(seen), "--value", '{"paid":5}', "--json"],
+    bank,
+  );
   expect(settled.code).toBe(0);
   expect(json(settled.out)).toMatchObject({ status: "completed", output: { paid: 5 } });
 });

@@ -116,6 +116,7 @@ async function finish(target: Runtime, books: Bank): Promise<void> {
           action: {
             kind: "settle",
             task: String(wait.task),
+            seen: view.seq,
             verdict: happened ? { kind: "done", output: { settled: true } } : { kind: "not-done", then: "run" },
           },
         });

@@ -139,7 +139,7 @@ export class Operator {
       const truth = world.truthOf(task.call.token);
       if (truth.kind === "open") continue;
       const verdict = truth.kind === "done" ? truth : ({ kind: "not-done", then: "run" } as const);
-      this.#say(mirror, { kind: "settle", task: String(task.id), verdict });
+      this.#say(mirror, { kind: "settle", task: String(task.id), seen: mirror.records.length, verdict });
       return true;
     }
     return false;

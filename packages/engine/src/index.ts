@@ -21,6 +21,7 @@ export type {
   AttemptIntended,
   AttemptOutcome,
   ChildEnded,
+  DoubtName,
   EventReceived,
   LookUpEnded,
   OperatorAction,
@@ -48,6 +49,7 @@ export { explainTask, type ExplainTarget, explainWaits } from "./explain/explain
 export type { AttemptExplanation, ConditionExplanation, Reason, TaskExplanation, ValueRead } from "./explain/explanation.ts";
 export { deserializeState, ENGINE_VERSION, replay, serializeState } from "./replay.ts";
 export { serializeRecord } from "./serialize-record.ts";
+export { doubtOf, isSameDoubt } from "./operate.ts";
 export type { RunState } from "./state.ts";
 export { lostAttempts, outstandingCommands, type RunSummary, summarize } from "./summary.ts";
 export { deriveRunId, deriveToken } from "./token.ts";

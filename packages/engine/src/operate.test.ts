@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { taskError } from "@tutti/model";
+import { doubtOf } from "./operate.ts";
 import { captureResumePoint } from "./view-run.ts";
 import { answer, HANG, TestRun } from "./test-run.ts";
 
@@ -215,6 +217,22 @@ describe("cancel and kill", () => {
     expect(run.summary).toMatchObject({ status: "cancelled", inDoubt: 1, isParked: true });
     run.operate({ kind: "settle", task: 1, verdict: { kind: "not-done", then: "fail" } });
     expect(run.summary).toMatchObject({ status: "cancelled", inDoubt: 0 });
+  });
+
+  it("a word about one attempt is refused when a later one is in doubt, however late it comes", () => {
+    const run = new TestRun({ document: three, functions: { "x.a:1@t": () => HANG }, effects: { "x.a:1@t": "unsafe" } });
+    const lose = (): void => run.end("/do/a", { kind: "unknown", reason: "crash", error: taskError("runtime", "gone") });
+    lose();
+    const doubt = doubtOf(run.state, 1) ?? expect.fail("it is in doubt");
+    const word = { kind: "settle", task: 1, doubt, verdict: { kind: "not-done", then: "run" } } as const;
+    run.operate(word);
+    lose();
+    expect(run.summary.inDoubt).toBe(1);
+    const before = run.records.length;
+    expect(() => run.operate(word)).toThrow(/a later one is in doubt/);
+    expect(run.records.length).toBe(before);
+    run.operate({ ...word, doubt: doubtOf(run.state, 1) ?? doubt });
+    expect(run.sent.length).toBe(3);
   });
 
   it("cancel of a waiting run ends it at once", () => {

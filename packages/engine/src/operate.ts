@@ -5,7 +5,7 @@ import { hasFlag, SETTLED_IS_NO_DOUBT, SUSPENDED_RUNS_HALT } from "./flags.ts";
 import { cancelAll, cancelInside } from "./failure.ts";
 import { continueTask, sendHeldInside } from "./continue.ts";
 import type { Machine } from "./machine.ts";
-import type { OperatorActed, OperatorAction } from "./record.ts";
+import type { DoubtName, OperatorActed, OperatorAction } from "./record.ts";
 import { resumeFrom } from "./resume-point.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { beginTaskTimeout, failWith, requestSlot, startTask } from "./tasks.ts";
@@ -67,15 +67,29 @@ export function operate(machine: Machine, fact: OperatorActed): void {
   }
 }
 
+/** What `settle` would settle of the task, or of an attempt that the task left behind. */
+export function doubtOf(state: RunState, task: number): DoubtName | undefined {
+  const left = state.detached.get(task);
+  if (left?.status === "in-doubt") return { token: left.token, attempt: left.attempt };
+  const live = state.tasks.get(task);
+  return live?.phase === "in-doubt" && live.call !== undefined ? { token: live.call.token, attempt: live.call.attempt } : undefined;
+}
+
+export function isSameDoubt(left: DoubtName, right: DoubtName): boolean {
+  return left.token === right.token && left.attempt === right.attempt;
+}
+
 function refuseWhatIsNotPossible(state: RunState, action: OperatorAction): void {
   const { phase } = state;
   const refuse = (why: string): never => {
     throw new AppError("operation-not-possible", `${action.kind} is not possible: ${why}`, { details: { phase } });
   };
   if (action.kind === "settle") {
-    const doubt = state.detached.get(action.task);
-    const task = state.tasks.get(action.task);
-    if (doubt?.status !== "in-doubt" && task?.phase !== "in-doubt") refuse(`task ${action.task} is not in doubt`);
+    const doubt = doubtOf(state, action.task);
+    const spokenOf = action.doubt;
+    if (doubt === undefined) refuse(`task ${action.task} is not in doubt`);
+    else if (spokenOf !== undefined && !isSameDoubt(doubt, spokenOf))
+      refuse(`what is said of attempt ${spokenOf.attempt} of task ${action.task} is settled, and a later one is in doubt`);
     return;
   }
   if (phase === "completed" || phase === "cancelled") refuse(`the run is ${phase}, which is final; replay starts a new run from its input`);

@@ -134,11 +134,18 @@ export type OperatorAction =
   /** Run the failed task again now, with the same inputs; without `task`, every failed one. */
   | { readonly kind: "retry"; readonly task?: number }
   | { readonly kind: "skip"; readonly task: number; readonly output?: Json }
-  | { readonly kind: "settle"; readonly task: number; readonly verdict: SettleVerdict }
+  /** `doubt` names what the person speaks of; records made before 2026-11-22 lack it. */
+  | { readonly kind: "settle"; readonly task: number; readonly doubt?: DoubtName; readonly verdict: SettleVerdict }
   | { readonly kind: "cancel" }
   | { readonly kind: "kill" }
   /** The run is poison: it took the process down three times in a row. Ends only by an operator's `resume`. */
   | { readonly kind: "quarantine" };
+
+/** Which attempt a doubt is about: a task may come to be in doubt more than once. */
+export interface DoubtName {
+  readonly token: string;
+  readonly attempt: number;
+}
 
 export type SettleVerdict = { readonly kind: "done"; readonly output: Json } | { readonly kind: "not-done"; readonly then: "run" | "fail" };
 

@@ -90,7 +90,7 @@ function action(given: JsonObject): OperateRequest["action"] {
     case "skip":
       return { kind, task: text(given, "task"), output: own(given, "output") };
     case "settle":
-      return { kind, task: text(given, "task"), verdict: verdict(object(given, "verdict")) };
+      return { kind, task: text(given, "task"), seen: optionalCount(given, "seen"), verdict: verdict(object(given, "verdict")) };
     default:
       throw refused("action.kind", "an operator's word");
   }

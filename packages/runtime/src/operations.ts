@@ -1,7 +1,10 @@
 import {
   captureResumePoint,
+  doubtOf,
   type EngineContext,
+  isSameDoubt,
   type OperatorAction,
+  replay,
   type RunRecord,
   type RunView,
   type TaskView,
@@ -36,8 +39,28 @@ export function toOperatorAction(action: Action, records: readonly RunRecord[], 
       return action.output === undefined ? { kind: "skip", task } : { kind: "skip", task, output: action.output };
     }
     case "settle":
-      return { kind: "settle", task: findInDoubt(viewRun(records, context), action.task), verdict: action.verdict };
+      return toSettle(action, records, context);
   }
+}
+
+/**
+ * A word may be carried out late: by another node, or after somebody else's word. So it names the attempt that it is about, and is refused when
+ * that is settled by then, even when the task is in doubt again: what a person has found out about one attempt says nothing of the next.
+ */
+function toSettle(action: Extract<Action, { kind: "settle" }>, records: readonly RunRecord[], context: EngineContext): OperatorAction {
+  const task = findInDoubt(viewRun(records, context), action.task);
+  const doubt = doubtOf(replay(records, context), task);
+  // It may come to be in doubt on the way to the node that owns the run; nobody has looked at that yet.
+  if (doubt === undefined)
+    throw new AppError("operation-not-possible", `settle is not possible: task ${task} is not in doubt`, { details: { task } });
+  const { seen = records.length } = action;
+  const before = seen >= records.length ? doubt : seen < 1 ? undefined : doubtOf(replay(records.slice(0, seen), context), task);
+  if (before === undefined || !isSameDoubt(before, doubt))
+    throw new AppError("operation-not-possible", `settle is not possible: task ${task} came to be in doubt after what you have seen`, {
+      details: { task, seen },
+      hint: "Look at the run again: an earlier doubt has been settled meanwhile. What is known of that one says nothing of this attempt.",
+    });
+  return { kind: "settle", task, verdict: action.verdict, doubt };
 }
 
 const RETRYABLE: ReadonlySet<TaskView["status"]> = new Set(["failed", "waiting", "held"]);

@@ -154,3 +154,27 @@ test("watching a run shows it again after each change and ends with it", async (
   expect(seen.at(-1)).toBe("completed");
   expect(seen).toContain("waiting");
 });
+
+test("what is said of one attempt settles no later one", async () => {
+  const world = await startedWorld({ bank: { faults: faultsAt({ attempt: "every", fault: { kind: "fail-after" } }) } });
+  await world.publish([TRANSFER]);
+  const runId = await world.begin();
+  await world.wait(runId, "person");
+  const { seq: seen } = await world.runtime.show(runId);
+  expect(await world.runtime.loadRow(runId)).toMatchObject({ inDoubt: 1 });
+  const again = { kind: "settle", task: "transfer", seen, verdict: { kind: "not-done", then: "run" } } as const;
+  await world.operate(runId, again);
+  await world.wait(runId, "person");
+  expect(await world.runtime.loadRow(runId)).toMatchObject({ inDoubt: 1 });
+  const calls = world.bank.calls().length;
+  // The same word once more: from somebody else, who looked at the same time.
+  await expect(world.operate(runId, again)).rejects.toMatchObject({
+    code: "operation-not-possible",
+    message: expect.stringMatching(/after what you have seen/) as string,
+  });
+  await world.calm();
+  expect(world.bank.calls().length).toBe(calls);
+  const { seq } = await world.runtime.show(runId);
+  await world.operate(runId, { ...again, seen: seq, verdict: { kind: "done", output: 1 } });
+  expect(await world.wait(runId)).toMatchObject({ status: "completed" });
+});

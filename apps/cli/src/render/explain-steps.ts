@@ -15,8 +15,8 @@ export function explainSteps(run: RunExplanation, task: ExplainedTask, tutti: st
   switch (task.status) {
     case "in-doubt":
       return [
-        { command: `${verb} settle ${place} --done --output FILE`, why: "it did happen: go on with its output" },
-        { command: `${verb} settle ${place} --not-done --then run`, why: "it did not happen: run it again" },
+        { command: `${verb} settle ${place} --done --output FILE --seen ${run.seq}`, why: "it did happen: go on with its output" },
+        { command: `${verb} settle ${place} --not-done --then run --seen ${run.seq}`, why: "it did not happen: run it again" },
       ];
     case "failed":
       return task.endedAtMs === undefined

@@ -22,8 +22,8 @@ test("a task in doubt offers both answers until one was given", () => {
     doubts: [buildDoubt(1, "/do/pay")],
   });
   expect(commands(inDoubt, "tutti --data d", true)).toEqual([
-    `tutti --data d run settle ${id} /do/pay --done --output FILE`,
-    `tutti --data d run settle ${id} /do/pay --not-done --then run`,
+    `tutti --data d run settle ${id} /do/pay --done --output FILE --seen ${inDoubt.seq}`,
+    `tutti --data d run settle ${id} /do/pay --not-done --then run --seen ${inDoubt.seq}`,
   ]);
 });
 

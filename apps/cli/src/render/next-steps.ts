@@ -21,8 +21,14 @@ export function nextSteps(view: RunView, tutti: string, isDriven: boolean): read
   for (const task of allTasks(view.tasks)) {
     if (task.status !== "in-doubt" || settled.has(task.task)) continue;
     steps.push(
-      { command: `${run} settle ${view.runId} ${task.path} --done --output FILE`, why: "it did happen: go on with its output" },
-      { command: `${run} settle ${view.runId} ${task.path} --not-done --then run`, why: "it did not happen: run it again" },
+      {
+        command: `${run} settle ${view.runId} ${task.path} --done --output FILE --seen ${view.seq}`,
+        why: "it did happen: go on with its output",
+      },
+      {
+        command: `${run} settle ${view.runId} ${task.path} --not-done --then run --seen ${view.seq}`,
+        why: "it did not happen: run it again",
+      },
     );
   }
   switch (view.status) {
