@@ -7,7 +7,7 @@ import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { addTimerToHeap } from "./timers.ts";
 
 /** Snapshots of another version are ignored and the state is rebuilt from the records: a snapshot is a cache, never the truth. */
-export const ENGINE_VERSION = 4;
+export const ENGINE_VERSION = 5;
 
 /**
  * Rebuilds a run by feeding its facts again, from the beginning or on from `state` (which is changed). The intents that follow must be the ones
@@ -62,7 +62,8 @@ export function serializeState(state: RunState): string {
     timerHeap: [],
     consumed: [...state.consumed],
     detached: [...state.detached.values()],
-    detachedByEffect: undefined,
+    // Not made again from the attempts: of several of one effect, which one counts depends on what became of the others.
+    detachedByEffect: [...state.detachedByEffect],
   });
 }
 
@@ -73,6 +74,7 @@ export function deserializeState(text: string): RunState {
     timers: RunState["timers"] extends Map<number, infer T> ? T[] : never;
     consumed: [number, number][];
     detached: RunState["detached"] extends Map<number, infer D> ? D[] : never;
+    detachedByEffect: [string, number][];
   };
   const state: RunState = {
     ...raw,
@@ -81,7 +83,7 @@ export function deserializeState(text: string): RunState {
     timerHeap: [],
     consumed: new Map(raw.consumed),
     detached: new Map(raw.detached.map((detached) => [detached.task, detached])),
-    detachedByEffect: new Map(raw.detached.map((detached) => [detached.effectKey, detached.task])),
+    detachedByEffect: new Map(raw.detachedByEffect),
   };
   for (const timer of state.timers.values()) addTimerToHeap(state, timer);
   assert(state.tasks.has(RUN_FRAME), "a run has its own frame");
