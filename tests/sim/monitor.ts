@@ -334,7 +334,8 @@ export class Monitor {
           must(
             !wantsEvent(mirror.state, subscription.task, subscription.filter, stored.position, event, mirror.context),
             "no event is lost",
-            () => `${runId}: task ${subscription.task} wants event ${stored.position} (${stored.body}) and never got it`,
+            () =>
+              `${runId}: task ${subscription.task} wants event ${stored.position} (${stored.body}) and never got it; its row ${JSON.stringify(run.row)}, its subscription ${JSON.stringify(subscription)}`,
           );
         }
       }

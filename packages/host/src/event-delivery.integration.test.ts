@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRuntime, type Runtime } from "@tutti/runtime";
-import type { RunCommit, Subscriber, SubscriptionRow } from "@tutti/store";
+import type { Subscriber, SubscriptionRow } from "@tutti/store";
+import { commitOf, rowOf } from "@tutti/store/fixtures";
 import { openSqliteStore, type SqliteStore } from "@tutti/store-sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { prepareDataDirectory, resolveDataDirectory } from "./data-directory.ts";
@@ -112,43 +113,18 @@ async function startProcess() {
 
 /** Subscriptions as runs that wait leave them behind; nobody may look into these runs, so their history is none. */
 async function seedListeners(into: SqliteStore, keyOf: (index: number) => NonNullable<SubscriptionRow["key"]>): Promise<void> {
-  const runs = Array.from({ length: OTHER_RUNS }, (_, run): RunCommit => ({
-    runId: `run_${run.toString(36).padStart(16, "0")}`,
-    expectedSeq: 0,
-    records: [{ type: "none", atMs: 0, text: "{}" }],
-    row: {
-      tenant: "default",
-      status: "waiting",
-      namespace: "test",
-      name: "other",
-      version: "1.0.0",
-      digest: "none",
-      labels: {},
-      parentRunId: undefined,
-      startedAtMs: 0,
-      updatedAtMs: 0,
-      endedAtMs: undefined,
-      wakeAtMs: undefined,
-      isOutstanding: false,
-      inDoubt: 0,
-      errorType: undefined,
-      reason: undefined,
-    },
-    snapshot: undefined,
-    events: [],
-    subscribe: Array.from({ length: LISTENERS_EACH }, (__, task) => ({
-      tenant: "default",
-      task,
-      filter: 0,
-      eventType: TYPE,
-      correlated: true,
-      key: keyOf(run * LISTENERS_EACH + task),
-    })),
-    unsubscribe: [],
-    acquire: [],
-    release: [],
-    send: [],
-    take: [],
-  }));
+  const runs = Array.from({ length: OTHER_RUNS }, (_, run) =>
+    commitOf(run, 0, {
+      row: rowOf({ status: "waiting", namespace: "test", name: "other" }),
+      subscribe: Array.from({ length: LISTENERS_EACH }, (__, task) => ({
+        tenant: "default",
+        task,
+        filter: 0,
+        eventType: TYPE,
+        correlated: true,
+        key: keyOf(run * LISTENERS_EACH + task),
+      })),
+    }),
+  );
   await into.commit({ runs });
 }

@@ -2,6 +2,7 @@ import { compileWorkflow, parseDocument } from "@tutti/definition";
 import { advance, createRun, eventKeyValue, type Subscribe, wantsEvent } from "@tutti/engine";
 import { type CloudEvent, type Json, type JsonObject } from "@tutti/model";
 import { createMemoryStore, type RunCommit } from "@tutti/store";
+import { commitOf, rowOf } from "@tutti/store/fixtures";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
@@ -78,7 +79,7 @@ test("an event is brought to every filter that it fits, whatever these are found
         const { state, context, subscribe } = listening(given, filters);
         const store = createMemoryStore();
         await store.start();
-        await store.commit({ runs: [commitOf(subscribe)] });
+        await store.commit({ runs: [commitListening(subscribe)] });
         for (const one of events) {
           const found = await store.findSubscribers({
             tenant: "default",
@@ -137,36 +138,10 @@ function listening(given: Json, filters: readonly JsonObject[]) {
   return { state, context, subscribe };
 }
 
-function commitOf(subscribe: Subscribe): RunCommit {
-  return {
+function commitListening(subscribe: Subscribe): RunCommit {
+  return commitOf(1, 0, {
     runId: RUN_ID,
-    expectedSeq: 0,
-    records: [{ type: "run-started", atMs: 0, text: "{}" }],
-    row: {
-      tenant: "default",
-      status: "waiting",
-      namespace: "test",
-      name: "case",
-      version: "1.0.0",
-      digest: "d",
-      labels: {},
-      parentRunId: undefined,
-      startedAtMs: 0,
-      updatedAtMs: 0,
-      endedAtMs: undefined,
-      wakeAtMs: undefined,
-      isOutstanding: false,
-      inDoubt: 0,
-      errorType: undefined,
-      reason: undefined,
-    },
-    snapshot: undefined,
-    events: [],
+    row: rowOf({ status: "waiting" }),
     subscribe: subscribe.filters.map(({ index, ...one }) => ({ tenant: "default", task: subscribe.task, filter: index, ...one })),
-    unsubscribe: [],
-    acquire: [],
-    release: [],
-    send: [],
-    take: [],
-  };
+  });
 }

@@ -198,6 +198,7 @@ export class GroupCommit {
     if (stored.row !== undefined) run.storedRow = stored.row;
     if (run.isDropped) {
       for (const acknowledgement of stored.acknowledgements ?? []) acknowledgement.resolve();
+      for (const watcher of stored.watchers ?? []) watcher();
       this.#lose(run, run.dropCause);
       return;
     }
@@ -211,6 +212,8 @@ export class GroupCommit {
   #failed(runs: readonly LoadedRun[], commits: readonly RunCommit[], error: unknown): void {
     if (this.#isStopped) return this.#next();
     if (error instanceof AppError && error.code === "store-full") return this.#keepTrying(runs, commits, error);
+    // Whether there is space is not known any more. The runs that were to find out are loaded again and may have nothing to store.
+    this.#fullTries = 0;
     this.#metrics.commitsFailed += 1;
     this.#env.report("A commit failed; its runs are loaded again from the store.", error);
     const pauseMs = FAILURE_BACKOFF_MS[Math.min(this.#failures, FAILURE_BACKOFF_MS.length - 1)] ?? 0;

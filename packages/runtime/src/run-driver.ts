@@ -13,7 +13,7 @@ import {
   summarize,
 } from "@tutti/engine";
 import { AppError, assertNever, type Json, taskError } from "@tutti/model";
-import type { IncomingEvent, RunMessage, RunVerdict } from "@tutti/store";
+import type { IncomingEvent, RunMessage, RunVerdict, SlotHolder } from "@tutti/store";
 import type { AttemptHandle } from "./attempt-handle.ts";
 import type { Clock, TimerQueue } from "./clock.ts";
 import { crashDetail } from "./crash-detail.ts";
@@ -94,6 +94,7 @@ export class RunDriver implements CommitListener {
   feed(run: LoadedRun, fact: Fact): boolean {
     if (run.isDropped) return false;
     const asleep = fact.type === "operator" && isQuarantined(run) ? this.#underWay(run) : undefined;
+    const replaced = fact.type === "slot-decided" && fact.verdict === "replaced" ? holderOf(run, fact.task) : undefined;
     let advanced: Advanced;
     try {
       advanced = advance(run.state, fact, run.context);
@@ -102,6 +103,8 @@ export class RunDriver implements CommitListener {
       this.#deps.ports.broken(run, error);
       return false;
     }
+    // The grant that is lost was perhaps never recorded, and asked for again after a load: the task may hold, or wait for, another slot by now.
+    if (replaced !== undefined && advanced.records.length > 0) this.#take(run, run.pending, { type: "release-slot", ...replaced });
     this.absorb(run, advanced);
     // A timer that came due while the run was at rest was dropped; whoever wakes the run wants it back.
     if (fact.type === "operator") this.#restoreTimers(run);
@@ -360,6 +363,8 @@ export class RunDriver implements CommitListener {
       run.timers.delete(timer);
       if (run.isDropped || this.modeOf(run) === "closed") return;
       const feed = (): void => {
+        // While the step was being marked, a person's word may have given the timer a later moment: it is set anew for that.
+        if ((run.state.timers.get(timer)?.dueAtMs ?? dueAtMs) > dueAtMs) return;
         this.feed(run, { type: "timer-fired", at: Math.max(this.timeFor(run), dueAtMs), timer });
       };
       if (run.isUnproven) this.#deps.ports.guard(run, feed);
@@ -432,6 +437,11 @@ interface UnderWay {
 
 export function isQuarantined(run: LoadedRun): boolean {
   return summarize(run.state).status === "quarantined";
+}
+
+function holderOf(run: LoadedRun, task: number): SlotHolder | undefined {
+  const key = run.state.tasks.get(task)?.slotKey;
+  return key === undefined ? undefined : { key, task };
 }
 
 function isSameCommand(left: Command, right: Command): boolean {

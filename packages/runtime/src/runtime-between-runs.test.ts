@@ -243,23 +243,29 @@ test("a subscription that is given up before it was stored leaves nothing behind
   expect([...(world.disk.runs.get(view.runId)?.subscriptions.values() ?? [])]).toEqual([]);
 });
 
-test("a slot that is asked for again after a restart, and was lost to another run meanwhile, is held by nobody in the end", async () => {
-  let isArmed = true;
-  const world = await startedWorld({ crashAt: (name) => isArmed && name === "commit.after" });
-  const slot = { tutti: { concurrency: { key: '"k"', limit: 1, onConflict: "replace" } } };
-  const hold = (minutes: number): JsonObject => ({ hold: { do: [{ rest: { wait: { minutes } } }], metadata: slot } });
-  await world.publish([hold(5)], { document: { name: "first" } });
-  await world.publish([hold(1)], { document: { name: "second" } });
-  // It dies when the slot is granted and nobody has recorded that.
-  const first = await world.begin({}, { name: "first" });
-  expect(world.isAlive).toBe(false);
-  isArmed = false;
-  world.options = { ...world.options, drive: "asked" };
-  await world.restart();
-  await world.begin({}, { name: "second" });
-  await world.calm();
-  await world.settle(world.runtime.drive(first));
-  expect(await world.wait(first)).toMatchObject({ status: "faulted" });
-  await world.pass(10 * 60_000);
-  expect(world.disk.slots.size).toBe(0);
-});
+test.each(["queue", "replace"])(
+  "a slot that is asked for again (%s) after a restart, and was lost to another run, stays with that one",
+  async (onConflict) => {
+    let isArmed = true;
+    const world = await startedWorld({ crashAt: (name) => isArmed && name === "commit.after" });
+    const hold = (minutes: number, how: string): JsonObject => ({
+      hold: { do: [{ rest: { wait: { minutes } } }], metadata: { tutti: { concurrency: { key: '"k"', limit: 1, onConflict: how } } } },
+    });
+    await world.publish([hold(5, onConflict)], { document: { name: "first" } });
+    await world.publish([hold(1, "replace")], { document: { name: "second" } });
+    // It dies when the slot is granted and nobody has recorded that.
+    const first = await world.begin({}, { name: "first" });
+    expect(world.isAlive).toBe(false);
+    isArmed = false;
+    world.options = { ...world.options, drive: "asked" };
+    await world.restart();
+    const second = await world.begin({}, { name: "second" });
+    await world.calm();
+    await world.settle(world.runtime.drive(first));
+    expect(await world.wait(first)).toMatchObject({ status: "faulted" });
+    await world.settle(world.runtime.drive(second));
+    expect(await world.wait(second)).toMatchObject({ status: "completed" });
+    await world.pass(10 * 60_000);
+    expect(world.disk.slots.size).toBe(0);
+  },
+);

@@ -135,6 +135,37 @@ describe("two nodes on one store", () => {
     expect(await first.runtime.loadRow(runId)).toMatchObject({ status: "faulted", seq: obeyed.seq });
   });
 
+  test("events go on reaching runs after one was on its way to the store when the lease ended", async () => {
+    let state: "well" | "armed" | "cut off" = "well";
+    const gate = Promise.withResolvers<void>();
+    const world = new World({
+      node: { id: "a" },
+      faults: ({ method }) => {
+        if (state === "cut off") return { kind: "failed-before" };
+        if (state === "well" || method !== "commit") return { kind: "none" };
+        state = "cut off";
+        return { kind: "late", until: () => gate.promise };
+      },
+    });
+    await world.start();
+    const hear = (type: string): JsonObject => ({ [type]: { listen: { to: { one: { with: { type } } } } } });
+    await world.publish([hear("first"), hear("second")]);
+    const runId = await world.begin();
+    await world.pass(1000);
+    state = "armed";
+    await world.settle(world.runtime.acceptEvent({ specversion: "1.0", id: "1", source: "/test", type: "first" }));
+    await world.pass(TAKEN_OVER_MS);
+    expect(state).toBe("cut off");
+    expect(world.disk.runs.get(runId)?.row.status).toBe("waiting");
+    gate.resolve();
+    await world.calm();
+    state = "well";
+    await world.pass(TAKEN_OVER_MS);
+    await world.settle(world.runtime.acceptEvent({ specversion: "1.0", id: "2", source: "/test", type: "second" }));
+    await world.pass(1000);
+    expect(await world.runtime.loadRow(runId)).toMatchObject({ status: "completed" });
+  });
+
   test("an event reaches listeners of both, a child its parent on the other, and a tick starts one run", async () => {
     const { first, second } = await twoNodes();
     const listen: JsonObject = { hear: { listen: { to: { one: { with: { type: "alarm" } } } } } };

@@ -300,8 +300,11 @@ class Assembly implements RuntimeParts {
           for (const one of acknowledgements) one.reject(error);
           return;
         }
-        for (const one of acknowledgements.splice(0)) {
-          if (!isRefused && (await this.history.hasRecord(runId, one.seq, one.record))) one.resolve();
+        for (let one = acknowledgements[0]; one !== undefined; one = acknowledgements[0]) {
+          const isStored = !isRefused && (await this.history.hasRecord(runId, one.seq, one.record));
+          // Only now: while the store does not say, it is asked again.
+          acknowledgements.shift();
+          if (isStored) one.resolve();
           else one.reject(error);
         }
         if (!isRefused) {

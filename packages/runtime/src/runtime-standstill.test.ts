@@ -56,6 +56,32 @@ describe("time that a person takes does not count against a limit", () => {
     expect(await world.wait(runId)).toMatchObject({ status: "completed" });
   });
 
+  test("a limit that seemed exceeded when the process came back is not, though a person is quicker than the step that would say so", async () => {
+    const gate = Promise.withResolvers<void>();
+    let marks = Number.NEGATIVE_INFINITY;
+    const world = new World({
+      bank: { faults: faultsAt({ fault: { kind: "hang", effect: false }, attempt: 1 }) },
+      // The load is marked, and so is each first step after it: here they wait.
+      faults: ({ method }) =>
+        method === "markSuspect" && (marks += 1) > 1 ? { kind: "late", until: () => gate.promise } : { kind: "none" },
+    });
+    await world.start();
+    await world.publish([LIMITED]);
+    const runId = await world.begin();
+    await world.pass(11 * 60_000);
+    await world.operate(runId, { kind: "pause" });
+    world.kill();
+    await world.clock.advance(DAY_MS);
+    marks = 0;
+    await world.start();
+    const resumed = world.runtime.operate({ runId, actor: "ana", action: { kind: "resume" } });
+    await world.calm();
+    expect(marks).toBeGreaterThan(1);
+    gate.resolve();
+    await world.settle(resumed);
+    expect(await world.wait(runId)).toMatchObject({ status: "completed" });
+  });
+
   test("an attempt that is under way is held to its own limit also while the run is suspended", async () => {
     const world = new World({ bank: { faults: faultsAt({ fault: { kind: "hang", effect: false }, attempt: 1 }) } });
     await world.start();

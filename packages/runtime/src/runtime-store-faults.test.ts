@@ -35,6 +35,24 @@ describe.each(["failed-before", "failed-after"] as const)("a commit that %s", (k
   });
 });
 
+test("a start is answered, also when the store will not say at first whether a commit of unknown outcome was carried out", async () => {
+  let commits = 0;
+  let looks = 0;
+  const world = new World({
+    faults: ({ method }) => {
+      if (method === "commit" && ++commits === 1) return { kind: "failed-after" };
+      // The first look after it finds the run, the second is to find its record.
+      if (method === "loadRun" && commits > 0 && ++looks === 2) return { kind: "failed-before" };
+      return { kind: "none" };
+    },
+  });
+  await world.start();
+  await world.publish(CALLS);
+  const runId = await world.begin();
+  expect(looks).toBeGreaterThan(2);
+  expect(await world.wait(runId)).toMatchObject({ status: "completed" });
+});
+
 test("an operator is told whether the word was stored when the commit's outcome is unknown", async () => {
   let fault: Fault = { kind: "none" };
   const world = new World({ faults: ({ method }) => (method === "commit" ? fault : { kind: "none" }) });
@@ -76,6 +94,24 @@ test("a full store that only refused a start takes the next one when there is sp
   isFull = false;
   await world.pass(10_000);
   expect(await world.wait(await world.begin())).toMatchObject({ status: "completed" });
+});
+
+test("a full store that fails otherwise when there is space again takes what comes, also when no run moves", async () => {
+  let fault: Fault = { kind: "none" };
+  const world = new World({ faults: ({ method }) => (method === "commit" ? fault : { kind: "none" }) });
+  await world.start();
+  await world.publish([{ rest: { wait: { seconds: 10 } } }, { far: { wait: { hours: 5 } } }]);
+  await world.begin();
+  await world.calm();
+  fault = { kind: "store-full" };
+  await world.pass(12_000);
+  await expect(world.begin()).rejects.toMatchObject({ code: "store-full" });
+  // It is stored, and nobody is told: loaded again, the run has nothing to do for hours.
+  fault = { kind: "failed-after" };
+  await world.pass(10_000);
+  fault = { kind: "none" };
+  await world.pass(10_000);
+  await world.begin();
 });
 
 test("a store that fails every commit is not tried without pause, and goes on when it works again", async () => {

@@ -209,6 +209,11 @@ export interface OperateRequest {
     | {
         readonly kind: "settle";
         readonly task: string;
+        /**
+         * Number of the last record (`RunView.seq`) of the run as the person saw it: the word is refused when the task came to be in doubt
+         * later, for it is about another attempt then. Without it the present doubt is meant.
+         */
+        readonly seen?: number;
         readonly verdict: { readonly kind: "done"; readonly output: Json } | { readonly kind: "not-done"; readonly then: "run" | "fail" };
       };
 }
