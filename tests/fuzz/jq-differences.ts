@@ -13,6 +13,10 @@ export const NOT_COMPARED: readonly { readonly form: string; readonly reason: st
   },
   { form: "transpose and flatten with wrong arguments", reason: "ours refuses them; jq goes on with what it finds" },
   {
+    form: "flatten(depth) and nth(index; f) of numbers with parts",
+    reason: "ours rounds the depth up and the index down; jq 1.7.1 flattens all, as its depth passes 0 by, and rounds the index up",
+  },
+  {
     form: "from_entries without keys, fromstream of what is no stream",
     reason: "ours writes the key as text and passes over what is no event; jq refuses them",
   },
@@ -28,10 +32,19 @@ export const NOT_COMPARED: readonly { readonly form: string; readonly reason: st
     form: "index, rindex and indices in texts beyond ASCII",
     reason: "jq 1.7.1 counts bytes, ours counts characters, as jq does from 1.8 on",
   },
+  {
+    form: "sort, sort_by, group_by, unique and unique_by where nan is in several keys",
+    reason: "nan is less than itself in jq: what comes first is up to the C library's sorting",
+  },
   { form: "exp10", reason: "the last bit is the C library's" },
   {
     form: "dates of nan and of parts of a second before 1970",
     reason: "jq 1.7.1 takes such a part for one of the second after, and nan for a time",
+  },
+  {
+    form: "times outside the years 1000 to 9999",
+    reason:
+      "ours writes such a year as it is, and refuses a time beyond ±271,821 years; this build's C library pads or signs the year, and has the 0th of January 1900 for such a time",
   },
   {
     form: "strptime of seconds since 1970 (%s)",

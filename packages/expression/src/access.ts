@@ -139,7 +139,8 @@ function deleteElements(run: Run, target: readonly Json[], keys: readonly Json[]
   for (const key of keys) {
     if (typeof key === "number") {
       const whole = wholeIndex(run, key);
-      doomed.add(whole < 0 ? whole + target.length : whole);
+      // Here jq counts -0.5 from the end as well, where nothing is; everywhere else it is the index 0.
+      doomed.add(key < 0 ? whole + target.length : whole);
     } else if (isObject(key)) {
       const [from, to] = edgesOf(run, key);
       const [start, end] = sliceBounds(run, { length: target.length, from, to });
@@ -156,6 +157,9 @@ function deleteElements(run: Run, target: readonly Json[], keys: readonly Json[]
 export function has(run: Run, target: Json, key: Json): boolean {
   if (isObject(target) && typeof key === "string") return Object.hasOwn(target, key);
   if (target === null) return false;
-  if (isArray(target) && typeof key === "number") return wholeIndex(run, key) >= 0 && key < target.length;
+  if (isArray(target) && typeof key === "number") {
+    const position = wholeIndex(run, key);
+    return position >= 0 && position < target.length;
+  }
   throw run.raise(`Cannot check whether ${typeName(target)} has a ${typeof key === "string" ? "string" : typeName(key)} key`);
 }

@@ -103,6 +103,17 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
   ['[.[null], .[true], .[[1]], getpath([null]), getpath(["a", true]) | 1]?, "error"', null, ["error"]],
   ["[.[{}], .a[{}]]", null, [[null, null]]],
   ["has(-0.5), has(-1), has(1.5), has(nan), .[-0.5], .[-1.5], (.[-0.5] = 9)", [1, 2], [true, false, true, false, 1, 2, [9, 2]]],
+  ["has(-0.5), has(0.5), has(-0)", [], [false, false, false]],
+  [
+    "del(.[-0.5]), del(.[-0.5, -1]), del(.[-0.5, 0.5]), del(.[-1.5])",
+    [1, 2, 3],
+    [
+      [1, 2, 3],
+      [1, 2],
+      [2, 3],
+      [1, 2],
+    ],
+  ],
   ["[1e1000 * 2, -1e1000 * 2, {a: (1e308 * 10)}.a]", null, [[1.7976931348623157e308, -1.7976931348623157e308, 1.7976931348623157e308]]],
   ['[indices(""), index(""), ([1] | indices([])), ([] | indices([1]))]', "abc", [[[], null, [], []]]],
   [
@@ -211,6 +222,16 @@ const CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
 const OLDER_CASES: readonly (readonly [string, Json, readonly Json[]])[] = [
   ['index("b")', { b: "" }, [null]],
   ["has(-0.5), .[-0.5], .[-1.5]", [1, 2], [false, 2, 1]],
+  ["has(-0.5), has(0.5)", [], [false, false]],
+  [
+    "del(.[-0.5]), del(.[-1.5]), del(.[0.5])",
+    [1, 2, 3],
+    [
+      [1, 2],
+      [1, 3],
+      [2, 3],
+    ],
+  ],
   ['[(1, error("x")) // 3], [error("x") // 3], (error("x") // 3), [path(error("x") // .a)]', null, [[1], [3], 3, [["a"]]]],
   [".a // 3", 1, [3]],
   ["[limit(5; repeat(. * 2))]", 1, [[1, 2, 4, 8, 16]]],

@@ -24,9 +24,19 @@ const UNARY = (
   "repeat,limit fromstream? bsearch combinations splits,collect"
 ).split(" ");
 
-/** Functions of a time; jq 1.7.1 gives parts of a second before 1970, and nan, to other seconds. */
+/**
+ * Functions of a time; jq 1.7.1 gives parts of a second before 1970, and nan, to other seconds. Years of other than four digits, and what is beyond
+ * any calendar (`infinite | todate`), are as the C library has them.
+ */
 const TIMES = ["todate", "gmtime"];
-const WHOLE_SECONDS = 'if type == "number" then (if . == . then floor else 0 end) else . end';
+/** 1000-01-01T00:00:00Z, and the first second of the year 10000. */
+const FOUR_DIGIT_YEARS = { from: -30_610_224_000, to: 253_402_300_800 };
+const WHOLE_SECONDS = `if type == "number" then (if . >= ${FOUR_DIGIT_YEARS.from} and . < ${FOUR_DIGIT_YEARS.to} then floor else 0 end) else . end`;
+/** nan is less than itself, so that the order of several is that of the C library's sorting; it is also all that does not equal itself. */
+const NO_NAN = "if any(..; . != .) then null else . end";
+/** Functions that sort their input, or by what their argument gives. */
+const SORTING = ["sort", "unique"];
+const SORTING_BY = ["sort_by", "group_by", "unique_by"];
 /** jq 1.7.1 counts bytes where it should count characters. */
 const PLAIN_TEXTS = 'select(type != "string" or (explode | all(. < 128)))';
 
@@ -182,10 +192,12 @@ class Writer {
     if (random.chance(0.4)) {
       const name = random.pick(this.#isWild && random.chance(0.2) ? NULLARY_WILD : NULLARY);
       if (TIMES.includes(name) && !this.#isWild) return `(${WHOLE_SECONDS} | ${name})`;
+      if (SORTING.includes(name) && !this.#isWild) return `(${NO_NAN} | ${name})`;
       return name.includes("|") ? `(${name})` : name;
     }
     const name = random.pick(UNARY);
     const inner = (): string => this.pipe(depth, sight);
+    if (SORTING_BY.includes(name) && !this.#isWild) return `${name}((${inner()}) | ${NO_NAN})`;
     switch (name) {
       case "range":
         return random.pick([
@@ -285,7 +297,7 @@ class Writer {
       "first",
       "last",
       "tojson",
-      "sort",
+      this.#isWild ? "sort" : `(${NO_NAN} | sort)`,
       "to_entries",
       "map(.)",
       "values",
