@@ -81,12 +81,26 @@ function drawn(random: Random, head: JsonObject, isDetermined: boolean): JsonObj
 
 /**
  * Whether branches of it race. One that fails ends its siblings, or holds them when nobody takes the error: how far they had come, and whether a
- * call of theirs was sent, depends on which came first. The oracle tells by not knowing the effects.
+ * call of theirs was sent, depends on which came first. The oracle tells by not knowing the effects. And branches that listen to events of one
+ * type: a run consumes an event once, and which of them asks first after a restart is a matter of chance.
  */
 function hasRacingBranches(document: JsonObject, children: ReadonlyMap<string, JsonObject>): boolean {
   if (!JSON.stringify(document).includes('"fork"')) return false;
+  if (hasSharedEvents(document)) return true;
   const prediction = predict(document, {}, children);
   return prediction.kind === "open" || prediction.effects === undefined;
+}
+
+/** Whether two branches of one fork in it listen to events of one type. */
+function hasSharedEvents(value: Json): boolean {
+  if (Array.isArray(value)) return value.some((item) => hasSharedEvents(item as Json));
+  if (!isJsonObject(value)) return false;
+  const branches = isJsonObject(value["fork"]) ? value["fork"]["branches"] : undefined;
+  if (Array.isArray(branches)) {
+    const types = branches.map((branch) => new Set(JSON.stringify(branch).match(/(?<="type":")[ab](?=")/gu)));
+    if (types.some((some, index) => types.slice(index + 1).some((others) => [...others].some((type) => some.has(type))))) return true;
+  }
+  return Object.values(value).some((item) => hasSharedEvents(item as Json));
 }
 
 const RACING_MEMBERS: ReadonlySet<string> = new Set(["timeout", "metadata", "await", "compete"]);

@@ -16,8 +16,9 @@ const POLL_MS = 20;
  * are believed; on a machine so busy that every look misses somebody, six.
  */
 const QUIET_ENOUGH = 6;
-const STARTER = new RegExp(`\0${STARTER_VARIABLE}=([\\d.]+)\0`);
 const CONCLUSIVE_WEIGHT = 3;
+/** In an environment that begins and ends with NUL: whose starter it is. */
+const STARTER = new RegExp(`\0${STARTER_VARIABLE}=([\\d.]+)\0`);
 
 /**
  * Ends every process that carries this token in its environment, and removes the files it was started from.
