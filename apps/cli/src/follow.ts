@@ -36,32 +36,55 @@ export async function followRun(session: Session, runId: string, options: Follow
   // A run that this process drives goes on without an audience; who only watches ends with it.
   const audience = service.owner.where === "elsewhere" ? [session.io.outputClosed] : [];
   const signal = AbortSignal.any([interrupts.signal, ended.signal, ...audience, ...(timeout === undefined ? [] : [timeout])]);
-  const shown = show(session, runId, signal, options.known);
-  let isOver = false;
+  const display = displayOf(session, options.known);
+  const shown = watchInto(session, { runId, signal, display });
+  let end: "over" | "left" | "failed" = "over";
+  let failure: unknown;
   try {
     await service.waitFor(runId, options.until, signal);
-    isOver = true;
   } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    ended.abort();
-    await shown;
+    end = signal.aborted ? "left" : "failed";
+    failure = error;
   }
-  if (!isOver && timeout?.aborted && !interrupts.signal.aborted) throw timedOut(session, runId, options.timeoutMs ?? 0);
-  const view = await service.show(runId);
-  if (!isOver) return interrupted(session, view);
+  ended.abort();
+  await shown;
+  // What is shown last is what is told below, not what the watch happened to see last.
+  let view: RunView | undefined;
+  try {
+    if (end === "failed") throw failure;
+    view = await service.show(runId);
+  } finally {
+    display?.end(view);
+  }
+  if (end === "left" && timeout?.aborted && !interrupts.signal.aborted) throw timedOut(session, runId, options.timeoutMs ?? 0);
+  if (end === "left") return interrupted(session, view);
   report(session, view, options.until);
   if (view.status === "completed") return EXIT.ok;
   if (isAtRest(view.status) && view.status !== "suspended") return exitCodeOfRun(view.status);
   return options.mirrors || view.waits.some((wait) => wait.kind === "settle") ? EXIT.runFailed : EXIT.ok;
 }
 
-/** Follows with the view that fits the output until the signal. Never rejects: what ends the run's following is `waitFor`. */
-async function show(session: Session, runId: string, signal: AbortSignal, known: RunView | undefined): Promise<void> {
-  if (session.isJson) return;
-  const follow = session.io.isTerminal ? showLive : showLines;
+/** What shows a run while it moves. */
+interface Display {
+  show(view: RunView): void;
+  /** The last view, where there is one; nothing is shown after it. */
+  end(view: RunView | undefined): void;
+}
+
+function displayOf(session: Session, known: RunView | undefined): Display | undefined {
+  if (session.isJson) return undefined;
+  return session.io.isTerminal ? liveDisplay(session) : lineDisplay(session, known);
+}
+
+/** Shows the run until the signal. Never rejects: what ends the run's following is `waitFor`. */
+async function watchInto(
+  session: Session,
+  watched: { readonly runId: string; readonly signal: AbortSignal; readonly display: Display | undefined },
+): Promise<void> {
+  const { runId, signal, display } = watched;
+  if (display === undefined) return;
   try {
-    await follow(session, runId, signal, known);
+    for await (const view of session.service.watch(runId, signal)) display.show(view);
   } catch (error) {
     const isToldAnyway = error instanceof AppError && error.code === "owner-unreachable";
     if (!signal.aborted && !isToldAnyway)
@@ -69,43 +92,41 @@ async function show(session: Session, runId: string, signal: AbortSignal, known:
   }
 }
 
-async function showLive(session: Session, runId: string, signal: AbortSignal): Promise<void> {
-  const { io, service, style } = session;
-  let view = await service.show(runId);
+function liveDisplay({ io, style }: Session): Display {
+  let view: RunView | undefined;
+  let isStarted = false;
   const region = new LiveRegion(
     (text) => io.out(text),
     () => {
+      if (view === undefined) return [];
       const { columns, rows } = io.size();
       // The last column stays empty: some terminals wrap when it is written.
       const options = { style, columns: columns - 1, nowMs: io.now(), linesMax: Math.max(3, rows - LINES_KEPT_FREE) };
       return [renderRunHead(view, options), ...renderTree(view, options)];
     },
   );
-  region.start();
-  try {
-    for await (const next of service.watch(runId, signal)) {
+  return {
+    show: (next) => {
       view = next;
-      region.changed();
-    }
-  } finally {
-    // The last frame is the state at the end, not the one the watch happened to see last.
-    view = await service.show(runId).catch(() => view);
-    region.stop();
-  }
+      if (isStarted) return region.changed();
+      isStarted = true;
+      region.start();
+    },
+    end: (last) => {
+      view = last ?? view;
+      if (!isStarted && view !== undefined) region.start();
+      if (view !== undefined) region.stop();
+    },
+  };
 }
 
-async function showLines(session: Session, runId: string, signal: AbortSignal, known: RunView | undefined): Promise<void> {
-  const { io, service } = session;
+function lineDisplay({ io }: Session, known: RunView | undefined): Display {
   const changes = new ChangeLines();
   if (known !== undefined) changes.skip(known);
-  const say = (view: RunView): void => {
+  const show = (view: RunView): void => {
     for (const line of changes.next(view)) io.out(`${line}\n`);
   };
-  try {
-    for await (const view of service.watch(runId, signal)) say(view);
-  } finally {
-    await service.show(runId).then(say, () => undefined);
-  }
+  return { show, end: (view) => void (view === undefined || show(view)) };
 }
 
 /** How the run stands at the end, and what can be done. */
