@@ -1,4 +1,13 @@
-import { type EngineContext, replay, type RunRecord, type RunState, serializeState, summarize, wantsEvent } from "@tutti/engine";
+import {
+  type EngineContext,
+  type OperatorAction,
+  replay,
+  type RunRecord,
+  type RunState,
+  serializeState,
+  summarize,
+  wantsEvent,
+} from "@tutti/engine";
 import { type CloudEvent, type Json, jsonEqual } from "@tutti/model";
 import type { CommitBatch, CommitResult, MemoryDisk, RunCommit, RunStatus } from "@tutti/store";
 import type { Scheduler } from "./scheduler.ts";
@@ -19,6 +28,8 @@ export interface Mirror {
   readonly ends: Set<string>;
   readonly positions: Set<number>;
   readonly words: Set<string>;
+  /** By token: attempts of which somebody said that they had no effect, after which the task failed. */
+  readonly denied: Map<string, number[]>;
 }
 
 export interface MonitorDeps {
@@ -69,6 +80,10 @@ export class Monitor {
 
   isIntended({ runId, token, number }: { readonly runId: string; readonly token: string; readonly number: number }): boolean {
     return this.mirrors.get(runId)?.intents.has(`${token}/${number}`) ?? false;
+  }
+
+  deniedOf(runId: string, token: string): readonly number[] {
+    return this.mirrors.get(runId)?.denied.get(token) ?? [];
   }
 
   isStrict(runId: string): boolean {
@@ -136,6 +151,7 @@ export class Monitor {
       ends: new Set(),
       positions: new Set(),
       words: new Set(),
+      denied: new Map(),
     };
     this.mirrors.set(runId, mirror);
     const { schedule, scheduledAt } = first.labels;
@@ -206,9 +222,18 @@ export class Monitor {
           must(!mirror.words.has(record.reason), "a word counts once", () => `${runId}: ${record.reason}`);
           mirror.words.add(record.reason);
         }
+        this.#rememberDenial(mirror, record.action);
         return;
       default:
     }
+  }
+
+  /** Who runs the task again after "not done, run" makes another effect, under another token: that needs no excuse. */
+  #rememberDenial(mirror: Mirror, action: OperatorAction): void {
+    if (action.kind !== "settle" || action.doubt === undefined) return;
+    const { verdict, doubt } = action;
+    if (verdict.kind !== "not-done" || verdict.then !== "fail") return;
+    mirror.denied.set(doubt.token, [...(mirror.denied.get(doubt.token) ?? []), doubt.attempt]);
   }
 
   /** The row, and the snapshot when there is one, say what the records say. */

@@ -2,6 +2,7 @@ import { type Attempt, type Connector, ConnectorError, type ConnectorFunction, d
 import type { EffectClass, Json, JsonObject } from "@tutti/model";
 import type { Random } from "@tutti/testkit";
 import type { Faults } from "./faults.ts";
+import { isTwice } from "./once-per-token.ts";
 import type { Owner, Scheduler } from "./scheduler.ts";
 import { must } from "./violation.ts";
 
@@ -21,6 +22,7 @@ export interface Effect {
   readonly taskPath: string;
   readonly function: string;
   readonly token: string;
+  readonly attempt: number;
   readonly output: Json;
   readonly visibleAtMs: number;
 }
@@ -32,6 +34,14 @@ export interface WorldSabotage {
   readonly inventsOutputs?: boolean;
 }
 
+export interface History {
+  isStrict(runId: string): boolean;
+  /** Whether an intent of the attempt is stored. */
+  isIntended(attempt: { readonly runId: string; readonly token: string; readonly number: number }): boolean;
+  /** Attempts of the token of which somebody said that they had no effect, after which the task failed. */
+  deniedOf(runId: string, token: string): readonly number[];
+}
+
 export interface SimWorldDeps {
   readonly scheduler: Scheduler;
   readonly random: Random;
@@ -39,11 +49,10 @@ export interface SimWorldDeps {
   readonly sabotage: WorldSabotage;
   /** Whether `x.findable:1` refuses a second effect of a token. */
   readonly isUnique: boolean;
-  readonly isStrict: (runId: string) => boolean;
+  /** What is stored. */
+  readonly history: () => History;
   /** Somebody sends a request for the run. */
   readonly sends: (owner: Owner, runId: string) => void;
-  /** Whether an intent of the attempt is stored. */
-  readonly isIntended: (attempt: { readonly runId: string; readonly token: string; readonly number: number }) => boolean;
 }
 
 /**
@@ -107,7 +116,7 @@ export class SimWorld {
     const { attempt, owner, phase, input } = call;
     if (!owner.isAlive) return new Promise(() => undefined);
     this.#deps.sends(owner, attempt.runId);
-    const request = { operation: `${name} ${phase}`, token: attempt.token, isStrict: this.#deps.isStrict(attempt.runId) };
+    const request = { operation: `${name} ${phase}`, token: attempt.token, isStrict: this.#deps.history().isStrict(attempt.runId) };
     const strikes = (kind: Parameters<Faults["strikes"]>[0]): boolean => faults.strikesRequest(kind, request);
     return new Promise((resolve, reject) => {
       let isAnswered = false;
@@ -179,15 +188,17 @@ export class SimWorld {
     const { token, runId, taskPath } = attempt;
     if (name === "x.read:1") return this.#read(input, attempt);
     must(
-      this.#deps.isIntended(attempt),
+      this.#deps.history().isIntended(attempt),
       "intent before effect",
       () => `${runId} ${taskPath}: attempt ${attempt.number} of ${token} reached the world before its intent was stored`,
     );
-    const earlier = this.#byToken.get(token)?.find((effect) => effect.function === name);
+    const earlier = this.#byToken.get(token)?.filter((effect) => effect.function === name) ?? [];
+    const [first] = earlier;
     const dedupes = name === "x.idempotent:1" || name === "x.listed:1" || (name === "x.findable:1" && isUnique);
-    if (earlier !== undefined && dedupes && sabotage.forgetsTokens !== true) return earlier.output;
+    if (first !== undefined && dedupes && sabotage.forgetsTokens !== true) return first.output;
+    const before = earlier.map((effect) => effect.attempt);
     must(
-      earlier === undefined,
+      !isTwice(attempt.number, before, this.#deps.history().deniedOf(runId, token)),
       "an effect happens once per token",
       () => `${runId} ${taskPath}: ${name} had its effect twice under ${token}`,
     );
@@ -198,6 +209,7 @@ export class SimWorld {
       taskPath,
       function: name,
       token,
+      attempt: attempt.number,
       output,
       visibleAtMs: scheduler.nowMs + (isLate ? random.next() * SETTLE_MS : 0),
     };

@@ -168,12 +168,11 @@ class Simulation {
       faults: this.#faults,
       sabotage,
       isUnique,
-      isStrict: (runId) => this.#monitor.isStrict(runId),
+      history: () => this.#monitor,
       sends: (owner, runId) => {
         const nodeId = nodeIds.get(owner);
         if (isShared && nodeId !== undefined) this.#guarded(() => this.#laws.sends(nodeId, runId));
       },
-      isIntended: (attempt) => this.#monitor.isIntended(attempt),
     });
     const functions = new FunctionTable([this.#world.connector({ isAlive: false, pausedUntilMs: 0 })]);
     const workload = planWorkload(random.fork("workload"), functions, options.reductions);
