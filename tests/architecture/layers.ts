@@ -7,7 +7,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   model: [],
   expression: ["model"],
   store: ["model"],
-  "connector-kit": ["model"],
+  // Undos are data with the language's expressions; a connector's declaration is checked where it is made.
+  "connector-kit": ["model", "expression"],
   definition: ["model", "expression"],
   engine: ["model", "expression", "definition"],
   runtime: ["model", "expression", "definition", "engine", "store", "connector-kit"],

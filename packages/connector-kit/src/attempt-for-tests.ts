@@ -33,6 +33,7 @@ export function attemptForTests(
     traceparent: undefined,
     taskInput: {},
     baseDirectory: undefined,
+    provider: undefined,
     signal: new AbortController().signal,
     ...overrides,
     lines,

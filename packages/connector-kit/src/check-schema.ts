@@ -23,15 +23,16 @@ export function checkOutput(declared: ConnectorFunction, output: Json): string |
 export function parseInput<S extends z.ZodType>(schema: S, input: JsonObject): z.infer<S> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  throw new ConnectorError(`The input does not fit: ${describe(parsed.error)}`, { kind: "validation", outcome: "never-began" });
+  throw new ConnectorError(`The input does not fit: ${describeIssues(parsed.error)}`, { kind: "validation", outcome: "never-began" });
 }
 
 function check(schema: z.ZodType, value: Json): string | undefined {
   const parsed = schema.safeParse(value);
-  return parsed.success ? undefined : describe(parsed.error);
+  return parsed.success ? undefined : describeIssues(parsed.error);
 }
 
-function describe(error: z.ZodError): string {
+/** What is wrong, in one line: members and rules, never values. */
+export function describeIssues(error: z.ZodError): string {
   const shown = error.issues.slice(0, ISSUES_SHOWN_MAX).map((issue) => {
     const path = issue.path.length === 0 ? "" : `${issue.path.map(String).join(".")}: `;
     return `${path}${issue.message}`;

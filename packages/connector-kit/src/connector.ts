@@ -1,5 +1,9 @@
 import type { EffectClass, ErrorKind, Json, JsonObject, Token } from "@tutti/model";
 import type { z } from "zod";
+import type { EffectPreview } from "./effect-preview.ts";
+import type { Health, ProviderAccess } from "./provider.ts";
+import type { ResourceType } from "./resource-type.ts";
+import type { Undo } from "./undo.ts";
 
 /**
  * A package that teaches Tutti one kind of system. Only cloneable values cross this contract (a connector may run in another process), and
@@ -11,6 +15,22 @@ export interface Connector {
   readonly version: string;
   /** By `<resource>.<operation>:<major>`; the built-in language calls by their plain name (`http`, `run.shell`). */
   readonly functions: Readonly<Record<string, ConnectorFunction>>;
+  /** What the connector speaks to, and the versions of it that its tests ran against: for the reference pages. */
+  readonly target?: { readonly system: string; readonly tested: string };
+  /** Kinds of things that it makes, by name (`zone`, `recordset`). */
+  readonly resources?: Readonly<Record<string, ResourceType>>;
+  /**
+   * What a provider of this connector is configured with: an object, no secrets. A connector with `configuration` or `credentials` takes a provider:
+   * its functions get `attempt.provider`, and `with.provider` in a workflow names one.
+   */
+  readonly configuration?: z.ZodType;
+  /** Credentials of a provider, an object. What is stored of them is which secret each member is; values reach running attempts only. */
+  readonly credentials?: z.ZodType;
+  /**
+   * Says whether a provider can be worked with: reachable, which version, what is wrong and the way out. Changes nothing. What it throws becomes
+   * an unhealthy answer with the error's message.
+   */
+  check?(access: ProviderAccess): Promise<Health>;
 }
 
 export interface ConnectorFunction {
@@ -41,12 +61,25 @@ export interface ConnectorFunction {
   /** Looks an effect up by its token: its output, or undefined when it is absent. Only for `findable` functions. */
   find?(input: JsonObject, attempt: Attempt): Promise<Json | undefined>;
 
+  /**
+   * What `run` would do with this input now: what it would touch, how, and its output as far as it is known before. Changes nothing. Without it a
+   * change preview shows the task as unknown.
+   */
+  preview?(input: JsonObject, attempt: Attempt): Promise<EffectPreview>;
+
+  /** How a completed call is taken back; see `Undo`. Not together with `irreversible`. */
+  readonly undo?: Undo;
+  /** The type of resource (of this connector's `resources`) that a call makes, changes or deletes; at most one of them. */
+  readonly creates?: string;
+  readonly changes?: string;
+  readonly deletes?: string;
+
   /** Ends what an earlier, dead process left running under this token, before the outcome of its attempt is decided. */
   quiesce?(token: Token): Promise<void>;
 }
 
 /** What an attempt knows and may use. */
-export interface Attempt {
+export interface Attempt extends ProviderAccess {
   readonly token: Token;
   readonly runId: string;
   readonly taskPath: string;
@@ -72,13 +105,6 @@ export interface Attempt {
   log(stream: "stdout" | "stderr" | "info", text: string): void;
   /** The value of a secret the workflow names in `use.secrets`; registered for masking by being asked for. */
   secret(name: string): Promise<Json>;
-  /** Registers a value for masking that was derived from a secret, such as an access token fetched with it. */
-  mask(value: Json): void;
-  /**
-   * The text with its secrets masked. Needed before a text is cut to an excerpt: half a secret is not recognised any more. What a function returns,
-   * throws or logs is masked anyway.
-   */
-  masked(text: string): string;
   /**
    * Asks one of the call's own expressions, such as the filter of a subscription, whether it holds for `value`. Which there are says the
    * language: a connector asks only for what stands in its input.

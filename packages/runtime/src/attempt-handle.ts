@@ -1,4 +1,4 @@
-import { type Attempt, ConnectorError, type StoredEnd } from "@tutti/connector-kit";
+import { type Attempt, type AttemptProvider, ConnectorError, type StoredEnd } from "@tutti/connector-kit";
 import { type AttemptOutcome, attemptSpanKey, type LookUpEnded, type StartAttempt, type LookUp } from "@tutti/engine";
 import { AppError, type Json, type Token } from "@tutti/model";
 import type { AttemptLog } from "./attempt-log.ts";
@@ -47,6 +47,8 @@ export class AttemptHandle implements Attempt {
   readonly secretNames: readonly string[];
   /** Number of records that must be stored before anything of this attempt is shown. */
   readonly visibleFromSeq: number;
+  /** Set before the function is called. */
+  provider: AttemptProvider | undefined;
   run: LoadedRun | undefined;
   phase: "queued" | "running" | "settled" = "queued";
   abortReason: AbortReason | undefined;
