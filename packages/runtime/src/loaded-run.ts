@@ -122,6 +122,8 @@ export class LoadedRun {
 
   /** Resolves when what has been gathered so far is stored or lost. */
   async stored(): Promise<void> {
+    // Who waits is told when the run is lost; nobody would come by again.
+    if (this.isLost) return;
     const last = this.isDirty ? this.pending : this.flying;
     if (last !== undefined) await new Promise<void>((resolve) => (last.watchers ??= []).push(resolve));
   }

@@ -184,4 +184,37 @@ describe("a store that fails for a while", () => {
     await world.settle(world.runtime.acceptEvent(buildEvent({ type: "go", data: 1 })));
     expect(await world.wait(runId)).toMatchObject({ status: "completed" });
   });
+
+  test("does not stop the handing out of events when a step fails to be stored while other runs are offered the same event", async () => {
+    const inFlight = Promise.withResolvers<void>();
+    const loading = Promise.withResolvers<void>();
+    const calls: [method: string, fault: Fault][] = [];
+    const world = new World({
+      faults: ({ method }) => {
+        if (calls[0]?.[0] !== method) return { kind: "none" };
+        return calls.shift()?.[1] ?? { kind: "none" };
+      },
+    });
+    await world.start();
+    const hear = { hear: { listen: { to: { one: { with: { type: "go" } } } } } };
+    await world.publish([{ both: { fork: { branches: [hear, { rest: { wait: { minutes: 1 } } }] } } }]);
+    await world.publish([hear], { document: { name: "other" } });
+    const moving = await world.begin();
+    const other = await world.begin({}, { name: "other" });
+    // Long enough for both to leave the memory; then the first has its timer, and that step is on its way to the store.
+    await world.pass(59_000);
+    // It fails for the second time, so that some time passes until the next one.
+    calls.push(["commit", { kind: "failed-before" }], ["commit", { kind: "delay", until: () => inFlight.promise }]);
+    await world.pass(2000);
+    calls.push(["loadRecords", { kind: "delay", until: () => loading.promise }]);
+    await world.settle(world.runtime.acceptEvent(buildEvent({ type: "go", data: 1 })));
+    await world.calm();
+    expect(calls).toEqual([]);
+    inFlight.reject(new Error("The disk has failed."));
+    await world.calm();
+    loading.resolve();
+    await world.calm();
+    expect(await world.wait(other)).toMatchObject({ status: "completed" });
+    expect(await world.wait(moving)).toMatchObject({ status: "completed" });
+  });
 });
