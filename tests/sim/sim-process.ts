@@ -32,11 +32,11 @@ const TIMER_RESOLUTION_MS = 0.001;
  */
 export class SimProcess implements Owner {
   isAlive = true;
-  pausedUntilMs = 0;
   readonly runtime: Runtime;
   readonly #deps: SimProcessDeps;
   readonly #bornAtMs: number;
   readonly #mourners = new Set<() => void>();
+  #pausedUntilMs = 0;
 
   constructor(deps: SimProcessDeps) {
     this.#deps = deps;
@@ -49,6 +49,15 @@ export class SimProcess implements Owner {
       version: "sim",
       limits: deps.limits,
     });
+  }
+
+  get pausedUntilMs(): number {
+    return this.#pausedUntilMs;
+  }
+
+  /** Nothing of the process happens before that; a pause that lasts longer already is not cut short. */
+  pauseUntil(ms: number): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, ms);
   }
 
   /** kill -9. */

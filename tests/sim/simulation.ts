@@ -383,7 +383,7 @@ class Simulation {
     const clock = this.#clocks[index];
     if (faults.strikes("clock-forward", "clock")) clock?.jump(this.#random.next() ** 3 * JUMP_MAX_MS);
     if (faults.strikes("clock-back", "clock")) clock?.jump(-(this.#random.next() ** 3) * JUMP_MAX_MS);
-    if (faults.strikes("pause", "process")) process.pausedUntilMs = this.#scheduler.nowMs + this.#random.next() * PAUSE_MAX_MS;
+    if (faults.strikes("pause", "process")) process.pauseUntil(this.#scheduler.nowMs + this.#random.next() * PAUSE_MAX_MS);
     if (this.#isShared) this.#afterStepOfSeveral(node, process);
     if (faults.strikes("stop", "process")) node.stop();
     if (this.#mayDie(node) && faults.strikes("crash", "process")) node.kill();
@@ -394,7 +394,7 @@ class Simulation {
     const faults = this.#faults;
     if (this.#mayDie(node) && faults.strikes("long-pause", "process")) {
       const leases = LEASES_PAUSED_MIN * (LEASES_PAUSED_MAX / LEASES_PAUSED_MIN) ** this.#random.next();
-      process.pausedUntilMs = nowMs + leases * LEASE_MS;
+      process.pauseUntil(nowMs + leases * LEASE_MS);
       this.#blame(node);
     }
     if (this.#mayDie(node) && faults.strikes("partition", "network")) {
