@@ -48,6 +48,18 @@ CREATE TABLE payload_use (
   primary key (run_key, payload_key)
 ) strict, without rowid;
 
+CREATE TABLE provider (
+  provider_key integer primary key,
+  tenant text not null,
+  name text not null,
+  connector text not null,
+  revision integer not null,
+  -- Configuration, which secret each credential is, the last look at its health.
+  body text not null,
+  crc integer not null,
+  unique (tenant, name)
+) strict;
+
 CREATE TABLE record (
   record_key integer primary key,
   run_key integer not null,

@@ -64,6 +64,17 @@ const NOUNS: readonly Noun[] = [
     ],
   },
   {
+    name: "provider",
+    aliases: ["providers"],
+    summary: "tell Tutti which systems it works on, and see whether it can",
+    load: async () => [
+      (await import("./commands/provider-add.ts")).providerAdd,
+      (await import("./commands/provider-check.ts")).providerCheck,
+      (await import("./commands/provider-list.ts")).providerList,
+      (await import("./commands/provider-remove.ts")).providerRemove,
+    ],
+  },
+  {
     name: "event",
     aliases: ["events"],
     summary: "send and list events",

@@ -1,6 +1,14 @@
 import { AppError, type CloudEvent, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { CloudEventSchema } from "@tutti/model/schemas";
-import type { DocumentSource, FireScheduleRequest, OperateRequest, PruneRequest, StartRunRequest, WaitUntil } from "@tutti/runtime";
+import type {
+  AddProviderRequest,
+  DocumentSource,
+  FireScheduleRequest,
+  OperateRequest,
+  PruneRequest,
+  StartRunRequest,
+  WaitUntil,
+} from "@tutti/runtime";
 import type { BackupRequest } from "./backup.ts";
 import { RUN_STATUSES, type RunQuery, type RunStatus } from "@tutti/store";
 
@@ -60,6 +68,17 @@ export function startRunRequest(given: JsonObject): StartRunRequest {
 
 export function fireScheduleRequest(given: JsonObject): FireScheduleRequest {
   return { namespace: text(given, "namespace"), name: text(given, "name"), input: own(given, "input"), actor: text(given, "actor") };
+}
+
+export function addProviderRequest(given: JsonObject): AddProviderRequest {
+  return {
+    name: text(given, "name"),
+    connector: text(given, "connector"),
+    configuration: object(given, "configuration"),
+    credentials: textMap(given, "credentials"),
+    replace: flag(given, "replace"),
+    dryRun: flag(given, "dryRun"),
+  };
 }
 
 export function operateRequest(given: JsonObject): OperateRequest {

@@ -84,6 +84,11 @@ export class LinkedService implements TuttiService {
   };
   nextInstants: TuttiService["nextInstants"] = (namespace, name, count) =>
     this.#call("nextInstants", { namespace, name, count }, (service) => service.nextInstants(namespace, name, count));
+  listProviders: TuttiService["listProviders"] = () => this.#call("listProviders", {}, (service) => service.listProviders());
+  addProvider: TuttiService["addProvider"] = (request) => this.#call("addProvider", request, (service) => service.addProvider(request));
+  checkProvider: TuttiService["checkProvider"] = (name) => this.#call("checkProvider", { name }, (service) => service.checkProvider(name));
+  removeProvider: TuttiService["removeProvider"] = (name) =>
+    this.#call("removeProvider", { name }, (service) => service.removeProvider(name));
   acceptEvent: TuttiService["acceptEvent"] = (event) => this.#call("acceptEvent", { event }, (service) => service.acceptEvent(event));
   listEvents: TuttiService["listEvents"] = (limit) => this.#call("listEvents", { limit }, (service) => service.listEvents(limit));
   show: TuttiService["show"] = (runId, options) => this.#call("show", { runId, ...options }, (service) => service.show(runId, options));

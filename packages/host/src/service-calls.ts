@@ -20,6 +20,10 @@ export const UNARY_CALLS = {
   fireSchedule: (service, given) => service.fireSchedule(read.fireScheduleRequest(given)),
   nextInstants: (service, given) =>
     service.nextInstants(read.text(given, "namespace"), read.text(given, "name"), read.count(given, "count")),
+  listProviders: (service) => service.listProviders(),
+  addProvider: (service, given) => service.addProvider(read.addProviderRequest(given)),
+  checkProvider: (service, given) => service.checkProvider(read.text(given, "name")),
+  removeProvider: (service, given) => service.removeProvider(read.text(given, "name")),
   acceptEvent: (service, given) => service.acceptEvent(read.cloudEvent(read.object(given, "event"))),
   listEvents: (service, given) => service.listEvents(read.count(given, "limit")),
   show: (service, given) =>
@@ -64,6 +68,8 @@ export const REPEATABLE_CALLS: ReadonlySet<string> = new Set<UnaryCall>([
   "showSchedule",
   "setSchedule",
   "nextInstants",
+  "listProviders",
+  "checkProvider",
   "acceptEvent",
   "listEvents",
   "show",

@@ -43,6 +43,12 @@ export const ERROR_CATALOGUE = {
     kind: "refused",
     hint: "Provide the secret: environment TUTTI_SECRET_<NAME> or a file in the data directory's secrets folder.",
   },
+  "provider-not-found": { kind: "not-found", hint: "`tutti provider list` shows what is there." },
+  "provider-exists": { kind: "conflict", hint: "Give it another name, or change the one there is with --replace." },
+  "provider-invalid": {
+    kind: "usage",
+    hint: "`tutti provider add --help` shows what it takes; docs/connectors.md lists what each connector wants.",
+  },
   "settings-invalid": {
     kind: "usage",
     hint: "Correct the settings file of the data directory; docs/reference/settings.md lists what it may hold.",

@@ -16,6 +16,7 @@ import type { Env } from "./env.ts";
 import type { FunctionTable } from "./function-table.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { ShardLease } from "./ownership.ts";
+import type { ProviderBook } from "./provider-book.ts";
 import type { Redactor } from "./redactor.ts";
 import type { SecretBook } from "./secrets.ts";
 import { TurnoverMap } from "./turnover-map.ts";
@@ -39,6 +40,7 @@ export interface DispatcherDeps {
   readonly env: Env;
   readonly functions: FunctionTable;
   readonly secrets: SecretBook;
+  readonly providers: ProviderBook;
   readonly redactor: Redactor;
   /** See `RuntimeDeps`. */
   readonly traceparent: ((runId: string, spanKey: string) => string) | undefined;
@@ -293,18 +295,48 @@ export class Dispatcher {
   }
 
   #run(handle: AttemptHandle, secrets: JsonObject): void {
-    if (handle.phase === "settled") return this.#leaveToken(handle);
-    if (!this.#deps.maySend(handle.lease)) {
-      // Another node may own the run by now; what it finds is an intent without an end.
-      this.#discard(handle);
-      return this.#leaveToken(handle);
+    if (!this.#maySend(handle)) return this.#leaveToken(handle);
+    let input: JsonObject;
+    try {
+      input = handle.command.renderInput(secrets);
+    } catch (error) {
+      this.#settle(handle, this.#endingOfNotBeginning(handle, error));
+      this.#leaveToken(handle);
+      return;
     }
+    if (!handle.entry.takesProvider) {
+      this.#call(handle, input);
+      return;
+    }
+    const { provider: named, ...rest } = input;
+    this.#deps.providers.forCall(handle.entry.connector, named).then(
+      (provider) => {
+        handle.provider = provider;
+        if (this.#maySend(handle)) this.#call(handle, rest);
+        else this.#leaveToken(handle);
+      },
+      (error: unknown) => {
+        this.#settle(handle, this.#endingOfNotBeginning(handle, error));
+        this.#leaveToken(handle);
+      },
+    );
+  }
+
+  /** Whether somebody still wants the attempt and this node may carry it out. */
+  #maySend(handle: AttemptHandle): boolean {
+    if (handle.phase === "settled") return false;
+    if (this.#deps.maySend(handle.lease)) return true;
+    // Another node may own the run by now; what it finds is an intent without an end.
+    this.#discard(handle);
+    return false;
+  }
+
+  #call(handle: AttemptHandle, input: JsonObject): void {
     const { command, entry } = handle;
     const { declared } = entry;
     let answer: Promise<unknown>;
     let hasBegun = false;
     try {
-      const input = command.renderInput(secrets);
       const problem = checkInput(declared, input);
       if (problem !== undefined)
         throw new ConnectorError(`The arguments of ${entry.name} do not fit: ${problem}`, { kind: "validation", outcome: "never-began" });

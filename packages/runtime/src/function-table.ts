@@ -1,7 +1,7 @@
-import { type Connector, ConnectorError, type ConnectorFunction, resolveFunction, z } from "@tutti/connector-kit";
+import { type Connector, ConnectorError, type ConnectorFunction, resolveFunction, takesProvider, z } from "@tutti/connector-kit";
 import type { FunctionInterface } from "@tutti/definition";
 import type { FunctionCatalog, FunctionTraits } from "@tutti/engine";
-import type { EffectClass, Json, JsonObject } from "@tutti/model";
+import { type EffectClass, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import type { AttemptHandle } from "./attempt-handle.ts";
 
 /** Attempts of one function at the same time when its connector names no bound: each may hold a socket and a body. */
@@ -13,6 +13,8 @@ export class FunctionEntry {
   readonly connector: Connector;
   readonly declared: ConnectorFunction;
   readonly concurrencyMax: number;
+  /** Whether its arguments may name a provider, which is taken out of them before the function sees them. */
+  readonly takesProvider: boolean;
   active = 0;
   /** First in, first out; `#head` moves instead of shifting, so a long queue costs nothing per attempt. */
   #queue: AttemptHandle[] = [];
@@ -22,6 +24,7 @@ export class FunctionEntry {
     this.name = name;
     this.connector = connector;
     this.declared = declared;
+    this.takesProvider = takesProvider(connector);
     this.concurrencyMax = declared.concurrencyMax ?? CONCURRENCY_DEFAULT;
   }
 
@@ -70,7 +73,7 @@ export class FunctionTable implements FunctionCatalog {
 
   /** What the linter may know of each function. */
   interfaces(): ReadonlyMap<string, FunctionInterface> {
-    this.#interfaces ??= new Map([...this.#entries].map(([name, entry]) => [name, interfaceOf(entry.declared)]));
+    this.#interfaces ??= new Map([...this.#entries].map(([name, entry]) => [name, interfaceOf(entry)]));
     return this.#interfaces;
   }
 
@@ -79,7 +82,7 @@ export class FunctionTable implements FunctionCatalog {
     if (entry === undefined) return undefined;
     const { declared } = entry;
     return {
-      effect: effectOf(declared, input),
+      effect: effectOf(declared, entry.takesProvider ? withoutProvider(input) : input),
       canFind: declared.find !== undefined,
       unique: declared.unique ?? false,
       settleMs: declared.settleMs,
@@ -104,16 +107,28 @@ function effectOf(declared: ConnectorFunction, input: JsonObject): EffectClass {
   }
 }
 
-function interfaceOf(declared: ConnectorFunction): FunctionInterface {
+function interfaceOf({ declared, takesProvider: isOnProvider }: FunctionEntry): FunctionInterface {
   let inputSchema: { readonly value: Json | undefined } | undefined;
   return {
     ...(declared.irreversible === true && { irreversible: true }),
     /** Made when it is asked for: a document calls few of the functions there are, and all of them take a tenth of a process's start. */
     get inputSchema() {
-      inputSchema ??= { value: inputSchemaOf(declared) };
+      inputSchema ??= { value: isOnProvider ? withProvider(inputSchemaOf(declared)) : inputSchemaOf(declared) };
       return inputSchema.value;
     },
   };
+}
+
+/** The arguments as the function gets them. */
+function withoutProvider(input: JsonObject): JsonObject {
+  return Object.hasOwn(input, "provider") ? Object.fromEntries(Object.entries(input).filter(([name]) => name !== "provider")) : input;
+}
+
+/** What a call may be given that works on a provider. */
+function withProvider(schema: Json | undefined): Json | undefined {
+  if (!isJsonObject(schema) || !isJsonObject(schema["properties"])) return schema;
+  const provider = { type: "string", description: "Name of a provider; the connector's only one by default." };
+  return { ...schema, properties: { ...schema["properties"], provider } };
 }
 
 /** Undefined when it has no JSON form: such arguments are checked at dispatch only. */

@@ -13,6 +13,7 @@ import { RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import { NodeMail } from "./node-mail.ts";
 import { isElsewhere, type Ownership, SoleOwnership } from "./ownership.ts";
 import { PoisonWatch } from "./poison-watch.ts";
+import { ProviderBook } from "./provider-book.ts";
 import { ProgramCache } from "./program-cache.ts";
 import type { Redactor } from "./redactor.ts";
 import { NO_REFERENCES } from "./reference-reader.ts";
@@ -140,10 +141,12 @@ class Assembly implements RuntimeParts {
       },
     });
     this.commits = new GroupCommit({ store, env, listener: this.driver, metrics, snapshotAfterRecords: deps.limits?.snapshotAfterRecords });
+    const secrets = new SecretBook(env, redactor);
     this.dispatcher = new Dispatcher({
       env,
       functions: this.functions,
-      secrets: new SecretBook(env, redactor),
+      secrets,
+      providers: new ProviderBook(store, secrets),
       redactor,
       traceparent: deps.traceparent,
       maySend: (lease) => ownership.maySend(lease),

@@ -27,7 +27,9 @@ import type {
   RunExplanation,
   Runtime,
   RuntimeReport,
+  AddProviderRequest,
   FireScheduleRequest,
+  ProviderView,
   ScheduleView,
   ShowOptions,
   StartRunRequest,
@@ -35,6 +37,7 @@ import type {
   WaitUntil,
 } from "./runtime.ts";
 import { assemble, type RuntimeParts } from "./runtime-parts.ts";
+import { ProviderOperations } from "./provider-operations.ts";
 import { ScheduleOperations } from "./schedule-operations.ts";
 import { Scheduler } from "./scheduler.ts";
 
@@ -86,11 +89,13 @@ class RuntimeService implements Runtime {
   #phase: "new" | "started" | "stopping" | "stopped" = "new";
   #stopping: Promise<void> | undefined;
   readonly #starts: RunStarts;
+  readonly #providers: ProviderOperations;
   #scheduler: Scheduler | undefined;
 
   constructor(deps: RuntimeDeps) {
     this.#deps = { ...deps, env: withMaskedReports(deps.env, this.#redactor) };
     const { store, env, installationId = "" } = this.#deps;
+    this.#providers = new ProviderOperations({ ...this.#deps, redactor: this.#redactor });
     const acknowledge = (runId: string): void => this.#acknowledge("run", runId);
     this.#starts = new RunStarts({ store, env, installationId, parts: () => this.#open(), acknowledge });
   }
@@ -210,6 +215,26 @@ class RuntimeService implements Runtime {
 
   async nextInstants(namespace: string, name: string, count: number): Promise<readonly number[]> {
     return this.#schedules().nextInstants({ namespace, name }, count);
+  }
+
+  async listProviders(): Promise<readonly ProviderView[]> {
+    this.#open();
+    return this.#providers.list();
+  }
+
+  async addProvider(request: AddProviderRequest): Promise<ProviderView> {
+    this.#writable();
+    return this.#providers.add(request);
+  }
+
+  async checkProvider(name: string): Promise<ProviderView> {
+    this.#writable();
+    return this.#providers.check(name);
+  }
+
+  async removeProvider(name: string): Promise<void> {
+    this.#writable();
+    return this.#providers.remove(name);
   }
 
   nextTickAt(): number | undefined {

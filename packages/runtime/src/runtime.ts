@@ -1,3 +1,4 @@
+import type { Health } from "@tutti/connector-kit";
 import type { CloudEvent, Json, JsonObject } from "@tutti/model";
 import type { Finding } from "@tutti/definition";
 import type { EventExplanation, RunTrace, RunView, TaskExplanation } from "@tutti/engine";
@@ -45,6 +46,19 @@ export interface Runtime {
   nextInstants(namespace: string, name: string, count: number): Promise<readonly number[]>;
   /** The earliest instant at which this process will start a run of a schedule. */
   nextTickAt(): number | undefined;
+
+  /** Configured targets of connectors, by name, with the last look at each. */
+  listProviders(): Promise<readonly ProviderView[]>;
+  /**
+   * Adds a provider, or with `replace` changes it for every attempt that begins from now on. Credentials are names of secrets.
+   *
+   * @throws AppError `provider-invalid`, `provider-exists`.
+   */
+  addProvider(request: AddProviderRequest): Promise<ProviderView>;
+  /** Asks the provider's target how it is, within `PROVIDER_CHECK_MS`, and keeps the answer. @throws AppError `provider-not-found`. */
+  checkProvider(name: string): Promise<ProviderView>;
+  /** Removes a provider; attempts that are under way go on with what they have. @throws AppError `provider-not-found`. */
+  removeProvider(name: string): Promise<void>;
 
   /** How much of everything there is now; undefined when it is not started or has stopped. */
   gauges(): RuntimeGauges | undefined;
@@ -194,6 +208,29 @@ export interface ScheduleView {
   readonly failed: number;
   /** Why the latest start that failed did. */
   readonly failure: { readonly atMs: number; readonly message: string } | undefined;
+}
+
+/** A configured target of a connector. No value of a credential is ever in it. */
+export interface ProviderView {
+  readonly name: string;
+  readonly connector: string;
+  readonly configuration: JsonObject;
+  /** Per credential the name of the secret that it is. */
+  readonly credentials: Readonly<Record<string, string>>;
+  /** The last look at it; undefined before the first, and after a change. */
+  readonly health: { readonly atMs: number; readonly found: Health } | undefined;
+}
+
+export interface AddProviderRequest {
+  readonly name: string;
+  readonly connector: string;
+  readonly configuration: JsonObject;
+  /** Per credential the name of the secret that it is. */
+  readonly credentials: Readonly<Record<string, string>>;
+  /** Changes the provider of this name, if there is one. */
+  readonly replace: boolean;
+  /** Checks the request, writes nothing. */
+  readonly dryRun: boolean;
 }
 
 /** An operator's word as people say it; tasks are named by path, unique end of a path, or activation number. */

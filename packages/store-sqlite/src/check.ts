@@ -5,6 +5,7 @@ import { eventOf } from "./events.ts";
 import { NO_RUN_KEY } from "./feed.ts";
 import { loadHistory } from "./load-run.ts";
 import { messageOf } from "./messages.ts";
+import { providerOf } from "./providers.ts";
 import { scheduleOf } from "./schedules.ts";
 
 /** Rows read at once: a check must not need memory for the whole store. */
@@ -23,6 +24,7 @@ export function checkStore(connection: Connection): StoreReport {
   damage.push(...checkRows(connection, "message", "position", messageOf));
   damage.push(...checkRows(connection, "definition", "rowid", definitionOf));
   damage.push(...checkRows(connection, "schedule", "schedule_key", scheduleOf));
+  damage.push(...checkRows(connection, "provider", "provider_key", providerOf));
   const pages = connection.sql("select page_count * page_size as bytes from pragma_page_count(), pragma_page_size()").get();
   return { runs: runs.count, records: runs.records, bytes: Number(pages?.["bytes"] ?? 0), damage };
 }
@@ -89,7 +91,7 @@ function checkPayloadUses(connection: Connection): readonly Damage[] {
 /** Looks at every row of a table in pages by its integer key. */
 function checkRows(
   connection: Connection,
-  table: "event" | "message" | "definition" | "schedule",
+  table: "event" | "message" | "definition" | "schedule" | "provider",
   key: string,
   decode: (row: Record<string, unknown>) => unknown,
 ): readonly Damage[] {

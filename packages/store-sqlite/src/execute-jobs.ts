@@ -2,6 +2,7 @@ import { commitRun } from "./commit.ts";
 import type { Connection } from "./connection.ts";
 import { putDefinition } from "./definitions.ts";
 import { acceptEvent, deleteEvents } from "./events.ts";
+import { putProvider, removeProvider } from "./providers.ts";
 import { putSchedule } from "./schedules.ts";
 import { condemnRuns, giveBackSpace, sweepRuns } from "./retention.ts";
 import { writeSetting } from "./settings.ts";
@@ -22,6 +23,10 @@ function execute(connection: Connection, job: WriteJob): WriteResult {
       return { kind: "accept-event", ...acceptEvent(connection, job.event) };
     case "put-schedule":
       return { kind: "put-schedule", outcome: putSchedule(connection, job.row) };
+    case "put-provider":
+      return { kind: "put-provider", outcome: putProvider(connection, job.row) };
+    case "remove-provider":
+      return { kind: "remove-provider", wasThere: removeProvider(connection, job.tenant, job.name) };
     case "delete-events":
       return { kind: "delete-events", count: deleteEvents(connection, job.acceptedBeforeMs) };
     case "condemn":

@@ -8,12 +8,13 @@ import { MIGRATION_3 } from "./migrations/003-retention.ts";
 import { MIGRATION_4 } from "./migrations/004-references.ts";
 import { MIGRATION_5 } from "./migrations/005-lists.ts";
 import { MIGRATION_6 } from "./migrations/006-subscription-keys.ts";
+import { MIGRATION_7 } from "./migrations/007-providers.ts";
 
 /** "Tut1": tells a store of ours from any other SQLite file. */
 const APPLICATION_ID = 0x54757431;
 
 /** Numbered from 1 by their place; only appended to, never edited: their hash is stored and compared. */
-export const MIGRATIONS: readonly string[] = [MIGRATION_1, MIGRATION_2, MIGRATION_3, MIGRATION_4, MIGRATION_5, MIGRATION_6];
+export const MIGRATIONS: readonly string[] = [MIGRATION_1, MIGRATION_2, MIGRATION_3, MIGRATION_4, MIGRATION_5, MIGRATION_6, MIGRATION_7];
 
 /**
  * Brings the database to this version, each migration in a transaction of its own.

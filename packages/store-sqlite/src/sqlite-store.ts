@@ -14,6 +14,7 @@ import type {
   RunPage,
   RunQuery,
   RunRow,
+  ProviderRow,
   ScheduleRow,
   Store,
   StoredEvent,
@@ -41,6 +42,7 @@ import { type CommitPlan, planCommit } from "./plan-commit.ts";
 import { createPrivateDirectory, createPrivateFile } from "./private-files.ts";
 import { listCondemned, listFinishedDigests } from "./retention.ts";
 import { RunIndex } from "./run-index.ts";
+import { listProviders, loadProvider } from "./providers.ts";
 import { listSchedules, loadSchedule } from "./schedules.ts";
 import { readSetting } from "./settings.ts";
 import { listSlots } from "./slots.ts";
@@ -289,6 +291,22 @@ export class SqliteStore implements Store {
 
   async listSchedules(tenant: string): Promise<readonly ScheduleRow[]> {
     return this.#read((connection) => listSchedules(connection, tenant));
+  }
+
+  async putProvider(row: ProviderRow): Promise<"written" | "conflict"> {
+    return expectKind(await this.#write({ kind: "put-provider", row }, row.body.length), "put-provider").outcome;
+  }
+
+  async loadProvider(tenant: string, name: string): Promise<ProviderRow | undefined> {
+    return this.#read((connection) => loadProvider(connection, tenant, name));
+  }
+
+  async listProviders(tenant: string, connector?: string): Promise<readonly ProviderRow[]> {
+    return this.#read((connection) => listProviders(connection, tenant, connector));
+  }
+
+  async removeProvider(tenant: string, name: string): Promise<boolean> {
+    return expectKind(await this.#write({ kind: "remove-provider", tenant, name }), "remove-provider").wasThere;
   }
 
   async markSuspect(runId: string | undefined): Promise<void> {

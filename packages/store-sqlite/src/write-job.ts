@@ -1,4 +1,13 @@
-import type { DefinitionRow, IncomingEvent, RunCommit, RunMessage, RunRowChange, ScheduleRow, SlotVerdict } from "@tutti/store";
+import type {
+  DefinitionRow,
+  IncomingEvent,
+  ProviderRow,
+  RunCommit,
+  RunMessage,
+  RunRowChange,
+  ScheduleRow,
+  SlotVerdict,
+} from "@tutti/store";
 
 /** One write, as plain data: the same on the main thread and in the writer worker. Several share a transaction. */
 export type WriteJob =
@@ -6,6 +15,8 @@ export type WriteJob =
   | { readonly kind: "put-definition"; readonly definition: DefinitionRow }
   | { readonly kind: "accept-event"; readonly event: IncomingEvent }
   | { readonly kind: "put-schedule"; readonly row: ScheduleRow }
+  | { readonly kind: "put-provider"; readonly row: ProviderRow }
+  | { readonly kind: "remove-provider"; readonly tenant: string; readonly name: string }
   | { readonly kind: "delete-events"; readonly acceptedBeforeMs: number }
   | { readonly kind: "condemn"; readonly runIds: readonly string[] }
   | { readonly kind: "sweep"; readonly runIds: readonly string[] }
@@ -17,6 +28,8 @@ export type WriteResult =
   | { readonly kind: "put-definition"; readonly outcome: "created" | "unchanged" | "conflict" }
   | { readonly kind: "accept-event"; readonly position: number; readonly duplicate: boolean }
   | { readonly kind: "put-schedule"; readonly outcome: "written" | "conflict" }
+  | { readonly kind: "put-provider"; readonly outcome: "written" | "conflict" }
+  | { readonly kind: "remove-provider"; readonly wasThere: boolean }
   | { readonly kind: "delete-events"; readonly count: number }
   | { readonly kind: "condemn"; readonly condemned: readonly string[] }
   | { readonly kind: "sweep"; readonly isDone: boolean; readonly condemned: readonly string[] }

@@ -7,6 +7,7 @@ import type { OpenStore, StoreTest } from "./conformance/fixtures.ts";
 import { describeLeases, type SharedStoreUnderTest } from "./conformance/leases.ts";
 import { describeLifeCycle } from "./conformance/life-cycle.ts";
 import { describeLists } from "./conformance/lists.ts";
+import { describeProviders } from "./conformance/providers.ts";
 import { describeSchedules } from "./conformance/schedules.ts";
 import { describeRetention } from "./conformance/retention.ts";
 import { describeSlots } from "./conformance/slots.ts";
@@ -36,6 +37,9 @@ export function describeStore(name: string, open: OpenStore): void {
     });
     describe("schedules", () => {
       describeSchedules(test);
+    });
+    describe("providers", () => {
+      describeProviders(test);
     });
     describe("slots", () => {
       describeSlots(test);

@@ -45,6 +45,7 @@ export {
   type RunRowChange,
   type RunStatus,
   type RunVerdict,
+  type ProviderRow,
   type ScheduleRow,
   type SlotHolder,
   type SlotRequest,

@@ -1,4 +1,4 @@
-import type { DefinitionRow, RunMessage, RunRow, ScheduleRow, SlotHolder, StoredEvent, SubscriptionRow } from "./store.ts";
+import type { DefinitionRow, ProviderRow, RunMessage, RunRow, ScheduleRow, SlotHolder, StoredEvent, SubscriptionRow } from "./store.ts";
 
 /** A record as it lies on the disk: with markers in place of its payloads. */
 export interface MemoryRecord {
@@ -55,6 +55,7 @@ export class MemoryDisk {
   lastFence = 0;
   dispatchCursor = 0;
   readonly schedules = new Map<string, ScheduleRow>();
+  readonly providers = new Map<string, ProviderRow>();
   stoppedCleanly = false;
   suspect: string | undefined;
   readonly crashes = new Map<string, number>();

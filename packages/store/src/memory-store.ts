@@ -4,12 +4,13 @@ import type { Leases, Receivers } from "./leases.ts";
 import { acceptToMemory, commitToMemory, storeMessage } from "./memory-commit.ts";
 import { MemoryDisk, type MemoryRun } from "./memory-disk.ts";
 import { beat, handOver, isFor, isOwned, keepsMessage, runOf } from "./memory-leases.ts";
+import { compareTexts, definitionsOf, providersOf, putRow, rowKey, schedulesOf } from "./memory-rows.ts";
 import { condemn, finishedDigests, finishedRuns, sweep } from "./memory-retention.ts";
 import { findSubscribers, listensAfter } from "./memory-subscribers.ts";
 import { payloadHash, restoreText } from "./record-body.ts";
 import { compareNewestFirst, decodeCursor, pageOf } from "./run-cursor.ts";
 import { shardOf, SHARDS } from "./shards.ts";
-import { compareVersions, highestVersion } from "./semver.ts";
+import { highestVersion } from "./semver.ts";
 import { RUN_STATUSES } from "./store.ts";
 import type {
   CommitBatch,
@@ -26,6 +27,7 @@ import type {
   RunPage,
   RunQuery,
   RunRow,
+  ProviderRow,
   ScheduleRow,
   Store,
   StoredEvent,
@@ -195,16 +197,7 @@ class MemoryStore implements Store {
   }
 
   async listDefinitions(): Promise<readonly Omit<DefinitionRow, "text">[]> {
-    return [...this.#open().definitions.values()]
-      .map(({ namespace, name, version, digest, baseDirectory, publishedAtMs }) => ({
-        namespace,
-        name,
-        version,
-        digest,
-        baseDirectory,
-        publishedAtMs,
-      }))
-      .toSorted((a, b) => compareTexts(a.namespace, b.namespace) || compareTexts(a.name, b.name) || compareVersions(a.version, b.version));
+    return definitionsOf(this.#open());
   }
 
   async acceptEvent(event: IncomingEvent): Promise<{ readonly position: number; readonly duplicate: boolean }> {
@@ -286,22 +279,33 @@ class MemoryStore implements Store {
   }
 
   async putSchedule(row: ScheduleRow): Promise<"written" | "conflict"> {
-    const { schedules } = this.#open();
-    const key = JSON.stringify([row.tenant, row.namespace, row.name]);
-    if (row.revision !== (schedules.get(key)?.revision ?? 0) + 1) return "conflict";
-    schedules.set(key, row);
-    this.#scheduleWritten();
-    return "written";
+    const written = putRow(this.#open().schedules, [row.tenant, row.namespace, row.name], row);
+    if (written === "written") this.#scheduleWritten();
+    return written;
   }
 
   async loadSchedule(tenant: string, namespace: string, name: string): Promise<ScheduleRow | undefined> {
-    return this.#open().schedules.get(JSON.stringify([tenant, namespace, name]));
+    return this.#open().schedules.get(rowKey([tenant, namespace, name]));
   }
 
   async listSchedules(tenant: string): Promise<readonly ScheduleRow[]> {
-    return [...this.#open().schedules.values()]
-      .filter((row) => row.tenant === tenant)
-      .toSorted((a, b) => compareTexts(a.namespace, b.namespace) || compareTexts(a.name, b.name));
+    return schedulesOf(this.#open(), tenant);
+  }
+
+  async putProvider(row: ProviderRow): Promise<"written" | "conflict"> {
+    return putRow(this.#open().providers, [row.tenant, row.name], row);
+  }
+
+  async loadProvider(tenant: string, name: string): Promise<ProviderRow | undefined> {
+    return this.#open().providers.get(rowKey([tenant, name]));
+  }
+
+  async listProviders(tenant: string, connector?: string): Promise<readonly ProviderRow[]> {
+    return providersOf(this.#open(), tenant, connector);
+  }
+
+  async removeProvider(tenant: string, name: string): Promise<boolean> {
+    return this.#open().providers.delete(rowKey([tenant, name]));
   }
 
   async markSuspect(runId: string | undefined): Promise<void> {
@@ -485,8 +489,4 @@ function matches(row: RunRow, query: RunQuery): boolean {
 
 function damaged(runId: string, what: string): AppError {
   return new AppError("store-damaged", `The history of run ${runId} is damaged: ${what}.`, { details: { runId } });
-}
-
-function compareTexts(a: string, b: string): number {
-  return a === b ? 0 : a < b ? -1 : 1;
 }

@@ -100,6 +100,14 @@ export interface Store {
   /** All schedules of the tenant, by namespace and name. */
   listSchedules(tenant: string): Promise<readonly ScheduleRow[]>;
 
+  /** Writes a provider as `putSchedule` writes a schedule: `row.revision` is one more than that of the stored row, 1 when there is none. */
+  putProvider(row: ProviderRow): Promise<"written" | "conflict">;
+  loadProvider(tenant: string, name: string): Promise<ProviderRow | undefined>;
+  /** All providers of the tenant by name, or those of one connector. */
+  listProviders(tenant: string, connector?: string): Promise<readonly ProviderRow[]>;
+  /** Deletes the provider. @returns whether there was one. */
+  removeProvider(tenant: string, name: string): Promise<boolean>;
+
   /**
    * Poison bookkeeping, no sync: which run is about to take which of its first steps after a start. Another mark, or undefined, says that the
    * process survived the step: crashes counted for that mark are forgotten.
@@ -348,6 +356,17 @@ export interface ScheduleRow {
   /** Events after this position are still to be read for it; undefined when it reads none. */
   readonly eventPosition: number | undefined;
   /** Counts the writes. */
+  readonly revision: number;
+  /** JSON text of the runtime's. */
+  readonly body: string;
+}
+
+/** A configured target of a connector: which one it is, in a text of the runtime's. No credential's value is ever in it. */
+export interface ProviderRow {
+  readonly tenant: string;
+  readonly name: string;
+  readonly connector: string;
+  /** Counts the writes since it was added. */
   readonly revision: number;
   /** JSON text of the runtime's. */
   readonly body: string;
