@@ -19,5 +19,6 @@ export { type AttemptProvider, type Health, type ProviderAccess, readProvider, t
 export type { ResourceType } from "./resource-type.ts";
 export { type ResolvedFunction, resolveFunction } from "./resolve-function.ts";
 export { renderUndo, type Undo, type UndoneCall } from "./undo.ts";
+export { NotEmptyText } from "@tutti/model/schemas";
 // The kit's own zod is the one that reads a connector's schemas; a connector takes it from here and can't bring a second version.
 export { z } from "zod";

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { delimiter, join, resolve } from "node:path";
-import { Network, NETWORK_MODES, z } from "@tutti/connector-kit";
+import { Network, NETWORK_MODES, NotEmptyText, z } from "@tutti/connector-kit";
 import { AppError, type Json } from "@tutti/model";
 import { type DataDirectory, messageOf } from "./data-directory.ts";
 import { parseData } from "./lint.ts";
@@ -23,7 +23,7 @@ const Url = z.string().superRefine((text, context) => {
 /** More are a mistake, or want a broker between them. */
 const SINKS_MAX = 8;
 
-const Sink = z.strictObject({ url: Url, headers: HeaderSettings.default({}), types: z.array(z.string().min(1)).default([]) });
+const Sink = z.strictObject({ url: Url, headers: HeaderSettings.default({}), types: z.array(NotEmptyText).default([]) });
 
 const Settings = z.strictObject({
   network: z
@@ -34,9 +34,9 @@ const Settings = z.strictObject({
       cleartext: z.array(z.string()).default([]),
     })
     .prefault({}),
-  files: z.strictObject({ allow: z.array(z.string().min(1)).default([]) }).prefault({}),
-  tls: z.strictObject({ authorities: z.array(z.string().min(1)).default([]) }).prefault({}),
-  containers: z.strictObject({ engine: z.string().min(1).optional() }).prefault({}),
+  files: z.strictObject({ allow: z.array(NotEmptyText).default([]) }).prefault({}),
+  tls: z.strictObject({ authorities: z.array(NotEmptyText).default([]) }).prefault({}),
+  containers: z.strictObject({ engine: NotEmptyText.optional() }).prefault({}),
   metrics: z
     .strictObject({
       listen: z
@@ -49,7 +49,7 @@ const Settings = z.strictObject({
     .strictObject({
       sinks: z
         .array(Sink)
-        .max(SINKS_MAX)
+        .refine((sinks) => sinks.length <= SINKS_MAX, `at most ${SINKS_MAX} sinks`)
         .refine((sinks) => new Set(sinks.map(({ url }) => url)).size === sinks.length, "each sink has another address")
         .default([]),
     })

@@ -21,19 +21,26 @@ export const Token = z
   .brand<"Token">();
 export type Token = z.infer<typeof Token>;
 
-const Attribute = z.string().min(1);
+/**
+ * Text that is not empty. Not `min(1)`: Zod compares the length also of what is neither text nor list, and throws where that cannot be compared, as of
+ * `{"length":{"toString":0}}`.
+ */
+export const NotEmptyText = z
+  .string()
+  .refine((text) => text.length > 0, { error: "must not be empty" })
+  .meta({ minLength: 1 });
 
 /** Accepts events from outside; unknown attributes are kept as extensions. */
 export const CloudEventSchema = z
   .object({
     specversion: z.literal("1.0").default("1.0"),
-    id: Attribute,
-    source: Attribute,
-    type: Attribute,
+    id: NotEmptyText,
+    source: NotEmptyText,
+    type: NotEmptyText,
     time: z.iso.datetime({ offset: true }).optional(),
-    subject: Attribute.optional(),
-    datacontenttype: Attribute.optional(),
-    dataschema: Attribute.optional(),
+    subject: NotEmptyText.optional(),
+    datacontenttype: NotEmptyText.optional(),
+    dataschema: NotEmptyText.optional(),
     data: z.custom<Json>().optional(),
   })
   .catchall(z.custom<Json>());

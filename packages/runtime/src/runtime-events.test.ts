@@ -73,6 +73,17 @@ for (const [what, filter] of [
   });
 }
 
+test.each([
+  ["is empty", ""],
+  ["is an object", { a: 1 }],
+  ["is an object whose length cannot be compared", { length: { toString: 0 } }],
+])("an event whose id %s is refused", async (_, id) => {
+  const world = new World();
+  await world.start();
+  const given = { ...eventOf("x"), id } as unknown as CloudEvent;
+  await expect(world.settle(world.runtime.acceptEvent(given))).rejects.toMatchObject({ code: "event-invalid" });
+});
+
 /** More than two pages of subscribers. */
 const LISTENERS = 250;
 const MANY = Array.from({ length: LISTENERS }, (_, index) => `order-${index}`);

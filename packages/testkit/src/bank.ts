@@ -1,11 +1,19 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type Attempt, type Connector, ConnectorError, type ConnectorFunction, defineConnector, z } from "@tutti/connector-kit";
+import {
+  type Attempt,
+  type Connector,
+  ConnectorError,
+  type ConnectorFunction,
+  defineConnector,
+  NotEmptyText,
+  z,
+} from "@tutti/connector-kit";
 import type { EffectClass, Json, JsonObject } from "@tutti/model";
 import { type BankFault, type BankRequest, type FaultPlan, NO_FAULTS } from "./bank-faults.ts";
 import { type BankCall, type BankEffect, type BankLedger, createMemoryLedger, openFileLedger } from "./bank-ledger.ts";
 
 const BankInput = z.strictObject({
-  account: z.string().min(1).optional(),
+  account: NotEmptyText.optional(),
   amount: z.number().optional(),
   /** Given back unchanged as `{value}`: engine tests send what they want to see. */
   value: z.custom<Json>((value) => value !== undefined).optional(),

@@ -19,7 +19,7 @@ export const EDGE_BUGS: readonly Bug[] = [
     name: "empty-event-id-accepted",
     breaks: "An event without an id is accepted; the next one without an id is taken for the same.",
     known: "dbos-inc/dbos-transact-py#759",
-    edits: [{ file: "packages/model/src/schemas.ts", find: "const Attribute = z.string().min(1);", put: "const Attribute = z.string();" }],
+    edits: [{ file: "packages/model/src/schemas.ts", find: ".refine((text) => text.length > 0, {", put: ".refine(() => true, {" }],
     catcher: { by: "test", file: "packages/runtime/src/runtime-between-runs.test.ts", name: "without id, source or type is refused" },
   },
   {

@@ -1,5 +1,5 @@
 import { Authentication, Endpoint } from "@tutti/connector-http";
-import { z } from "@tutti/connector-kit";
+import { NotEmptyText, z } from "@tutti/connector-kit";
 import { durationMs, type Json } from "@tutti/model";
 
 const JsonValue = z.custom<Json>((value) => value !== undefined);
@@ -13,9 +13,9 @@ const Duration = JsonValue.refine((value) => durationMs(value) !== undefined, "i
 export const AsyncapiInput = z
   .strictObject({
     document: z.strictObject({ name: z.string().optional(), endpoint: Endpoint }),
-    channel: z.string().min(1).optional(),
-    operation: z.string().min(1).optional(),
-    server: z.strictObject({ name: z.string().min(1), variables: JsonMap.default({}) }).optional(),
+    channel: NotEmptyText.optional(),
+    operation: NotEmptyText.optional(),
+    server: z.strictObject({ name: NotEmptyText, variables: JsonMap.default({}) }).optional(),
     protocol: z.string().optional(),
     message: z.strictObject({ payload: JsonValue.optional(), headers: JsonMap.default({}) }).optional(),
     subscription: z

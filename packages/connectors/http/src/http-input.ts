@@ -1,18 +1,18 @@
-import { z } from "@tutti/connector-kit";
+import { NotEmptyText, z } from "@tutti/connector-kit";
 import type { Json } from "@tutti/model";
 
 /** Credentials are given where they are used, or stand in a secret that is named. */
-const SecretReference = z.strictObject({ use: z.string().min(1) });
+const SecretReference = z.strictObject({ use: NotEmptyText });
 
 /** Further members are let through here and below: a secret may hold more than one use of it needs. */
 export const BasicCredentials = z.object({ username: z.string(), password: z.string() });
-export const BearerCredentials = z.object({ token: z.string().min(1) });
+export const BearerCredentials = z.object({ token: NotEmptyText });
 
 const Oauth2Token = z.strictObject({ token: z.string(), type: z.string() });
 
 /** The properties of `oauth2` in the workflow language; a secret for it holds the same. */
 export const Oauth2Settings = z.object({
-  authority: z.string().min(1),
+  authority: NotEmptyText,
   grant: z.string(),
   endpoints: z.looseObject({ token: z.string().default("/oauth2/token") }).default({ token: "/oauth2/token" }),
   client: z
@@ -59,7 +59,7 @@ export const Authentication = z
   .refine((policy) => Object.values(policy).filter((scheme) => scheme !== undefined).length === 1, "names exactly one scheme");
 export type Authentication = z.infer<typeof Authentication>;
 
-export const Endpoint = z.union([z.string().min(1), z.strictObject({ uri: z.string().min(1), authentication: Authentication.optional() })]);
+export const Endpoint = z.union([NotEmptyText, z.strictObject({ uri: NotEmptyText, authentication: Authentication.optional() })]);
 export type Endpoint = z.infer<typeof Endpoint>;
 
 /** Any JSON value; the engine has made sure that it is one. */
@@ -81,7 +81,7 @@ export type HttpInput = z.infer<typeof HttpInput>;
 
 export const OpenapiInput = z.strictObject({
   document: z.strictObject({ name: z.string().optional(), endpoint: Endpoint }),
-  operationId: z.string().min(1),
+  operationId: NotEmptyText,
   parameters: z.record(z.string(), JsonValue).default({}),
   authentication: Authentication.optional(),
   output: OutputForm,

@@ -1,5 +1,5 @@
 import { Endpoint } from "@tutti/connector-http";
-import { z } from "@tutti/connector-kit";
+import { NotEmptyText, z } from "@tutti/connector-kit";
 import { durationMs, type Json, type JsonObject } from "@tutti/model";
 
 const JsonValue = z.custom<Json>((value) => value !== undefined);
@@ -11,7 +11,7 @@ const TextMap = z.record(z.string(), z.string());
 /** The arguments of `call: mcp`. The language leaves them open to other members. */
 export const McpInput = z.object({
   /** The specification's default. */
-  protocolVersion: z.string().min(1).default("2025-06-18"),
+  protocolVersion: NotEmptyText.default("2025-06-18"),
   method: z.enum([
     "tools/list",
     "tools/call",
@@ -26,9 +26,7 @@ export const McpInput = z.object({
   transport: z
     .object({
       http: z.object({ endpoint: Endpoint, headers: TextMap.default({}) }).optional(),
-      stdio: z
-        .object({ command: z.string().min(1), arguments: z.array(z.string()).default([]), environment: TextMap.default({}) })
-        .optional(),
+      stdio: z.object({ command: NotEmptyText, arguments: z.array(z.string()).default([]), environment: TextMap.default({}) }).optional(),
     })
     .refine((transport) => (transport.http === undefined) !== (transport.stdio === undefined), "has either http or stdio"),
   client: z.object({ name: z.string(), version: z.string() }).optional(),

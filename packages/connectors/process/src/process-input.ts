@@ -1,4 +1,4 @@
-import { z } from "@tutti/connector-kit";
+import { NotEmptyText, z } from "@tutti/connector-kit";
 import type { Json } from "@tutti/model";
 
 const JsonValue = z.custom<Json>((value) => value !== undefined);
@@ -21,7 +21,7 @@ export const ShellInput = z.strictObject({ shell: z.strictObject({ command: z.st
 
 const Source = z.strictObject({
   name: z.string().optional(),
-  endpoint: z.union([z.string().min(1), z.strictObject({ uri: z.string().min(1) })]),
+  endpoint: z.union([NotEmptyText, z.strictObject({ uri: NotEmptyText })]),
 });
 
 export const ScriptInput = z.strictObject({

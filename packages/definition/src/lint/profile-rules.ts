@@ -35,7 +35,7 @@ const Concurrency = closed({
 const Saga = closed({
   on: z
     .array(z.enum(["faulted", "cancelled"]))
-    .min(1, { error: "must name an outcome" })
+    .refine((outcomes) => outcomes.length > 0, { error: "must name an outcome" })
     .optional(),
   order: z.enum(["reverse", "parallel"]).optional(),
   onFailure: z.enum(["stop", "continue"]).optional(),

@@ -45,7 +45,8 @@ const SwitchTask = closed({
   ...taskBase,
   switch: z
     .array(namedItem(closed({ when: z.string().optional(), then: FlowDirective }), "case"))
-    .min(1, { error: "must have at least one case" }),
+    .refine((cases) => cases.length > 0, { error: "must have at least one case" })
+    .meta({ minItems: 1 }),
 });
 
 const TryTask = closed({

@@ -56,7 +56,7 @@ export const SemanticVersion = z
   .regex(SEMANTIC_VERSION, { error: "must be a semantic version such as `1.0.0`; put it in quotes" });
 export const HostLabel = z.string().regex(HOST_LABEL, { error: "must be letters, digits and inner hyphens, at most 63 of them" });
 export const GrpcHost = z.string().regex(GRPC_HOST, { error: "must be a host name" });
-export const NotEmptyText = z.string().min(1, { error: "must not be empty" });
+export { NotEmptyText } from "@tutti/model/schemas";
 
 const PointerText = z
   .string()

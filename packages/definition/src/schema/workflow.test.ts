@@ -42,6 +42,12 @@ describe("a wrong shape is told in the author's words", () => {
       "do:\n- a: { call: http, with: { method: get, endpoint: { uri: 'https://a', authentication: { basic: { username: a } } } } }",
       ["`basic` needs `password`."],
     ],
+    ["do:\n- a: { switch: [] }", ["`switch` must have at least one case."]],
+    ["do:\n- a: { switch: { length: { toString: 0 } } }", ["`switch` must be a list, but is an object."]],
+    [
+      "use: { authentications: { a: { basic: { use: { length: { toString: 0 } } } } } }\ndo: []",
+      ["`use` must be a string, but is an object."],
+    ],
     ["do: {}", ["`do` must be a list, but is an object."]],
     ["schedule: { read: raw }\ndo: []", ["`read` goes with `on` only."]],
     ["use: { functions: { __proto__: { set: { x: 1 } } } }\ndo: []", ["`__proto__` cannot be a name here."]],

@@ -1,8 +1,8 @@
-import { z } from "@tutti/connector-kit";
+import { NotEmptyText, z } from "@tutti/connector-kit";
 import type { Json } from "@tutti/model";
 
 /** A value as it is, or the name of a secret that is read anew for each request. */
-const HeaderValue = z.union([z.string(), z.strictObject({ secret: z.string().min(1) })]);
+const HeaderValue = z.union([z.string(), z.strictObject({ secret: NotEmptyText })]);
 
 export const HeaderSettings = z.record(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "is no name of a header"), HeaderValue);
 export type HeaderSettings = z.infer<typeof HeaderSettings>;
