@@ -10,7 +10,7 @@ import type { RunState } from "./state.ts";
  * went on with everything but calls (decision 0043).
  * 3 (2026-11): expressions are as in jq where they were not: an error in `a` of `a // b` is the error of the whole, `repeat` stays with its input,
  * `reverse` refuses texts, `isnan` takes anything, `index` of an object whose member is no list is an error, parts of
- * an index are dropped (decision 0045).
+ * an index are dropped, `del` goes from the first path to the last (decision 0045).
  * 4 (2026-11): that an effect is absent counts from the end of its attempt on, request timeout and `settle` later. Before, it counted from the
  * intent, and an attempt that was sent long after its intent could be looked up too early and made again (decision 0046).
  * 5 (2026-11): what a person has settled is no doubt any more, whatever comes of the task. Before, a task settled as done whose `output.as` failed,

@@ -99,7 +99,10 @@ export function checkedPath(run: Run, path: Json): readonly Json[] {
   return path;
 }
 
-/** Deletes all `paths` at once, so that deleting one never moves what another names. */
+/**
+ * Deletes all `paths`, as jq does: the members of one level at once, so that deleting one never moves what another names; what lies deeper from the
+ * first to the last, so that a slice sees what was deleted before it.
+ */
 export function deletePaths(run: Run, value: Json, paths: Json): Json {
   if (!isArray(paths)) throw notPaths(run);
   for (const path of paths) checkedPath(run, path);
@@ -116,15 +119,11 @@ function deleteSorted(run: Run, value: Json, paths: readonly (readonly Json[])[]
   if ((paths[0] as readonly Json[]).length === depth) return null;
   let result = value;
   const doomed: Json[] = [];
-  // From the last to the first: a change further back never moves what stands before it.
-  for (let end = paths.length; end > 0;) {
-    const key = (paths[end - 1] as readonly Json[])[depth] as Json;
-    let start = end - 1;
-    while (start > 0 && compare(run, (paths[start - 1] as readonly Json[])[depth] as Json, key) === 0) start--;
-    const group = paths.slice(start, end);
-    run.array(group.length);
-    end = start;
-    if ((group[0] as readonly Json[]).length === depth + 1) {
+  for (const group of groupsOf(run, paths, depth)) {
+    // Each path is deeper than this level, and the shortest of a group comes first.
+    const first = group[0] as readonly Json[];
+    const key = first[depth] as Json;
+    if (first.length === depth + 1) {
       doomed.push(key);
       continue;
     }
@@ -132,6 +131,20 @@ function deleteSorted(run: Run, value: Json, paths: readonly (readonly Json[])[]
     if (child !== null) result = setIndex(run, result, key, deleteSorted(run, child, group, depth + 1));
   }
   return deleteIndices(run, result, doomed);
+}
+
+/** Those with the same key at `depth`. Older rules go from the last to the first, by which a slice moved what an index before it names. */
+function groupsOf(run: Run, paths: readonly (readonly Json[])[], depth: number): readonly (readonly (readonly Json[])[])[] {
+  const groups: (readonly (readonly Json[])[])[] = [];
+  for (let start = 0; start < paths.length;) {
+    const key = (paths[start] as readonly Json[])[depth] as Json;
+    let end = start + 1;
+    while (end < paths.length && compare(run, (paths[end] as readonly Json[])[depth] as Json, key) === 0) end++;
+    run.array(end - start);
+    groups.push(paths.slice(start, end));
+    start = end;
+  }
+  return run.hasOlderRules ? groups.reverse() : groups;
 }
 
 function childOf(run: Run, value: Json, key: Json): Json {
