@@ -1,0 +1,3 @@
+export type { ConnectorUnderTest, FunctionCase, GivenToCase, OpenTarget, TargetFault } from "./conformance/connector-under-test.ts";
+export { httpTarget } from "./conformance/http-target.ts";
+export { connectorLaws, type Law } from "./conformance/laws.ts";
