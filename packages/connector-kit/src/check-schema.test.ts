@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { checkInput, checkOutput, parseInput } from "./check-schema.ts";
+import { checkInput, checkOutput, parseInput, readBySchema } from "./check-schema.ts";
 import type { ConnectorFunction } from "./connector.ts";
 
 const declared: ConnectorFunction = {
@@ -29,5 +29,18 @@ describe("schema checks", () => {
 
   test("parseInput refuses before anything began", () => {
     expect(() => parseInput(declared.input, {})).toThrow(expect.objectContaining({ errorKind: "validation", outcome: "never-began" }));
+  });
+
+  test.each([
+    ["a text with a length rule", z.object({ id: z.string().min(1) })],
+    ["a list with a length rule", z.object({ id: z.array(z.string()).max(2) })],
+    ["a rule that throws", z.object({ id: z.custom().refine((id) => (id as string).startsWith("x")) })],
+  ])("a value on which the schema itself fails does not fit: %s", (_, schema) => {
+    const value = { id: { length: { toString: 0 } } };
+    expect(() => schema.safeParse(value)).toThrow(TypeError);
+    const problem = expect.stringContaining("the schema itself fails on it (TypeError)") as string;
+    expect(readBySchema(schema, value)).toEqual({ kind: "misfit", problem });
+    expect(checkOutput({ ...declared, output: schema }, value)).toEqual(problem);
+    expect(() => parseInput(schema, value)).toThrow(expect.objectContaining({ errorKind: "validation", outcome: "never-began" }));
   });
 });

@@ -1,5 +1,5 @@
 export { attemptForTests, type RecordingAttempt } from "./attempt-for-tests.ts";
-export { checkInput, checkOutput, parseInput } from "./check-schema.ts";
+export { checkInput, checkOutput, parseInput, readBySchema, type ReadBySchema } from "./check-schema.ts";
 export { assertCloneable, findNotCloneable } from "./cloneable.ts";
 export { type Attempt, type Connector, ConnectorError, type ConnectorFunction, type FailureOutcome, type StoredEnd } from "./connector.ts";
 export { defineConnector } from "./define-connector.ts";

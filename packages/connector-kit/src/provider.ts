@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from "@tutti/model";
 import type { z } from "zod";
-import { describeIssues } from "./check-schema.ts";
+import { readBySchema } from "./check-schema.ts";
 import { type Connector, ConnectorError } from "./connector.ts";
 
 /** A configured target of a connector, as a running attempt gets it. */
@@ -52,13 +52,12 @@ export function readProvider<Configuration extends z.ZodType, Credentials extend
 ): { readonly name: string; readonly configuration: z.infer<Configuration>; readonly credentials: z.infer<Credentials> } {
   const { provider } = access;
   if (provider === undefined) throw misconfigured("This call needs a provider: `tutti provider add` makes one.");
-  const configuration = schemas.configuration.safeParse(provider.configuration);
-  if (!configuration.success)
-    throw misconfigured(`The configuration of provider ${provider.name} does not fit: ${describeIssues(configuration.error)}`);
-  const credentials = schemas.credentials.safeParse(provider.credentials);
-  if (!credentials.success)
-    throw misconfigured(`The credentials of provider ${provider.name} do not fit: ${describeIssues(credentials.error)}`);
-  return { name: provider.name, configuration: configuration.data, credentials: credentials.data };
+  const configuration = readBySchema(schemas.configuration, provider.configuration);
+  if (configuration.kind === "misfit")
+    throw misconfigured(`The configuration of provider ${provider.name} does not fit: ${configuration.problem}`);
+  const credentials = readBySchema(schemas.credentials, provider.credentials);
+  if (credentials.kind === "misfit") throw misconfigured(`The credentials of provider ${provider.name} do not fit: ${credentials.problem}`);
+  return { name: provider.name, configuration: configuration.value, credentials: credentials.value };
 }
 
 function misconfigured(message: string): ConnectorError {

@@ -1,4 +1,4 @@
-import { type Connector, type Health, takesProvider, z } from "@tutti/connector-kit";
+import { type Connector, type Health, readBySchema, takesProvider, z } from "@tutti/connector-kit";
 import { AppError, DEFAULT_TENANT, isJsonObject, type Json, jsonEqual, type JsonObject } from "@tutti/model";
 import type { ProviderRow, Store } from "@tutti/store";
 import type { Env } from "./env.ts";
@@ -152,10 +152,9 @@ function masked(health: Health, redactor: Redactor): Health {
 }
 
 function checkConfiguration(connector: Connector, configuration: JsonObject): void {
-  const parsed = (connector.configuration ?? z.strictObject({})).safeParse(configuration);
-  if (parsed.success) return;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.map(String).join(".") || "configuration"}: ${issue.message}`);
-  throw invalid(`The configuration does not fit connector ${connector.name}: ${problems.join("; ")}.`, knows(connector.configuration));
+  const read = readBySchema(connector.configuration ?? z.strictObject({}), configuration);
+  if (read.kind === "misfit")
+    throw invalid(`The configuration does not fit connector ${connector.name}: ${read.problem}.`, knows(connector.configuration));
 }
 
 /** Which credentials there are says the connector; whether their values fit is seen when they are read. */

@@ -1,4 +1,5 @@
-import type { JsonObject } from "@tutti/model";
+import { defineConnector, z } from "@tutti/connector-kit";
+import { ERROR_TYPE_BASE, type JsonObject } from "@tutti/model";
 import { type AddressedFault, callBank, faultsAt, NO_FAULTS } from "@tutti/testkit";
 import { describe, expect, test } from "vitest";
 import { ABORT_GRACE_MS } from "./dispatcher.ts";
@@ -72,6 +73,41 @@ describe("who waits until a person's turn", () => {
     await world.publish([TRANSFER]);
     expect(await until(world, await world.begin())).toBe("faulted");
   });
+});
+
+test.each([
+  ["does not fit", { id: "" }, "id: "],
+  ["makes the schema itself fail", { id: { length: { toString: 0 } } }, "the schema itself fails on it (TypeError)"],
+])("an output that %s is the task's error, and the effect is not made again", async (_, output, problem) => {
+  let made = 0;
+  const connector = defineConnector({
+    name: "machines",
+    version: "1.0.0",
+    functions: {
+      "vm.create:1": {
+        title: "Create a machine",
+        input: z.strictObject({}),
+        output: z.object({ id: z.string().min(1) }),
+        effect: "idempotent",
+        requestTimeoutMs: 0,
+        settleMs: 0,
+        run: async () => {
+          made += 1;
+          return output;
+        },
+      },
+    },
+  });
+  const world = new World({ connectors: [connector] });
+  await world.start();
+  await world.publish([{ create: { call: "vm.create:1@machines", with: {} } }]);
+  const runId = await world.begin();
+  expect((await world.wait(runId, "person")).status).toBe("faulted");
+  expect((await world.runtime.show(runId)).error).toMatchObject({
+    type: `${ERROR_TYPE_BASE}validation`,
+    title: expect.stringContaining(problem) as string,
+  });
+  expect(made).toBe(1);
 });
 
 describe("a request that is lost before the effect", () => {
