@@ -4,6 +4,7 @@ import { grpcConnector } from "@tutti/connector-grpc";
 import { httpClient, httpConnector } from "@tutti/connector-http";
 import { type Connector, Network } from "@tutti/connector-kit";
 import { mcpConnector } from "@tutti/connector-mcp";
+import { powerdnsConnector } from "@tutti/connector-powerdns";
 import { processConnector } from "@tutti/connector-process";
 import type { HostSettings } from "./settings.ts";
 
@@ -19,6 +20,7 @@ export async function loadConnectors(
     asyncapiConnector({ http }),
     mcpConnector({ http }),
     grpcConnector({ http }),
+    powerdnsConnector({ http }),
     processConnector({}),
     containerConnector({ engine: settings.containerEngine, environment }),
   ];

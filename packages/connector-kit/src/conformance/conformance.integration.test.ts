@@ -125,7 +125,7 @@ const CONTROLS: readonly (readonly [what: string, law: string, broken: (sound: C
   ],
   [
     "a create that is made under a name of its own each time",
-    "thing.create:1: whichever request or answer is lost, there is one effect in the end, and its undo restores what was",
+    "thing.create:1: whichever request or answer is lost, doubled or fails late, there is one effect in the end, and its undo restores what was",
     changed("thing.create:1", () => ({
       effect: "idempotent",
       run: async ({ name, size }, attempt) =>
@@ -134,7 +134,7 @@ const CONTROLS: readonly (readonly [what: string, law: string, broken: (sound: C
   ],
   [
     "a lost answer that is said to be none",
-    "thing.create:1: whichever request or answer is lost, there is one effect in the end, and its undo restores what was",
+    "thing.create:1: whichever request or answer is lost, doubled or fails late, there is one effect in the end, and its undo restores what was",
     failing("thing.create:1", (error) => ({
       outcome: error.outcome === "unknown" ? "never-began" : error.outcome,
       retryable: error.retryable,

@@ -33,7 +33,11 @@ export type TargetFault =
   /** The answer of the request of this number, from 1, is lost after it was carried out. */
   | { readonly kind: "answer-lost"; readonly request: number }
   /** The request of this number is lost before it is carried out. */
-  | { readonly kind: "request-lost"; readonly request: number };
+  | { readonly kind: "request-lost"; readonly request: number }
+  /** It is carried out, and answered by an error that says that it may be tried again (HTTP 500). */
+  | { readonly kind: "failed-after"; readonly request: number }
+  /** It arrives twice, and the second answer counts. */
+  | { readonly kind: "doubled"; readonly request: number };
 
 /** A target that somebody has opened. */
 export interface OpenTarget {

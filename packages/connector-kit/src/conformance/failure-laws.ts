@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Json } from "@tutti/model";
 import { ConnectorError } from "../connector.ts";
-import { type Bench, type Call, changesBetween, freshToken, must, mustBeSame, type SeenChange } from "./bench.ts";
+import { type Bench, type Call, changesBetween, freshToken, type Listing, must, mustBeSame, type SeenChange } from "./bench.ts";
 import type { OpenTarget, TargetFault } from "./connector-under-test.ts";
 import type { ConnectorLaw, FunctionLaw } from "./laws.ts";
 
@@ -14,11 +14,11 @@ const REQUESTS_MAX = 30;
 export const FAILURE_LAWS: readonly (FunctionLaw | ConnectorLaw)[] = [
   {
     of: "function",
-    name: "whichever request or answer is lost, there is one effect in the end, and its undo restores what was",
+    name: "whichever request or answer is lost, doubled or fails late, there is one effect in the end, and its undo restores what was",
     when: (bench, name) => bench.declared(name).effect !== "read" && bench.declared(name).effect !== "unsafe",
     check: async (bench, name) => {
       const usual = await shapeOf(bench, name);
-      for (const kind of ["answer-lost", "request-lost"] as const) {
+      for (const kind of ["answer-lost", "request-lost", "failed-after", "doubled"] as const) {
         for (let request = 1; request <= REQUESTS_MAX; request += 1) {
           if (!(await survives(bench, name, { fault: { kind, request }, usual }))) break;
         }
@@ -148,8 +148,8 @@ async function survives(
   const call = await bench.prepare(name);
   const before = await bench.list();
   const target = await bench.open(fault);
-  const when = `when ${fault.kind === "answer-lost" ? "the answer of" : ""} request ${fault.request} of ${name} is lost`;
-  const output = await runToTheEnd(bench, call, { target, before, when });
+  const when = `when request ${fault.request} of ${name} meets ${fault.kind}`;
+  const output = await runToTheEnd(bench, call, { target, fault, before, when });
   const wasMet = target.requests() >= fault.request;
   const changes = changesBetween(before, await bench.list());
   must(shape(changes) === usual, `${when}, the end is that of an undisturbed call: ${shape(changes)} against ${usual}`);
@@ -164,9 +164,9 @@ async function survives(
 async function runToTheEnd(
   bench: Bench,
   call: Call,
-  how: { readonly target: OpenTarget; readonly before: Awaited<ReturnType<Bench["list"]>>; readonly when: string },
+  how: { readonly target: OpenTarget; readonly fault: TargetFault; readonly before: Listing; readonly when: string },
 ): Promise<Json> {
-  const { target, before, when } = how;
+  const { target, fault, before, when } = how;
   const attempt = bench.attempt(call.token, target, 1);
   let first: ConnectorError;
   try {
@@ -178,7 +178,8 @@ async function runToTheEnd(
     must(error instanceof ConnectorError, `${when}, it fails as ConnectorError: ${String(error)}`);
     first = error;
   }
-  must(first.outcome !== "answered", `${when}, nobody has answered completely: ${first.message}`);
+  if (fault.kind === "failed-after") must(first.retryable, `${when}, it may be tried again: ${first.message}`);
+  else must(first.outcome !== "answered", `${when}, nobody has answered completely: ${first.message}`);
   if (first.outcome === "never-began") mustBeSame(before, await bench.list(), `${when}, since the call says that it never began`);
   if (bench.effect(call) === "findable") {
     if (call.declared.unique !== true) await pause(call.declared.settleMs);

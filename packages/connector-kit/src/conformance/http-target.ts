@@ -81,6 +81,16 @@ class Door implements Omit<OpenTarget, "provider" | "requests"> {
           given.socket.destroy();
         } else await this.#pass(given, body, answer);
         return;
+      case "failed-after":
+        if (requests === fault.request) {
+          await this.#forward(given, body);
+          answer.writeHead(500, { "content-type": "text/plain" }).end("Something went wrong.");
+        } else await this.#pass(given, body, answer);
+        return;
+      case "doubled":
+        if (requests === fault.request) await this.#forward(given, body);
+        await this.#pass(given, body, answer);
+        return;
       case "none":
       case "down":
       case "denied":

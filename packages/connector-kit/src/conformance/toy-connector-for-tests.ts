@@ -51,7 +51,11 @@ const create: ConnectorFunction = {
   undo: { call: "thing.delete:1", with: { name: "${ .output.name }", token: "${ .output.token }" } },
   run: async (input, attempt) => {
     const { name, size } = parseInput(Sized, input);
-    return shown(await ask(attempt, "PUT", name, { size, token: attempt.token })) ?? null;
+    const made = await ask(attempt, "PUT", name, { size, token: attempt.token }, [409]);
+    // The request arrived twice: what is there is ours.
+    const thing = made ?? (await look(attempt, name));
+    if (thing?.token === attempt.token) return shown(thing) ?? null;
+    throw new ConnectorError(`There is a thing ${name} already.`, { kind: "validation", outcome: "answered" });
   },
   find: async (input, attempt) => {
     const thing = await look(attempt, parseInput(Sized, input).name);

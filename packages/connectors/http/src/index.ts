@@ -2,7 +2,7 @@ export { exchangeAuthenticated } from "./authenticated-exchange.ts";
 export type { PlainCredentials } from "./authentication.ts";
 export { decodeContent } from "./body.ts";
 export { bytesOf, openStream, readEvents, type StreamEvent } from "./event-stream.ts";
-export { DEFAULT_LIMITS, type ExchangeLimits, type Fetch } from "./exchange.ts";
+export { DEFAULT_LIMITS, exchange, type ExchangeLimits, type Fetch } from "./exchange.ts";
 export { describeNetworkFailure } from "./failure.ts";
 export { buildHeaders, parseUrl, publicUrl, statusError } from "./http-call.ts";
 export { type HttpClient, httpClient, type HttpClientOptions } from "./http-client.ts";

@@ -1,0 +1,1 @@
+export { powerdnsConnector } from "./powerdns-connector.ts";
