@@ -5,12 +5,14 @@ import { fileURLToPath } from "node:url";
 import { ERROR_CATALOGUE, type ErrorSpecies } from "@tutti/model";
 import { badInputPage } from "../tests/bad-input/page.ts";
 import { examplesPage } from "../tests/conformance/examples/page.ts";
+import { connectorsPage } from "./connectors-page.ts";
 import { LOG_EVENTS, LOG_FIELDS, METRICS, type MetricDefinition } from "@tutti/host";
 import { readLedger } from "./proof/ledger.ts";
 import { withSums } from "./proof/page.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const PAGES: readonly { readonly file: string; readonly render: (present: string) => string }[] = [
+const PAGES: readonly { readonly file: string; readonly render: (present: string) => string | Promise<string> }[] = [
+  { file: "docs/connectors.md", render: connectorsPage },
   { file: "docs/reference/errors.md", render: errorsPage },
   { file: "docs/reference/examples.md", render: examplesPage },
   { file: "docs/reference/logs.md", render: logsPage },
@@ -35,7 +37,7 @@ const isCheck = process.argv.includes("--check");
 for (const page of PAGES) {
   const path = join(root, page.file);
   const present = existsSync(path) ? readFileSync(path, "utf8") : undefined;
-  const wanted = page.render(present ?? "");
+  const wanted = await page.render(present ?? "");
   if (wanted === present) continue;
   if (isCheck) {
     process.stderr.write(`${page.file} is not up to date: run \`npm run generate\`.\n`);

@@ -1,5 +1,6 @@
 export type { Finding } from "@tutti/definition";
 export { type BackupReport, type BackupRequest, restoreBackup, type RestoreReport } from "./backup.ts";
+export { loadConnectors } from "./connectors.ts";
 export { connectOnly, connectOrOpen, openHost } from "./connect.ts";
 export { type DataDirectory, DATA_DIRECTORY_DEFAULT, prepareDataDirectory, resolveDataDirectory } from "./data-directory.ts";
 export type { Host, HostOptions } from "./host.ts";

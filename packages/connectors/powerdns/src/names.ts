@@ -22,6 +22,7 @@ export const RecordName = z
 export const RecordType = z
   .string()
   .regex(/^[A-Z][A-Z0-9]{0,15}$/, "a type of records in capitals: A, AAAA, CNAME, MX, TXT …")
+  .meta({ description: "A, AAAA, CNAME, MX, TXT …; not SOA" })
   .refine((type) => type !== "SOA", "the SOA record follows from the zone, and PowerDNS changes it by itself");
 
 /** As PowerDNS writes it: small letters, a dot at the end. */
