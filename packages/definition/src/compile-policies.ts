@@ -1,6 +1,6 @@
 import { durationMs, isJsonObject, type Json, type JsonObject, ownProperty } from "@tutti/model";
 import { compileDuration, compileExpression, type Locals } from "./compile-template.ts";
-import type { Concurrency, Duration, Retention, RetryPolicy } from "./program.ts";
+import type { Concurrency, Duration, Retention, RetryPolicy, Saga } from "./program.ts";
 
 /** A retry policy: written out, or the name of one in `use.retries`. */
 export function compileRetry(value: Json | undefined, named: JsonObject, locals: Locals): RetryPolicy | undefined {
@@ -34,6 +34,19 @@ export function compileConcurrency(operations: JsonObject, locals: Locals): Conc
     key: compileExpression(text(concurrency["key"]), locals),
     limit: typeof concurrency["limit"] === "number" ? concurrency["limit"] : 1,
     onConflict: conflict === "reject" || conflict === "replace" ? conflict : "queue",
+  };
+}
+
+/** `metadata.tutti.saga` of a `do` task or of the document. What is left out is what is least surprising: every end, in reverse, stop at a failure. */
+export function compileSaga(value: Json | undefined): Saga | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { on, order, onFailure } = value;
+  const outcomes = Array.isArray(on) ? on : ["faulted", "cancelled"];
+  return {
+    onFaulted: outcomes.includes("faulted"),
+    onCancelled: outcomes.includes("cancelled"),
+    order: order === "parallel" ? "parallel" : "reverse",
+    onFailure: onFailure === "continue" ? "continue" : "stop",
   };
 }
 

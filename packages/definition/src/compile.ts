@@ -1,11 +1,12 @@
 import { AppError, assert, DEPTH_MAX, durationMs, type EffectClass, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { CallCompiler } from "./compile-call.ts";
 import { compileStrategy } from "./compile-events.ts";
-import { compileConcurrency, compileRetention, compileRetry } from "./compile-policies.ts";
+import { compileConcurrency, compileRetention, compileRetry, compileSaga } from "./compile-policies.ts";
 import { compileDuration, compileExpression, compileFlowTemplate, compileTemplate, type Locals } from "./compile-template.ts";
 import { joinPointer } from "./json-pointer.ts";
 import type {
   CatchClause,
+  Compensation,
   Duration,
   EffectOverride,
   Flow,
@@ -80,6 +81,7 @@ class Compiler {
     this.#refuseWholeDocument();
     const root = this.#list(this.#document["do"], { path: "/do", pointer: "/do", locals: [], depth: 0, extended: "yes" });
     const secrets = this.#use["secrets"];
+    const saga = compileSaga(member(member(head, "metadata"), "tutti")["saga"]);
     return {
       document: this.#document,
       namespace: text(head["namespace"]),
@@ -93,6 +95,8 @@ class Compiler {
       timeout: this.#timeout(this.#document["timeout"], []),
       secrets: Array.isArray(secrets) ? secrets.filter((name): name is string => typeof name === "string") : [],
       concurrency: compileConcurrency(member(member(head, "metadata"), "tutti"), []),
+      saga,
+      hasSagas: saga !== undefined || this.#nodes.some((node) => node.kind === "do" && node.saga !== undefined),
       schedule: compileSchedule(this.#document),
       outputs: outputsRead(this.#document),
       unsupported: this.#unsupported,
@@ -105,13 +109,6 @@ class Compiler {
     if (evaluate["language"] !== undefined && evaluate["language"] !== "jq")
       this.#refuse(`evaluate.language ${text(evaluate["language"])}`, "/evaluate/language");
     if (evaluate["mode"] === "loose") this.#refuse("evaluate.mode loose", "/evaluate/mode");
-    this.#refuseBackOut(member(member(member(this.#document, "document"), "metadata"), "tutti"), "/document");
-  }
-
-  /** To run a workflow that counts on being undone, without undoing, would break what its author relies on. */
-  #refuseBackOut(operations: JsonObject, owner: string): void {
-    for (const key of ["saga", "compensate"])
-      if (Object.hasOwn(operations, key)) this.#refuse(`metadata.tutti.${key}`, `${owner}/metadata/tutti/${key}`);
   }
 
   #refuse(construct: string, pointer: string): void {
@@ -141,7 +138,6 @@ class Compiler {
     this.#nodes.push(undefined as unknown as TaskNode);
     const { locals } = place;
     const operations = member(member(value, "metadata"), "tutti");
-    this.#refuseBackOut(operations, place.pointer);
     const base: TaskBase = {
       index,
       name,
@@ -155,6 +151,7 @@ class Compiler {
       timeout: this.#timeout(value["timeout"], locals),
       then: flow(value["then"], siblings),
       concurrency: compileConcurrency(operations, locals),
+      compensation: this.#compensation(operations["compensate"], place),
       extensions: this.#extensions(value, place),
       isExtension: place.extended === "itself",
     };
@@ -265,7 +262,7 @@ class Compiler {
       };
     }
     assert(Array.isArray(value["do"]), `the linter has checked the kind of task ${place.pointer}`);
-    return { ...base, kind: "do", body: this.#list(value["do"], inner("do")) };
+    return { ...base, kind: "do", saga: compileSaga(operations["saga"]), body: this.#list(value["do"], inner("do")) };
   }
 
   /** What is done with each event or message. `place` has the path of the task and the pointer of the clause. */
@@ -383,34 +380,39 @@ class Compiler {
   #effect(operations: JsonObject, place: Place): EffectOverride | undefined {
     const effect = operations["effect"];
     if (!isJsonObject(effect)) return undefined;
-    const { find } = effect;
-    const at: Place = {
-      ...place,
-      path: `${place.path}/find`,
-      pointer: `${place.pointer}/metadata/tutti/effect/find`,
-      extended: place.extended === "yes" ? "no" : place.extended,
-    };
+    const found = this.#aside(effect["find"], place, { path: "find", pointer: "effect/find" });
     const settle = effect["settle"];
     return {
       // The linter has checked the class against EFFECT_CLASSES.
       class: effect["class"] as EffectClass,
-      find:
-        typeof find === "string"
-          ? [
-              this.#task(member(this.#use, "functions")[find] as Json, find, [], {
-                ...at,
-                path: `${at.path}/${find}`,
-                pointer: joinPointer("/use/functions", find),
-                locals: [],
-                depth: place.depth + 1,
-              }),
-            ]
-          : Array.isArray(find)
-            ? this.#list(find, at)
-            : undefined,
+      find: found?.list,
       unique: effect["unique"] === true,
       settleMs: settle === undefined ? 0 : (durationMs(settle) ?? 0),
     };
+  }
+
+  #compensation(value: Json | undefined, place: Place): Compensation | undefined {
+    return this.#aside(value, place, { path: "compensate", pointer: "compensate" });
+  }
+
+  /** Tasks under a task's `metadata.tutti` that are no part of the flow, or the function that is named instead. */
+  #aside(value: Json | undefined, place: Place, at: { readonly path: string; readonly pointer: string }): Compensation | undefined {
+    const aside: Place = {
+      ...place,
+      path: `${place.path}/${at.path}`,
+      pointer: `${place.pointer}/metadata/tutti/${at.pointer}`,
+      extended: place.extended === "yes" ? "no" : place.extended,
+    };
+    if (Array.isArray(value)) return { list: this.#list(value, aside), isFunction: false };
+    if (typeof value !== "string") return undefined;
+    const body = this.#task(member(this.#use, "functions")[value] as Json, value, [], {
+      ...aside,
+      path: `${aside.path}/${value}`,
+      pointer: joinPointer("/use/functions", value),
+      locals: [],
+      depth: place.depth + 1,
+    });
+    return { list: [body], isFunction: true };
   }
 
   #catch(clause: JsonObject, siblings: readonly string[], place: Place): CatchClause {

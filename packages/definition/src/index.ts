@@ -19,6 +19,7 @@ export { compileUri, templateNeeds } from "./compile-template.ts";
 export {
   type CallNode,
   type CatchClause,
+  type Compensation,
   type Concurrency,
   type Duration,
   type EffectOverride,
@@ -30,6 +31,7 @@ export {
   type ListenNode,
   LOCAL_SLOT,
   type RetryPolicy,
+  type Saga,
   type SchemaCheck,
   STANDARD_VARIABLES,
   type TaskExtension,

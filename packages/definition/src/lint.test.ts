@@ -154,13 +154,14 @@ test("very many findings are cut off, and an error among those left out still co
   expect(findings.at(-1)).toMatchObject({ severity: "error", rule: "too-many-findings" });
 });
 
-test("what relies on being undone is accepted, and refused by name when it is to run", () => {
+test("what relies on being undone is accepted and compiled", () => {
   const parsed = parseDocument(
-    `${HEAD}do:\n- s:\n    metadata: { tutti: { saga: {} } }\n    do:\n    - a: { set: { x: 1 }, metadata: { tutti: { compensate: [{ b: { set: { x: 0 } } }] } } }\n`,
+    `${HEAD}do:\n- s:\n    metadata: { tutti: { saga: { on: [cancelled] } } }\n    do:\n    - a: { set: { x: 1 }, metadata: { tutti: { compensate: [{ b: { set: { x: 0 } } }] } } }\n`,
   );
   expect(lintDocument(parsed).filter(({ severity }) => severity === "error")).toEqual([]);
-  expect(compileWorkflow(parsed.json ?? {}).unsupported).toEqual([
-    { construct: "metadata.tutti.saga", pointer: "/do/0/s/metadata/tutti/saga" },
-    { construct: "metadata.tutti.compensate", pointer: "/do/0/s/do/0/a/metadata/tutti/compensate" },
-  ]);
+  const program = compileWorkflow(parsed.json ?? {});
+  expect(program).toMatchObject({ unsupported: [], hasSagas: true, saga: undefined });
+  expect(program.nodes[0]).toMatchObject({ saga: { onFaulted: false, onCancelled: true, order: "reverse", onFailure: "stop" } });
+  const undo = program.nodes[program.nodes[1]?.compensation?.list[0] ?? -1];
+  expect(undo).toMatchObject({ path: "/do/s/do/a/compensate/b", pointer: "/do/0/s/do/0/a/metadata/tutti/compensate/0/b" });
 });

@@ -21,6 +21,10 @@ export interface WorkflowProgram {
   readonly timeout: Duration | undefined;
   readonly secrets: readonly string[];
   readonly concurrency: Concurrency | undefined;
+  /** Set when the whole run is a scope that is backed out together. */
+  readonly saga: Saga | undefined;
+  /** Whether any scope of it backs out. */
+  readonly hasSagas: boolean;
   /** When it starts by itself, once its schedule is enabled. */
   readonly schedule: SchedulePlan | undefined;
   /** Tasks whose outputs some expression reads by `$runtime.metadata.outputs`. */
@@ -87,6 +91,23 @@ export interface Concurrency {
   readonly onConflict: "queue" | "reject" | "replace";
 }
 
+/** A scope that is backed out together: when, in which order, and what an undo that fails does to the others (`metadata.tutti.saga`). */
+export interface Saga {
+  readonly onFaulted: boolean;
+  readonly onCancelled: boolean;
+  /** `reverse`: one after the other, what was done last is undone first. `parallel`: all at once. */
+  readonly order: "reverse" | "parallel";
+  /** `stop`: the back-out rests at the undo that failed. `continue`: the others are undone all the same. */
+  readonly onFailure: "stop" | "continue";
+}
+
+/** How a completed task is undone (`metadata.tutti.compensate`): tasks whose input is the task's `{input, output}`. */
+export interface Compensation {
+  readonly list: TaskList;
+  /** Its text stands elsewhere in the document, so it knows nothing of the locals around the task. */
+  readonly isFunction: boolean;
+}
+
 export interface TaskBase {
   readonly index: number;
   readonly name: string;
@@ -102,6 +123,7 @@ export interface TaskBase {
   readonly timeout: Duration | undefined;
   readonly then: Flow;
   readonly concurrency: Concurrency | undefined;
+  readonly compensation: Compensation | undefined;
   /** What stands around the task, in the order of declaration: the first is the outermost. */
   readonly extensions: readonly TaskExtension[];
   /** The task stands inside an extension: `$task` is the task that is extended. */
@@ -160,6 +182,7 @@ export interface RunWorkflowNode extends TaskBase {
 
 export interface DoNode extends TaskBase {
   readonly kind: "do";
+  readonly saga: Saga | undefined;
   readonly body: TaskList;
 }
 export interface SetNode extends TaskBase {

@@ -2,7 +2,8 @@ import { assertNever } from "@tutti/model";
 import { abortCall, attemptEnded, dispatchCall, lookUpEnded, repeatCall, slotError, timeoutError } from "./call.ts";
 import type { Advanced, EngineContext } from "./context.ts";
 import { continueTask, sendHeldInside } from "./continue.ts";
-import { failTask } from "./failure.ts";
+import { driveBackOuts } from "./back-out.ts";
+import { afterUnwinding, failTask } from "./failure.ts";
 import { beginTask, innerDone } from "./kinds.ts";
 import { receiveEvent } from "./listen.ts";
 import { detachedEnded } from "./left-behind.ts";
@@ -84,7 +85,7 @@ function apply(machine: Machine, fact: Fact): boolean {
 function work(machine: Machine): void {
   const queue = machine.work;
   let steps = 0;
-  for (let next = 0; next < queue.length; next++) {
+  for (let next = 0; next < queue.length || (machine.state.unwinding.length > 0 && driveBackOuts(machine, next)); next++) {
     // What is open comes to rest at the tasks it has reached, so that a person can go on from there.
     if (++steps > STEPS_PER_ADVANCE_MAX) machine.isExhausted = true;
     doWork(machine, queue[next] as Work);
@@ -118,6 +119,11 @@ function doWork(machine: Machine, item: Work): void {
     case "dispatch": {
       const task = machine.task(item.task);
       if (task !== undefined) dispatchCall(machine, task);
+      return;
+    }
+    case "unwound": {
+      const task = machine.task(item.task);
+      if (task !== undefined) afterUnwinding(machine, task, item.then);
       return;
     }
     case "begin-run":

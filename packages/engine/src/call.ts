@@ -21,6 +21,7 @@ import type { AbortReason, CallState, Detached, LedgerEntry, Task } from "./stat
 import { failWith } from "./tasks.ts";
 import { deriveKeyedToken } from "./token.ts";
 import { tokenOf } from "./token-of.ts";
+import { faultingScope, unwinderOf } from "./undos.ts";
 
 /** Calls: intents, attempts, look-ups, and what each effect class does about an unknown outcome. */
 
@@ -38,6 +39,10 @@ const TASK_BIT = 1 << STANDARD_VARIABLES.indexOf("task");
 /** Sends a call's next attempt, or looks its effect up first when an earlier attempt of the token may have had it. */
 export function dispatchCall(machine: Machine, task: Task): void {
   const node = callNode(machine, task);
+  if (isNotToBegin(machine, task)) {
+    machine.fail(task, machine.runtimeError("stopped before it was done"));
+    return;
+  }
   if (!machine.mayDispatch(task)) {
     machine.setPhase(task, "held");
     return;
@@ -173,9 +178,18 @@ function asObject(value: Json): JsonObject {
   return isJsonObject(value) ? value : {};
 }
 
+/** What is around it is backed out, and nothing of it has happened: it is not sent any more. */
+function isNotToBegin(machine: Machine, task: Task): boolean {
+  return task.call?.isOpen !== true && unwinderOf(machine, task) !== undefined;
+}
+
 function sendAttempt(machine: Machine, task: Task, whole: JsonObject | undefined): void {
   const node = callNode(machine, task);
   const call = openedCall(task);
+  if (isNotToBegin(machine, task)) {
+    machine.fail(task, machine.runtimeError("stopped before it was done"));
+    return;
+  }
   if (call.attempt >= ATTEMPTS_MAX) {
     machine.fail(
       task,
@@ -336,14 +350,14 @@ export function unknownOutcome(
   const isFailure = reason === "timeout" || reason === "connection";
   if (call.effect === "unsafe") {
     const detail = { ...error, effect: "unknown" } as TaskError;
-    if (isFailure && findCatcher(machine, task, detail, { mayRetry: false }).kind !== "nobody") machine.fail(task, detail, true);
+    if (isFailure && isTold(machine, task, detail)) machine.fail(task, detail, true);
     else {
       task.error = error;
       machine.setPhase(task, "in-doubt");
     }
     return;
   }
-  if (reason === "timeout") machine.fail(task, error);
+  if (reason === "timeout" && unwinderOf(machine, task) === undefined) machine.fail(task, error);
   else if (call.effect === "findable") lookUp(machine, task, node);
   else if (!isFailure) machine.later({ kind: "dispatch", task: task.id });
   else if (call.unknowns < UNKNOWN_REPEATS_MAX) {
@@ -353,6 +367,13 @@ export function unknownOutcome(
     call.unknowns = 0;
     machine.fail(task, error);
   }
+}
+
+/** Whether the workflow's own `catch` takes the error before anything is undone that the effect may belong to. */
+function isTold(machine: Machine, task: Task, error: TaskError): boolean {
+  if (unwinderOf(machine, task) !== undefined) return false;
+  const catcher = findCatcher(machine, task, error, { mayRetry: false });
+  return catcher.kind !== "nobody" && catcher.kind !== "undo" && faultingScope(machine, task, catcher.task) === undefined;
 }
 
 /** The connector's answer to a look-up. False when it no longer applies. */

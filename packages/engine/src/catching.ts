@@ -16,6 +16,8 @@ export type Catcher =
   | { readonly kind: "handle"; readonly task: Task; readonly clause: CatchClause; readonly error: TaskError }
   /** The error happened in the tasks that look an effect up: the look-up failed, nothing more. */
   | { readonly kind: "look-up"; readonly task: Task; readonly error: TaskError }
+  /** The error happened in the tasks of an undo: what becomes of it says the saga. */
+  | { readonly kind: "undo"; readonly task: Task; readonly error: TaskError }
   /** Nobody takes it. The error may be another by now: that of a `catch` whose own condition failed. */
   | { readonly kind: "nobody"; readonly error: TaskError };
 
@@ -33,6 +35,7 @@ export function findCatcher(
   for (let outer = options.inside === true ? task : machine.task(task.parent); outer !== undefined; outer = machine.task(outer.parent)) {
     const { frame } = outer;
     if (frame?.kind !== "list" || outer.node < 0) continue;
+    if (frame.role === "undo") return { kind: "undo", task: outer, error: current };
     if (frame.role === "find") return { kind: "look-up", task: outer, error: current };
     const node = machine.node(outer);
     if (node.kind !== "try" || frame.role !== "body") continue;

@@ -22,6 +22,7 @@ function attempt(task: number): Detached {
     sentByMs: 0,
     successor: 0,
     settledOutput: undefined,
+    undo: undefined,
   };
 }
 

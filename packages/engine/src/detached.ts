@@ -1,5 +1,6 @@
 import type { CallNode } from "@tutti/definition";
-import type { CallState, Detached, RunState, Task } from "./state.ts";
+import type { CallState, Detached, RunState, Task, UnwoundScope } from "./state.ts";
+import { isInScope } from "./undos.ts";
 
 /** Attempts that outlived their task, with what has to be known of them without looking at all of them: a cancelled run may have many. */
 
@@ -34,6 +35,13 @@ export function detachedOf(state: RunState, effectKey: string): Detached | undef
 /** Whether attempts of tasks that are gone are still expected to end. */
 export function hasEnding(state: RunState): boolean {
   return state.endings > 0;
+}
+
+/** Whether nobody knows yet what some attempt did that was left behind inside the scope. */
+export function hasDetachedInside(state: RunState, scope: UnwoundScope): boolean {
+  for (const { status, effect, key } of state.detached.values())
+    if ((status === "ending" || status === "in-doubt") && effect !== "read" && isInScope(key, scope)) return true;
+  return false;
 }
 
 function count(state: RunState, status: Detached["status"], by: 1 | -1): void {

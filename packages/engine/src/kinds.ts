@@ -2,14 +2,18 @@ import type { TaskNode } from "@tutti/definition";
 import { assert, DEPTH_MAX, ERROR_TYPE_BASE, FAN_OUT_MAX, isJsonObject, type Json, type TaskError, taskError } from "@tutti/model";
 import { dispatchCall, effectAbsent, effectFound } from "./call.ts";
 import { excerpt, TaskFailure } from "./evaluate.ts";
-import { cancelInside, cancelTask, stopExhausted } from "./failure.ts";
+import { undoDone } from "./back-out.ts";
+import { cancelInside } from "./cancel.ts";
+import { endInside } from "./failure.ts";
+import { stopExhausted } from "./fault.ts";
 import { isHalted } from "./flags.ts";
 import { iterationDone } from "./iterations.ts";
 import { beginListen } from "./listen.ts";
 import type { Machine, Work } from "./machine.ts";
 import { type Branch, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
-import { descendants, extensionDone, failWith, finishBranch, mergeContext, nextPosition } from "./tasks.ts";
+import { extensionDone, failWith, finishBranch, mergeContext, nextPosition } from "./tasks.ts";
 import { deriveEventId, deriveRunId } from "./token.ts";
+import { undoAround, unwinderOf } from "./undos.ts";
 
 /** What each kind of task does when it begins, and when something inside it is over. */
 
@@ -92,9 +96,18 @@ function begin(machine: Machine, task: Task, node: TaskNode): void {
 export function innerDone(machine: Machine, work: Extract<Work, { kind: "inner-done" }>): void {
   const parent = machine.task(work.parent);
   const frame = parent?.frame;
-  if (parent === undefined || frame === undefined) return;
+  if (parent === undefined || frame === undefined || frame.kind === "undo") return;
+  // What comes after it does not begin any more.
+  if (parent.unwinding !== undefined || unwinderOf(machine, parent) !== undefined) return;
   machine.observer?.passed?.(machine, parent, work);
   if (work.flow === "end") {
+    const holder = undoAround(machine, parent);
+    if (holder !== undefined && parent.searchFor === 0) {
+      // In an undo, `end` ends the undo: it is no part of the workflow's own flow either.
+      cancelInside(machine, holder);
+      undoDone(machine, holder);
+      return;
+    }
     const searched = machine.task(frame.kind === "list" && frame.role === "find" ? parent.id : parent.searchFor);
     // `end` in the tasks that look an effect up ends the look-up: they are no part of the workflow's own flow.
     if (searched?.call !== undefined) {
@@ -125,7 +138,11 @@ export function innerDone(machine: Machine, work: Extract<Work, { kind: "inner-d
   else listDone(machine, parent, frame.role, work.output);
 }
 
-function listDone(machine: Machine, parent: Task, role: "body" | "catch" | "find", output: Json): void {
+function listDone(machine: Machine, parent: Task, role: "body" | "catch" | "find" | "undo", output: Json): void {
+  if (role === "undo") {
+    undoDone(machine, parent);
+    return;
+  }
   if (parent.id === RUN_FRAME) {
     machine.later({ kind: "complete", task: RUN_FRAME, output, flow: "end", asIs: false });
     return;
@@ -207,11 +224,11 @@ function branchDone(machine: Machine, parent: Task, work: Extract<Work, { kind: 
   const context = work.context ?? null;
   finishBranch(frame, work.position, { task: work.child, output: work.output, context });
   if (node.compete) {
-    const losers = descendants(machine, parent);
-    for (let index = losers.length - 1; index >= 0; index--) cancelTask(machine, losers[index] as Task, false);
     keepContext(machine, parent, mergeContext(frame.context, frame.context, context));
-    machine.complete(parent, work.output);
-  } else if (frame.open === 0) {
+    endInside(machine, parent, { kind: "complete", output: work.output, flow: undefined, asIs: false, isSupplied: false });
+    return;
+  }
+  if (frame.open === 0) {
     const branches = frame.branches.map((branch) => branch as Branch);
     keepContext(
       machine,
@@ -223,7 +240,7 @@ function branchDone(machine: Machine, parent: Task, work: Extract<Work, { kind: 
       branches.map((branch) => branch.output),
     );
   }
-  if (node.compete || frame.open === 0) parent.frame = undefined;
+  if (frame.open === 0) parent.frame = undefined;
 }
 
 function keepContext(machine: Machine, parent: Task, context: Json): void {

@@ -4,6 +4,7 @@ import { addDetached, effectKeyOf, removeDetached } from "./detached.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded } from "./record.ts";
 import type { CallState, Detached, LedgerEntry, Task } from "./state.ts";
+import { keepUndo, undoOf } from "./undos.ts";
 
 /** Attempts whose task is gone: what is kept of them, and what their end means. How a repetition takes them over: `takesOver` in `call.ts`. */
 
@@ -31,6 +32,7 @@ export function detachCall(machine: Machine, task: Task, isKilled: boolean): voi
     sentByMs: call.sentByMs,
     successor: 0,
     settledOutput: undefined,
+    undo: undoOf(machine, task),
     status: isKilled || task.phase !== "running" ? "in-doubt" : "ending",
     reason: isKilled ? "cancelled" : undefined,
   });
@@ -68,11 +70,17 @@ export function detachedEnded(machine: Machine, fact: AttemptEnded): boolean {
     }
     return true;
   }
+  if (outcome.kind === "completed") leaveUndo(machine, ended, outcome.output);
   if (outcome.kind === "unknown" && (ended.effect === "findable" || ended.effect === "unsafe"))
     addDetached(machine.state, { ...ended, sentByMs, status: "in-doubt", reason: outcome.reason });
   else if (outcome.kind === "completed" && ended.effect === "unsafe") rememberDetached(machine, { ...ended, sentByMs }, outcome.output);
   else if (outcome.kind === "failed") forgetUnknown(machine, ended);
   return true;
+}
+
+/** What was left behind has happened after all: it can be undone like that of a completed task. */
+export function leaveUndo(machine: Machine, { undo }: Detached, output: Json): void {
+  if (undo !== undefined) keepUndo(machine.state, { ...undo, output });
 }
 
 function retryFramesOf(machine: Machine, task: Task): readonly number[] {

@@ -5,7 +5,7 @@ import type { EngineContext } from "./context.ts";
 import { Evaluator, type Sight } from "./evaluate.ts";
 import type { Observer, Question } from "./observer.ts";
 import type { RunRecord } from "./record.ts";
-import { type ListRole, NO_CHILD, RUN_FRAME, type RunState, setPhase, type Task, type TimerPurpose } from "./state.ts";
+import { type AfterUnwinding, type ListRole, NO_CHILD, RUN_FRAME, type RunState, setPhase, type Task, type TimerPurpose } from "./state.ts";
 import { addTimer } from "./timers.ts";
 import { tokenOf } from "./token-of.ts";
 
@@ -16,7 +16,15 @@ export type Work =
   /** Start what a task does, after its input and its slot are there. */
   | { readonly kind: "begin"; readonly task: number }
   /** A task's raw output is there. `flow` overrides the node's own `then`; `asIs` skips `output.as` (a supplied output). */
-  | { readonly kind: "complete"; readonly task: number; readonly output: Json; readonly flow: Flow | undefined; readonly asIs: boolean }
+  | {
+      readonly kind: "complete";
+      readonly task: number;
+      readonly output: Json;
+      readonly flow: Flow | undefined;
+      readonly asIs: boolean;
+      /** A person gave the output in the task's place: nothing was done that could be undone. */
+      readonly isSupplied?: boolean;
+    }
   /** `inside`: the error happened to the task's inner tasks as a whole, so the task itself may catch it. */
   | { readonly kind: "fail"; readonly task: number; readonly error: TaskError; readonly effectUnknown: boolean; readonly inside: boolean }
   /** An inner task of `parent` is over. */
@@ -30,6 +38,8 @@ export type Work =
       readonly context: Json | undefined;
     }
   | { readonly kind: "dispatch"; readonly task: number }
+  /** What was inside a task is stopped and backed out. */
+  | { readonly kind: "unwound"; readonly task: number; readonly then: AfterUnwinding }
   /** Begin the run, also again after its own failure. */
   | { readonly kind: "begin-run" };
 
@@ -122,6 +132,7 @@ export class Machine {
     const { frame } = task;
     if (task.id === RUN_FRAME) return this.program.root;
     const node = this.node(task);
+    if (frame?.kind === "list" && frame.role === "undo") return node.compensation?.list ?? [];
     if (frame?.kind === "list" && frame.role === "find") return node.kind === "call" ? (node.effect?.find ?? []) : [];
     if (frame?.kind === "list" && frame.role === "catch") return node.kind === "try" ? (node.catch.body ?? []) : [];
     if (frame?.kind === "list" && (frame.role === "before" || frame.role === "after"))

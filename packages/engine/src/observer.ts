@@ -14,7 +14,9 @@ export interface Observer {
   failed?(machine: Machine, task: Task, error: TaskError): void;
   /** An operator skips the task: it completes with what the operator gives. */
   skipped?(machine: Machine, task: Task): void;
-  /** A task is over. */
+  /** A completed task is about to be undone: `holder` is the activation that holds the tasks of its undo, `holder.undoes` the task. */
+  undoing?(machine: Machine, holder: Task): void;
+  /** A task is over; one with `undoes` that completed has undone that task. */
   left(
     machine: Machine,
     task: Task,

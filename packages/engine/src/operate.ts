@@ -2,7 +2,10 @@ import { AppError, assertNever, type Json } from "@tutti/model";
 import { removeDetached, setDetachedStatus } from "./detached.ts";
 import { effectFound, openedCall } from "./call.ts";
 import { hasFlag, SETTLED_IS_NO_DOUBT, SUSPENDED_RUNS_HALT } from "./flags.ts";
-import { cancelAll, cancelInside } from "./failure.ts";
+import { hasSagaInside, isBackedOutWhenCancelled, leaveUnwinding, retryUndos } from "./back-out.ts";
+import { cancelAll, cancelInside } from "./cancel.ts";
+import { endInside } from "./failure.ts";
+import { leaveUndo } from "./left-behind.ts";
 import { continueTask, sendHeldInside } from "./continue.ts";
 import type { Machine } from "./machine.ts";
 import type { DoubtName, OperatorActed, OperatorAction } from "./record.ts";
@@ -40,14 +43,7 @@ export function operate(machine: Machine, fact: OperatorActed): void {
       state.isPaused = isPaused;
       if (isPaused) standStill(state);
       machine.observer?.skipped?.(machine, task);
-      abandon(machine, task);
-      machine.later({
-        kind: "complete",
-        task: task.id,
-        output: action.output === undefined ? task.rawInput : action.output,
-        flow: undefined,
-        asIs: true,
-      });
+      supply(machine, task, action.output === undefined ? task.rawInput : action.output);
       sendHeldInside(machine, undefined);
       return;
     }
@@ -93,7 +89,9 @@ function refuseWhatIsNotPossible(state: RunState, action: OperatorAction): void 
     return;
   }
   if (phase === "completed" || phase === "cancelled") refuse(`the run is ${phase}, which is final; replay starts a new run from its input`);
-  if (phase === "cancelling" && action.kind !== "kill" && action.kind !== "quarantine") refuse("the run is being cancelled");
+  const isCancelling = phase === "cancelling" && action.kind !== "quarantine";
+  const isAgain = state.isCancelled && (action.kind === "cancel" || (action.kind === "resume" && action.from !== undefined));
+  if ((isCancelling || isAgain) && action.kind !== "kill") refuse("the run is being cancelled");
   switch (action.kind) {
     case "pause":
       if (state.isPaused) refuse("the run is suspended already");
@@ -121,7 +119,7 @@ function refuseWhatIsNotPossible(state: RunState, action: OperatorAction): void 
 function wake(machine: Machine): void {
   const { state } = machine;
   const wasAtRest = state.phase !== "active";
-  state.phase = state.isCancelled ? "cancelling" : "active";
+  state.phase = state.isCancelled && state.unwinding.length === 0 ? "cancelling" : "active";
   state.isPaused = false;
   state.error = undefined;
   state.endedAtMs = undefined;
@@ -141,7 +139,7 @@ function resume(machine: Machine, action: Extract<OperatorAction, { kind: "resum
   const { state } = machine;
   wake(machine);
   if (action.from === undefined || !hasFlag(state, SUSPENDED_RUNS_HALT)) completeWhatIsOver(machine);
-  if (state.isCancelled) return;
+  if (state.phase === "cancelling") return;
   if (action.from !== undefined) {
     state.output = undefined;
     cancelAll(machine, false);
@@ -157,8 +155,7 @@ function resume(machine: Machine, action: Extract<OperatorAction, { kind: "resum
     if (task.id === RUN_FRAME && task.phase !== "failed") continue;
     const path = task.id === RUN_FRAME ? "/" : machine.node(task).path;
     if (Object.hasOwn(outputs, path) && (task.phase === "failed" || task.phase === "held" || task.phase === "in-doubt")) {
-      abandon(machine, task);
-      machine.later({ kind: "complete", task: task.id, output: outputs[path] ?? null, flow: undefined, asIs: true });
+      supply(machine, task, outputs[path] ?? null);
     } else if (task.phase === "failed") {
       if (action.setInput !== undefined) editInput(machine, task, action.setInput);
       restart(machine, task);
@@ -185,6 +182,10 @@ function editInput(machine: Machine, task: Task, input: Json): void {
  */
 function restart(machine: Machine, task: Task): void {
   task.error = undefined;
+  if (task.unwinding !== undefined) {
+    retryUndos(machine, task);
+    return;
+  }
   if (task.id === RUN_FRAME) {
     machine.later({ kind: "begin-run" });
     return;
@@ -209,13 +210,20 @@ function restart(machine: Machine, task: Task): void {
   }
 }
 
-/** Leaves what the task was waiting for. */
-function abandon(machine: Machine, task: Task): void {
+/** Leaves what the task was waiting for, and ends it with what a person gives in its place. */
+function supply(machine: Machine, task: Task, output: Json): void {
   machine.clearTimer(task.timer);
   task.timer = undefined;
   if (task.phase === "listening") machine.command({ type: "unsubscribe", task: task.id });
-  cancelInside(machine, task);
   task.error = undefined;
+  const completion = { kind: "complete", output, flow: undefined, asIs: true, isSupplied: true } as const;
+  if (hasSagaInside(machine, task)) {
+    endInside(machine, task, completion);
+    return;
+  }
+  cancelInside(machine, task);
+  if (task.unwinding !== undefined) leaveUnwinding(machine, task);
+  machine.later({ ...completion, task: task.id });
 }
 
 function settle(machine: Machine, action: Extract<OperatorAction, { kind: "settle" }>): void {
@@ -224,7 +232,10 @@ function settle(machine: Machine, action: Extract<OperatorAction, { kind: "settl
   const { verdict } = action;
   if (doubt !== undefined) {
     setDetachedStatus(state, doubt, verdict.kind);
-    if (verdict.kind === "done") doubt.settledOutput = verdict.output;
+    if (verdict.kind === "done") {
+      doubt.settledOutput = verdict.output;
+      leaveUndo(machine, doubt, verdict.output);
+    }
     return;
   }
   const task = liveTask(state, action.task);
@@ -260,6 +271,12 @@ function end(machine: Machine, isKilled: boolean): void {
         if (detached.effect === "read") removeDetached(state, detached.task);
         else setDetachedStatus(state, detached, "in-doubt");
       }
+  if (!isKilled && isBackedOutWhenCancelled(machine)) {
+    wake(machine);
+    state.isCancelled = true;
+    endInside(machine, liveTask(state, RUN_FRAME), { kind: "cancel" });
+    return;
+  }
   cancelAll(machine, isKilled);
   state.phase = "cancelling";
   state.isCancelled = true;

@@ -7,7 +7,7 @@ import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { addTimerToHeap } from "./timers.ts";
 
 /** Snapshots of another version are ignored and the state is rebuilt from the records: a snapshot is a cache, never the truth. */
-export const ENGINE_VERSION = 5;
+export const ENGINE_VERSION = 6;
 
 /**
  * Rebuilds a run by feeding its facts again, from the beginning or on from `state` (which is changed). The intents that follow must be the ones
@@ -64,17 +64,19 @@ export function serializeState(state: RunState): string {
     detached: [...state.detached.values()],
     // Not made again from the attempts: of several of one effect, which one counts depends on what became of the others.
     detachedByEffect: [...state.detachedByEffect],
+    undos: [...state.undos],
   });
 }
 
 export function deserializeState(text: string): RunState {
   // Only `serializeState` writes these texts, and the store checks that they are undamaged.
-  const raw = JSON.parse(text) as Omit<RunState, "tasks" | "timers" | "consumed" | "detached" | "detachedByEffect"> & {
+  const raw = JSON.parse(text) as Omit<RunState, "tasks" | "timers" | "consumed" | "detached" | "detachedByEffect" | "undos"> & {
     tasks: Task[];
     timers: RunState["timers"] extends Map<number, infer T> ? T[] : never;
     consumed: [number, number][];
     detached: RunState["detached"] extends Map<number, infer D> ? D[] : never;
     detachedByEffect: [string, number][];
+    undos: RunState["undos"] extends Map<string, infer U> ? [string, U][] : never;
   };
   const state: RunState = {
     ...raw,
@@ -84,6 +86,7 @@ export function deserializeState(text: string): RunState {
     consumed: new Map(raw.consumed),
     detached: new Map(raw.detached.map((detached) => [detached.task, detached])),
     detachedByEffect: new Map(raw.detachedByEffect),
+    undos: new Map(raw.undos),
   };
   for (const timer of state.timers.values()) addTimerToHeap(state, timer);
   assert(state.tasks.has(RUN_FRAME), "a run has its own frame");

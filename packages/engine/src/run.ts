@@ -1,6 +1,8 @@
 import { assert, type Json, taskError } from "@tutti/model";
 import type { RunStarted } from "./record.ts";
-import { cancelAll } from "./failure.ts";
+import { hasSagaInside } from "./back-out.ts";
+import { cancelAll } from "./cancel.ts";
+import { endInside } from "./failure.ts";
 import type { Machine } from "./machine.ts";
 import { addTask, newTask, RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { hasEnding } from "./detached.ts";
@@ -42,6 +44,9 @@ export function emptyState(started: RunStarted): RunState {
     detachedByEffect: new Map(),
     endings: 0,
     doubts: 0,
+    undos: new Map(),
+    undone: {},
+    unwinding: [],
     // Written out: made from the list of phases it cost more than the rest of the state.
     counts: {
       active: 0,
@@ -124,7 +129,11 @@ export function completeRun(machine: Machine, output: Json, asIs: boolean): void
   const { state, program } = machine;
   const run = runOf(machine);
   if (state.phase === "faulted" || isHalted(state)) state.output = output;
-  if (state.phase !== "active" || isHalted(state)) return;
+  if (state.phase !== "active" || isHalted(state) || run.unwinding !== undefined) return;
+  if (hasSagaInside(machine, run)) {
+    endInside(machine, run, { kind: "complete", output, flow: "end", asIs, isSupplied: false });
+    return;
+  }
   cancelAll(machine, false);
   state.output = output;
   let result = output;

@@ -48,6 +48,12 @@ export interface RunState {
   readonly detachedByEffect: Map<string, number>;
   endings: number;
   doubts: number;
+  /** What completed tasks left to be undone, in the order in which it was done; by group and key, so a repetition that adopts an effect counts once. */
+  readonly undos: Map<string, Undo>;
+  /** The group in which a task whose effect was undone makes its next one, by key. Empty as long as nothing was undone. */
+  readonly undone: Record<string, number>;
+  /** Tasks that are being backed out. */
+  readonly unwinding: number[];
   /** Live activations per status, so that a summary costs nothing. */
   readonly counts: Record<TaskPhase, number>;
 }
@@ -120,7 +126,56 @@ export interface Task {
   timer: number | undefined;
   /** How far it is with its extensions; undefined when it has none. */
   extension: ExtensionState | undefined;
+  /** Set while what is inside is stopped and backed out. */
+  unwinding: Unwinding | undefined;
+  /** The activation that this one undoes: it has that one's node and key, and holds the tasks of its undo; 0 for all others. */
+  readonly undoes: number;
 }
+
+/** What a completed task left to be undone. */
+export interface Undo {
+  /** The activation that completed. */
+  readonly task: number;
+  readonly node: number;
+  readonly key: string;
+  readonly group: number;
+  readonly input: Json;
+  readonly output: Json;
+  /** As it was when the task completed. */
+  readonly context: Json;
+  readonly locals: readonly Json[];
+}
+
+/** A task whose inside ends with sagas in it: they are backed out, one after the other, before the task goes on. */
+export interface Unwinding {
+  /** `stopping`: what is in flight comes to a known end. */
+  stage: "stopping" | "undoing";
+  /** Scopes that are still to be backed out, the next one first. */
+  readonly scopes: UnwoundScope[];
+  readonly then: AfterUnwinding;
+}
+
+export interface UnwoundScope {
+  readonly key: string;
+  /** -1 is the whole run. */
+  readonly node: number;
+}
+
+/** How the unwound task goes on. */
+export type AfterUnwinding =
+  /** Nobody takes the error: the run faults at this task. */
+  | { readonly kind: "fault"; readonly error: TaskError }
+  | { readonly kind: "retry"; readonly error: TaskError; readonly delayMs: number }
+  | { readonly kind: "handle"; readonly error: TaskError }
+  | {
+      readonly kind: "complete";
+      readonly output: Json;
+      readonly flow: Flow | undefined;
+      readonly asIs: boolean;
+      readonly isSupplied: boolean;
+    }
+  /** Of the whole run: it ends as cancelled. */
+  | { readonly kind: "cancel" };
 
 /** What is begun around a task by its extensions. */
 export interface ExtensionState {
@@ -148,7 +203,8 @@ export type Frame =
       pending: Json | undefined;
     }
   | ForkFrame
-  | ListenFrame;
+  | ListenFrame
+  | UndoFrame;
 export interface ForkFrame {
   readonly kind: "fork";
   readonly branches: (Branch | undefined)[];
@@ -158,7 +214,18 @@ export interface ForkFrame {
   readonly context: Json;
 }
 /** `before` and `after` are lists of the extension that `Task.extension.at` says. */
-export type ListRole = "body" | "catch" | "find" | "before" | "after";
+export type ListRole = "body" | "catch" | "find" | "before" | "after" | "undo";
+
+/** A scope that is being backed out. */
+export interface UndoFrame {
+  readonly kind: "undo";
+  /** Keys of `RunState.undos` that are still to be undone, in the order of completion. */
+  readonly pending: string[];
+  /** Activations that undo something now. */
+  readonly open: number[];
+  /** Undos that failed while the others go on. */
+  readonly failed: { readonly undo: string; readonly path: string; readonly error: TaskError }[];
+}
 
 export interface Branch {
   readonly task: number;
@@ -205,7 +272,8 @@ export interface CallState {
   /** An attempt was sent and nobody knows yet whether its effect happened. */
   isOpen: boolean;
 }
-export type AbortReason = "timeout" | "replaced" | "held";
+/** `stopped`: what is around it is backed out. */
+export type AbortReason = "timeout" | "replaced" | "held" | "stopped";
 
 export interface RetryState {
   /** Retries so far. */
@@ -267,6 +335,8 @@ export interface Detached {
   successor: number;
   /** What a person said it gave, when it was settled as done. */
   settledOutput: Json | undefined;
+  /** How its effect would be undone, but for the output that nobody knows yet; undefined when it has no undo. */
+  readonly undo: Omit<Undo, "output"> | undefined;
 }
 
 /** The number of the frame that belongs to the run itself. */
@@ -285,7 +355,7 @@ type NewTask = Pick<
   Task,
   "id" | "node" | "parent" | "position" | "visit" | "key" | "group" | "rawInput" | "locals" | "contextOf" | "retryFrame" | "searchFor"
 > &
-  Partial<Pick<Task, "input" | "context" | "retries" | "extension">>;
+  Partial<Pick<Task, "input" | "context" | "retries" | "extension" | "undoes">>;
 
 /** A task that is about to begin at event time `nowMs`. Every activation is made here, so that all have one shape. */
 export function newTask(nowMs: number, given: NewTask): Task {
@@ -317,6 +387,8 @@ export function newTask(nowMs: number, given: NewTask): Task {
     childRunId: undefined,
     timer: undefined,
     extension: given.extension,
+    unwinding: undefined,
+    undoes: given.undoes ?? 0,
   };
 }
 
@@ -334,6 +406,7 @@ export function liveChildren(task: Task): readonly number[] {
   const { frame } = task;
   if (frame === undefined) return [];
   if (frame.kind === "fork") return frame.branches.flatMap((branch) => (branch !== undefined && !branch.isDone ? [branch.task] : []));
+  if (frame.kind === "undo") return frame.open;
   return frame.child === 0 ? [] : [frame.child];
 }
 

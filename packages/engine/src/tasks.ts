@@ -14,6 +14,7 @@ import {
   type Task,
 } from "./state.ts";
 import { TaskFailure } from "./evaluate.ts";
+import { registerUndo, unwinderOf } from "./undos.ts";
 import { afterDone, beforeDone, beginBefore, extensionAt, hasAfter, openAfter } from "./extension.ts";
 
 /** Entering, completing and leaving of tasks: what all kinds have in common, in the order of the specification's data flow. */
@@ -22,21 +23,23 @@ import { afterDone, beforeDone, beginBefore, extensionAt, hasAfter, openAfter } 
 export function enterTask(machine: Machine, work: Extract<Work, { kind: "enter" }>): void {
   const parent = machine.task(work.parent);
   const { frame } = parent ?? {};
-  if (parent === undefined || frame === undefined) return;
+  if (parent === undefined || frame === undefined || frame.kind === "undo") return;
+  if (parent.unwinding !== undefined || unwinderOf(machine, parent) !== undefined) return;
   const nodeIndex = machine.listOf(parent)[work.position];
   assert(nodeIndex !== undefined, `task ${parent.id} has a position ${work.position}`);
   const node = machine.program.nodes[nodeIndex] as TaskNode;
   const { state } = machine;
   const visit = frame.kind === "fork" ? 1 : (frame.visits[work.position] ?? 0) + 1;
   const id = state.nextTask++;
+  const key = keyOf(machine, parent, node.name, visit);
   const task = newTask(machine.now, {
     id,
     node: nodeIndex,
     parent: parent.id,
     position: work.position,
     visit,
-    key: keyOf(machine, parent, node.name, visit),
-    group: parent.group,
+    key,
+    group: Math.max(parent.group, state.undone[key] ?? 0),
     rawInput: work.input,
     locals: localsOf(machine, parent),
     contextOf: frame.kind === "fork" ? id : parent.contextOf,
@@ -129,6 +132,7 @@ export function completeTask(machine: Machine, work: Extract<Work, { kind: "comp
     failWith(machine, task, cause);
     return;
   }
+  if (work.isSupplied !== true) registerUndo(machine, task, output);
   const flow = work.flow ?? node.then;
   if (task.extension !== undefined && beginAfter(machine, task, { output, flow, rawOutput: work.output })) return;
   endTask(machine, task, output, flow);
@@ -292,6 +296,8 @@ export function localsOf(machine: Machine, parent: Task): readonly Json[] {
   if (frame?.kind === "list") {
     if (frame.role === "catch") return [...parent.locals, parent.error as Json];
     if (frame.role === "before" || frame.role === "after") return [];
+    // What the undo knows of the task was kept when the task completed.
+    if (frame.role === "undo") return parent.locals;
     // Functions see their arguments only: their text stands elsewhere in the document.
     if (frame.role === "body" && machine.node(parent).kind === "function") return [];
     if (frame.role === "find" && isFunctionFind(machine, parent)) return [];

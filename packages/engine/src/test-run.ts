@@ -9,7 +9,7 @@ import type { AttemptOutcome, OperatorAction, RunRecord } from "./record.ts";
 import { deserializeState, replay, serializeState } from "./replay.ts";
 import type { RunState } from "./state.ts";
 import { type RunSummary, summarize } from "./summary.ts";
-import type { RunView } from "./view.ts";
+import type { RunView, TaskView } from "./view.ts";
 import { viewRun } from "./view-run.ts";
 import { isHeldBack } from "./standstill.ts";
 
@@ -256,4 +256,10 @@ function isOutcome(value: Json | AttemptOutcome): value is AttemptOutcome {
 
 function withHead(document: string): string {
   return document.includes("document:") ? document : `document: { dsl: 1.0.3, namespace: test, name: case, version: 1.0.0 }\n${document}`;
+}
+
+/** All tasks of a view, outer ones before the inner ones. */
+export function allTasksOf({ tasks }: Pick<RunView, "tasks">): readonly TaskView[] {
+  const all = (some: readonly TaskView[]): readonly TaskView[] => some.flatMap((task) => [task, ...all(task.children)]);
+  return all(tasks);
 }

@@ -112,9 +112,15 @@ class ViewObserver implements Observer {
 
   moved(machine: Machine, task: Task): void {
     const entry = this.#entries.get(task.id);
-    if (entry === undefined) return;
+    if (entry === undefined || task.undoes !== 0) return;
     note(entry, machine.state, task);
     entry.isCaught = false;
+  }
+
+  /** The tasks of an undo are shown under the task that they undo. */
+  undoing(_machine: Machine, holder: Task): void {
+    const undone = this.#entries.get(holder.undoes);
+    if (undone !== undefined) this.#entries.set(holder.id, undone);
   }
 
   failed(_machine: Machine, task: Task, error: TaskError): void {
@@ -132,6 +138,11 @@ class ViewObserver implements Observer {
   left(machine: Machine, task: Task, how: "completed" | "skipped" | "cancelled", output: Json | undefined): void {
     const entry = this.#entries.get(task.id);
     if (entry === undefined) return;
+    if (task.undoes !== 0) {
+      this.#entries.delete(task.id);
+      if (how === "completed") entry.status = "compensated";
+      return;
+    }
     note(entry, machine.state, task);
     entry.status = endOf(entry, how);
     entry.endedAtMs = machine.now;

@@ -26,7 +26,7 @@ export interface RunView {
   readonly doubts: readonly DoubtView[];
 }
 
-export type TaskStatus = "running" | "waiting" | "held" | "in-doubt" | "failed" | "completed" | "skipped" | "cancelled";
+export type TaskStatus = "running" | "waiting" | "held" | "in-doubt" | "failed" | "completed" | "compensated" | "skipped" | "cancelled";
 
 export interface TaskView {
   /** Number of the activation within the run; what records and operators name. */

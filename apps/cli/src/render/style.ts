@@ -35,6 +35,7 @@ export const TASK_SIGNS: Readonly<Record<TaskStatus, string>> = {
   "in-doubt": "?",
   failed: "✗",
   completed: "✓",
+  compensated: "↶",
   skipped: "-",
   cancelled: "×",
 };
@@ -51,6 +52,7 @@ export function paintTask(style: Style, status: TaskStatus): Paint {
     case "held":
     case "in-doubt":
       return style.attention;
+    case "compensated":
     case "skipped":
     case "cancelled":
       return style.dim;

@@ -46,7 +46,6 @@ const AVAILABLE: Readonly<Record<string, { readonly schema: z.ZodType; readonly 
   effect: { schema: Effect, owners: ["task"] },
   idempotencyKey: { schema: z.string(), owners: ["task"] },
   concurrency: { schema: Concurrency, owners: ["document", "task"] },
-  // Checked here; refused by name when a run is started, until back-out is there.
   compensate: { schema: FunctionOrTasks, owners: ["task"] },
   saga: { schema: Saga, owners: ["document", "task"] },
   schedule: { schema: ScheduleProfile, owners: ["document"] },

@@ -82,7 +82,7 @@ function explain(told: Told, nodeIndex: number, story: Story | undefined): TaskE
   return {
     ...base,
     task: story.task,
-    status: live === undefined ? statusOf(story) : taskStatusOf(live.phase),
+    status: live === undefined ? statusOf(story, teller) : taskStatusOf(live.phase),
     startedAtMs: story.startedAtMs,
     endedAtMs: story.end?.atMs,
     reasons: [
@@ -91,6 +91,7 @@ function explain(told: Told, nodeIndex: number, story: Story | undefined): TaskE
       ...operatorReasons(records, story.task),
       ...whyFailed(story),
       ...howEnded(story),
+      ...howUndone(story, teller),
       ...(live === undefined ? [] : [...waitReasons(live, wait), ...runReasons(state, records, live)]),
     ],
     attempts: attemptsOf(records, story.task, live),
@@ -101,10 +102,16 @@ function explain(told: Told, nodeIndex: number, story: Story | undefined): TaskE
   };
 }
 
-function statusOf(story: Story): TaskExplanation["status"] {
+function statusOf(story: Story, teller: StoryTeller): TaskExplanation["status"] {
+  if (teller.undone.has(story.task)) return "compensated";
   // A task whose error was taken leaves with it.
   if (story.end?.how === "cancelled" && story.failure !== undefined) return "failed";
   return story.end?.how ?? "completed";
+}
+
+function howUndone(story: Story, teller: StoryTeller): readonly Reason[] {
+  const atMs = teller.undone.get(story.task);
+  return atMs === undefined ? [] : [reason("decided", "Its scope was backed out: what it did was undone.", { atMs })];
 }
 
 /** How control came to the task. */
@@ -138,6 +145,8 @@ function firstText({ arrival }: Story): string {
       return "It is a branch of the fork around it; all branches begin together.";
     case "find":
       return "The effect of an earlier attempt is looked up.";
+    case "undo":
+      return "Its scope is backed out: what the task around it did is undone.";
     case "before":
     case "after":
       return `The extension ${arrival.extension ?? ""} puts it ${arrival.role} the task it stands at.`;

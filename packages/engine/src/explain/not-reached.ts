@@ -106,6 +106,12 @@ function roleReasons(around: Story, path: string, standing: Standing): readonly 
           ];
     case "find":
       return [reason("passed-by", `No attempt of ${path} needed to be looked up.`, { from: place })];
+    case "undo":
+      return [
+        around.end?.how === "completed"
+          ? reason("passed-by", `What ${path} did was not undone.`, { from: place })
+          : reason("passed-by", `${path} has done nothing that could be undone.`, { from: place }),
+      ];
     case "before":
     case "after":
       if (condition?.holds === false)

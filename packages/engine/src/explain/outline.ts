@@ -25,6 +25,7 @@ export function outlineOf(program: WorkflowProgram): readonly (Standing | undefi
       put(extension.before, node.index, "before", extension.name);
       put(extension.after, node.index, "after", extension.name);
     }
+    put(node.compensation?.list, node.index, "undo");
     putInner(node, put);
   }
   return standings;

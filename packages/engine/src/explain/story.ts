@@ -4,7 +4,7 @@ import { extensionAt } from "../extension.ts";
 import type { Machine } from "../machine.ts";
 import type { Observer, Question } from "../observer.ts";
 import type { OperatorActed } from "../record.ts";
-import { RUN_FRAME, type Task } from "../state.ts";
+import { type ListRole, RUN_FRAME, type Task } from "../state.ts";
 import { nextPosition } from "../tasks.ts";
 import type { ConditionExplanation } from "./explanation.ts";
 import { explainCondition } from "./values-read.ts";
@@ -62,7 +62,7 @@ export interface Step {
 export interface Arrival {
   /** Undefined when it is the first of its list. */
   readonly step: Step | undefined;
-  readonly role: "body" | "catch" | "find" | "before" | "after" | "iteration" | "branch";
+  readonly role: ListRole | "iteration" | "branch";
   readonly iteration: number | undefined;
   readonly extension: string | undefined;
   /** The condition of a loop or an extension that let it happen. */
@@ -97,6 +97,8 @@ export class StoryTeller implements Observer {
   readonly #wantedTask: number | undefined;
   readonly #live = new Map<number, Story>();
   /** Activations that are over and whose step to what comes next is still to be taken. */
+  /** Activations whose effect was undone, and when. */
+  readonly undone = new Map<number, number>();
   readonly #leaving = new Map<number, Story>();
   #machine: Machine | undefined;
   #order = 0;
@@ -192,6 +194,7 @@ export class StoryTeller implements Observer {
 
   left(machine: Machine, task: Task, how: "completed" | "skipped" | "cancelled"): void {
     this.#follow(machine);
+    if (task.undoes !== 0 && how === "completed") this.undone.set(task.undoes, machine.now);
     const story = this.#live.get(task.id);
     if (story === undefined) return;
     this.#live.delete(task.id);
