@@ -152,10 +152,13 @@ do: [ { a: ${make("a")} }, { l: { for: { in: '[1, 2]' }, do: [ { b: ${make("b${ 
   });
 
   it("does not undo what was skipped, or what a person gave in its place", () => {
-    const { run, done } = world(`do: [ { s: ${scope(`{ n: ${make("n", ", if: '${ false }'")} }, { a: ${make("a")} }, { c: ${fail} }`)} } ]`, {
-      rule: (what, id, count) => (what === "make" && id === "a" && count === 1 ? unknown("crash") : undefined),
-      effects: { [MAKE]: "unsafe" },
-    });
+    const { run, done } = world(
+      `do: [ { s: ${scope(`{ n: ${make("n", ", if: '${ false }'")} }, { a: ${make("a")} }, { c: ${fail} }`)} } ]`,
+      {
+        rule: (what, id, count) => (what === "make" && id === "a" && count === 1 ? unknown("crash") : undefined),
+        effects: { [MAKE]: "unsafe" },
+      },
+    );
     expect(run.summary.inDoubt).toBe(1);
     run.operate({ kind: "skip", task: run.view.waits[0]?.task ?? 0, output: { made: "by hand" } });
     expect(run.summary.status).toBe("faulted");
@@ -164,7 +167,8 @@ do: [ { a: ${make("a")} }, { l: { for: { in: '[1, 2]' }, do: [ { b: ${make("b${ 
 });
 
 describe("what is in flight when a scope ends", () => {
-  const fork = (other: string, saga = "{}"): string => `do: [ { s: ${scope(`{ f: { fork: { branches: [ { a: ${make("a")} }, { o: ${other} } ] } } }`, saga)} } ]`;
+  const fork = (other: string, saga = "{}"): string =>
+    `do: [ { s: ${scope(`{ f: { fork: { branches: [ { a: ${make("a")} }, { o: ${other} } ] } } }`, saga)} } ]`;
 
   it("comes to a known end, and is undone when it was done", () => {
     const { run, done } = world(fork(`{ do: [ { x: ${make("x")} } ] }`), {
@@ -263,11 +267,15 @@ describe("a scope that is cancelled", () => {
   });
 
   it("by a lost race, by an end elsewhere, by an error beside it, is undone first", () => {
-    const race = world(`do: [ { f: { fork: { compete: true, branches: [ { s: ${scope(waiting)} }, { q: { do: [ { w: { wait: PT1S } }, { v: { set: { won: true } } } ] } } ] } } } ]`);
+    const race = world(
+      `do: [ { f: { fork: { compete: true, branches: [ { s: ${scope(waiting)} }, { q: { do: [ { w: { wait: PT1S } }, { v: { set: { won: true } } } ] } } ] } } } ]`,
+    );
     race.run.finish();
     expect(race.run.summary).toMatchObject({ status: "completed", output: { won: true } });
     expect(race.done).toEqual(["make a", "drop a"]);
-    const end = world(`do: [ { f: { fork: { branches: [ { s: ${scope(waiting)} }, { q: { do: [ { w: { wait: PT1S } }, { v: { set: { ended: true }, then: end } } ] } } ] } } } ]`);
+    const end = world(
+      `do: [ { f: { fork: { branches: [ { s: ${scope(waiting)} }, { q: { do: [ { w: { wait: PT1S } }, { v: { set: { ended: true }, then: end } } ] } } ] } } } ]`,
+    );
     end.run.finish();
     expect(end.run.summary).toMatchObject({ status: "completed", output: { ended: true } });
     expect(end.done).toEqual(["make a", "drop a"]);
@@ -287,10 +295,13 @@ describe("a scope that is cancelled", () => {
   });
 
   it("while it is being backed out already goes on to its end, and the run is cancelled then", () => {
-    const { run, done } = world(`do: [ { t: { try: [ { s: ${scope(`{ a: ${make("a")} }, { c: ${fail} }`)} } ], catch: { do: [ { n: { wait: PT1H } } ] } } } ]`, {
-      rule: (what) => (what === "drop" ? HANG : undefined),
-      ignoresAborts: true,
-    });
+    const { run, done } = world(
+      `do: [ { t: { try: [ { s: ${scope(`{ a: ${make("a")} }, { c: ${fail} }`)} } ], catch: { do: [ { n: { wait: PT1H } } ] } } } ]`,
+      {
+        rule: (what) => (what === "drop" ? HANG : undefined),
+        ignoresAborts: true,
+      },
+    );
     expect(run.summary.status).toBe("running");
     run.operate({ kind: "cancel" });
     expect(run.summary.status).toBe("running");

@@ -1,7 +1,7 @@
 import { assert, type TaskError, taskError, TUTTI_ERROR_TYPE_BASE } from "@tutti/model";
 import { abortCall } from "./call.ts";
 import { cancelInside, cancelTask } from "./cancel.ts";
-import { hasDetachedInside } from "./detached.ts";
+import { openInside } from "./detached.ts";
 import { fault } from "./fault.ts";
 import type { Machine } from "./machine.ts";
 import { type AfterUnwinding, liveChildren, newTask, RUN_FRAME, addTask, type Task, type UndoFrame, type UnwoundScope } from "./state.ts";
@@ -165,7 +165,7 @@ function drive(machine: Machine, scope: Task): boolean {
   assert(unwinding !== undefined, `task ${scope.id} is backed out`);
   if (unwinding.stage === "stopping") {
     const inside = stoppable(machine, scope);
-    if (inside.some((task) => isInFlight(machine, task)) || unwinding.scopes.some((one) => hasDetachedInside(machine.state, one)))
+    if (inside.some((task) => isInFlight(machine, task)) || unwinding.scopes.some((one) => openInside(machine.state, one).length > 0))
       return false;
     for (const task of inside.toReversed()) if (isInAny(task.key, unwinding.scopes)) leave(machine, task);
     cancelInside(machine, scope, unwinding.then.kind === "retry" ? scope.retries : undefined);

@@ -37,11 +37,11 @@ export function hasEnding(state: RunState): boolean {
   return state.endings > 0;
 }
 
-/** Whether nobody knows yet what some attempt did that was left behind inside the scope. */
-export function hasDetachedInside(state: RunState, scope: UnwoundScope): boolean {
-  for (const { status, effect, key } of state.detached.values())
-    if ((status === "ending" || status === "in-doubt") && effect !== "read" && isInScope(key, scope)) return true;
-  return false;
+/** Attempts that were left behind inside the scope and of which nobody knows yet what they did. */
+export function openInside(state: RunState, scope: Pick<UnwoundScope, "key">): readonly Detached[] {
+  return [...state.detached.values()].filter(
+    ({ status, effect, key }) => (status === "ending" || status === "in-doubt") && effect !== "read" && isInScope(key, scope),
+  );
 }
 
 function count(state: RunState, status: Detached["status"], by: 1 | -1): void {

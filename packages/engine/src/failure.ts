@@ -69,6 +69,7 @@ export function afterUnwinding(machine: Machine, scope: Task, then: AfterUnwindi
       // Whoever begins it again makes new effects.
       scope.group = ++machine.state.groups;
       scope.frame = undefined;
+      scope.extension = undefined;
       fault(machine, scope, then.error);
       return;
     case "retry":

@@ -13,7 +13,7 @@ import type { Machine, Work } from "./machine.ts";
 import { type Branch, NO_CHILD, RUN_FRAME, type Task } from "./state.ts";
 import { extensionDone, failWith, finishBranch, mergeContext, nextPosition } from "./tasks.ts";
 import { deriveEventId, deriveRunId } from "./token.ts";
-import { undoAround, unwinderOf } from "./undos.ts";
+import { isStopped, undoAround } from "./undos.ts";
 
 /** What each kind of task does when it begins, and when something inside it is over. */
 
@@ -98,7 +98,7 @@ export function innerDone(machine: Machine, work: Extract<Work, { kind: "inner-d
   const frame = parent?.frame;
   if (parent === undefined || frame === undefined || frame.kind === "undo") return;
   // What comes after it does not begin any more.
-  if (parent.unwinding !== undefined || unwinderOf(machine, parent) !== undefined) return;
+  if (isStopped(machine, parent)) return;
   machine.observer?.passed?.(machine, parent, work);
   if (work.flow === "end") {
     const holder = undoAround(machine, parent);

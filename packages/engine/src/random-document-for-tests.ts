@@ -27,21 +27,48 @@ const slot = fc
 const output = seldom(fc.constantFrom({ as: "." }, { as: "{ out: . }" }, { as: 'error("chosen")' }));
 const then = seldom(fc.constantFrom("exit", "end"));
 
+/** How a task is undone: seldom by something that fails. */
+const compensation = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc
+      .constantFrom("idempotent", "findable", "unsafe")
+      .map((effect): Json => [{ undo: { call: `x.${effect}:1@t`, with: { value: "${ . }" } } }]),
+  },
+  { weight: 1, arbitrary: fc.constant<Json>("helper") },
+  { weight: 1, arbitrary: fc.constant<Json>([{ look: { set: { x: 1 } } }, { over: { switch: [{ a: { then: "end" } }] } }]) },
+  { weight: 1, arbitrary: fc.constant<Json>([{ broken: { raise: { error: { type: "https://x.test/e", status: 500 } } } }]) },
+);
+const saga = fc
+  .record({
+    on: seldom(fc.constantFrom(["faulted"], ["cancelled"], ["faulted", "cancelled"])),
+    order: seldom(fc.constantFrom("reverse", "parallel")),
+    onFailure: seldom(fc.constantFrom("stop", "continue")),
+  })
+  .map((one) => ({ tutti: { saga: compact(one) } }));
+
 const call: fc.Arbitrary<Body> = fc
-  .record({ effect: fc.constantFrom("read", "idempotent", "findable", "unsafe", "listed"), timeout, output, then, isSlotted: fc.nat(7) })
-  .map(({ effect, isSlotted, ...more }) =>
-    compact({
+  .record({
+    effect: fc.constantFrom("read", "idempotent", "findable", "unsafe", "listed"),
+    timeout,
+    output,
+    then,
+    isSlotted: fc.nat(7),
+    compensate: fc.option(compensation, { nil: undefined, freq: 2 }),
+  })
+  .map(({ effect, isSlotted, compensate, ...more }) => {
+    const operations = compact({
+      effect: effect === "listed" ? { class: "findable", unique: true, find: [{ look: { call: "x.read:1@t" } }] } : undefined,
+      concurrency: effect !== "listed" && isSlotted === 7 ? { key: '"k"', limit: 1, onConflict: "replace" } : undefined,
+      compensate,
+    });
+    return compact({
       call: `x.${effect}:1@t`,
       with: { value: "${ . }" },
       ...more,
-      metadata:
-        effect === "listed"
-          ? { tutti: { effect: { class: "findable", unique: true, find: [{ look: { call: "x.read:1@t" } }] } } }
-          : isSlotted === 7
-            ? { tutti: { concurrency: { key: '"k"', limit: 1, onConflict: "replace" } } }
-            : undefined,
-    }),
-  );
+      metadata: Object.keys(operations).length === 0 ? undefined : { tutti: operations },
+    });
+  });
 
 const simple: fc.Arbitrary<Body> = fc.oneof(
   { weight: 6, arbitrary: call },
@@ -85,6 +112,7 @@ const { bodies } = fc.letrec<{ task: Body; bodies: Body[] }>((tie) => {
       { depthSize: "small", withCrossShrink: true },
       { weight: 8, arbitrary: simple },
       { weight: 2, arbitrary: fc.record({ do: inner, ...more, metadata: seldom(slot) }).map(compact) },
+      { weight: 3, arbitrary: fc.record({ do: inner, ...more, metadata: saga }).map(compact) },
       {
         weight: 2,
         arbitrary: fc
@@ -168,15 +196,21 @@ const extensions = fc
   .map((all) => all.map((body, position) => ({ [`e${position}`]: body })));
 
 export const randomDocument: fc.Arbitrary<JsonObject> = fc
-  .record({ bodies, timeout, isSlotted: fc.nat(9), extensions: fc.option(extensions, { nil: undefined, freq: 3 }) })
-  .map(({ bodies: tasks, timeout: limit, isSlotted, extensions: around }) =>
+  .record({
+    bodies,
+    timeout,
+    isSlotted: fc.nat(9),
+    whole: fc.option(saga, { nil: undefined, freq: 9 }),
+    extensions: fc.option(extensions, { nil: undefined, freq: 3 }),
+  })
+  .map(({ bodies: tasks, timeout: limit, isSlotted, whole, extensions: around }) =>
     compact({
       document: compact({
         dsl: "1.0.3",
         namespace: "test",
         name: "random",
         version: "1.0.0",
-        metadata: isSlotted === 9 ? { tutti: { concurrency: { key: '"r"', limit: 1, onConflict: "replace" } } } : undefined,
+        metadata: isSlotted === 9 ? { tutti: { concurrency: { key: '"r"', limit: 1, onConflict: "replace" } } } : whole,
       }),
       use: compact({ functions: { helper: { call: "x.unsafe:1@t", with: { value: "${ . }" } } }, extensions: around }),
       timeout: limit,

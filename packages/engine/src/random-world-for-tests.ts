@@ -19,6 +19,8 @@ type Action = () => void;
 const UNKNOWN_REASONS = ["crash", "timeout", "connection", "cancelled", "lease-lost"] as const;
 /** Steps to the end once nothing goes wrong any more: far more than the largest random document needs. */
 const ENDING_STEPS_MAX = 1000;
+/** Times that a run is resumed that fails as a whole. */
+const RESUMES_MAX = 3;
 
 /** What surrounds a run: anything may end at any time and any way. After each step all laws are checked. */
 export class RandomWorld {
@@ -38,6 +40,7 @@ export class RandomWorld {
   readonly #intents = new Set<string>();
   readonly #completedUnsafe = new Set<string>();
   #position = 0;
+  #resumes = 0;
 
   constructor(document: JsonObject) {
     this.context = {
@@ -116,9 +119,14 @@ export class RandomWorld {
     const tasks = [...state.tasks.values()];
     const doubt = tasks.find((task) => task.phase === "in-doubt");
     if (doubt !== undefined) return (this.#operate({ kind: "settle", task: doubt.id, verdict: { kind: "done", output: 1 } }), true);
+    // What was left behind holds a back-out as long as nobody knows what it did.
+    const left = [...state.detached.values()].find((one) => one.status === "in-doubt");
+    if (left !== undefined && state.unwinding.length > 0)
+      return (this.#operate({ kind: "settle", task: left.task, verdict: { kind: "done", output: 1 } }), true);
     if (state.isPaused) return (this.#operate({ kind: "resume" }), true);
     const failed = tasks.find((task) => task.phase === "failed");
-    if (failed?.id === RUN_FRAME) return (this.#operate({ kind: "resume" }), true);
+    // What fails as a whole, or cannot be undone, fails again and again: a person gives it up at last.
+    if (failed?.id === RUN_FRAME) return (this.#operate({ kind: ++this.#resumes > RESUMES_MAX ? "kill" : "resume" }), true);
     if (failed !== undefined) return (this.#operate({ kind: "skip", task: failed.id, output: 1 }), true);
     if (state.phase === "faulted") return (this.#operate({ kind: "resume" }), true);
     for (const task of this.#asked) return (this.#decideSlot(task, "granted"), true);
@@ -403,6 +411,10 @@ export class RandomWorld {
   #hasReason(task: Task): boolean {
     const { state } = this;
     const inner = liveChildren(task);
+    if (task.unwinding?.stage === "stopping") return this.#isStopping(task);
+    // Its inner tasks are stopped one by one; what the back-out waits for is seen at the task that is backed out.
+    for (let outer = state.tasks.get(task.parent); outer !== undefined; outer = state.tasks.get(outer.parent))
+      if (outer.unwinding?.stage === "stopping" && task.phase === "active") return true;
     const armed = (timer: number | undefined): boolean => timer !== undefined && state.timers.has(timer) && this.#timers.has(timer);
     switch (task.phase) {
       case "active":
@@ -427,6 +439,18 @@ export class RandomWorld {
       case "failed":
         return true;
     }
+  }
+
+  /** Something inside has to come to its end first: a task, or an attempt that was left behind. */
+  #isStopping(scope: Task): boolean {
+    const { state } = this;
+    for (const { status } of state.detached.values()) if (status === "ending" || status === "in-doubt") return true;
+    for (const task of state.tasks.values()) {
+      if (task.phase === "active" || task.id === scope.id) continue;
+      for (let outer = state.tasks.get(task.parent); outer !== undefined; outer = state.tasks.get(outer.parent))
+        if (outer.id === scope.id) return true;
+    }
+    return false;
   }
 
   #isHeldRightly(task: Task): boolean {

@@ -14,7 +14,7 @@ import {
   type Task,
 } from "./state.ts";
 import { TaskFailure } from "./evaluate.ts";
-import { registerUndo, unwinderOf } from "./undos.ts";
+import { isStopped, registerUndo } from "./undos.ts";
 import { afterDone, beforeDone, beginBefore, extensionAt, hasAfter, openAfter } from "./extension.ts";
 
 /** Entering, completing and leaving of tasks: what all kinds have in common, in the order of the specification's data flow. */
@@ -24,7 +24,7 @@ export function enterTask(machine: Machine, work: Extract<Work, { kind: "enter" 
   const parent = machine.task(work.parent);
   const { frame } = parent ?? {};
   if (parent === undefined || frame === undefined || frame.kind === "undo") return;
-  if (parent.unwinding !== undefined || unwinderOf(machine, parent) !== undefined) return;
+  if (isStopped(machine, parent)) return;
   const nodeIndex = machine.listOf(parent)[work.position];
   assert(nodeIndex !== undefined, `task ${parent.id} has a position ${work.position}`);
   const node = machine.program.nodes[nodeIndex] as TaskNode;

@@ -84,6 +84,12 @@ export function unwinderOf(machine: Machine, task: Task): Task | undefined {
   }
 }
 
+/** Whether nothing follows in the list of `parent` any more, since what is around it is stopped. Its look-up goes on. */
+export function isStopped(machine: Machine, parent: Task): boolean {
+  if (machine.state.unwinding.length === 0 || (parent.frame?.kind === "list" && parent.frame.role === "find")) return false;
+  return parent.unwinding !== undefined || unwinderOf(machine, parent) !== undefined;
+}
+
 /** The activation whose undo `task` is part of, itself included. */
 export function undoAround(machine: Machine, task: Task): Task | undefined {
   for (let outer: Task | undefined = task; outer !== undefined; outer = machine.task(outer.parent)) if (outer.undoes !== 0) return outer;

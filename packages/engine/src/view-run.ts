@@ -8,6 +8,7 @@ import { replay } from "./replay.ts";
 import { ResumePointObserver } from "./resume-point.ts";
 import { RUN_FRAME, type RunState, type Task, type TaskPhase } from "./state.ts";
 import { summarize } from "./summary.ts";
+import { openInside } from "./detached.ts";
 import { tokenOf } from "./token-of.ts";
 import type { DoubtView, RunView, TaskStatus, TaskView, WaitView } from "./view.ts";
 
@@ -240,11 +241,31 @@ export function waitsOf(state: RunState, context: EngineContext): readonly WaitV
     const wait = waitOf(state, context, task);
     if (wait !== undefined) waits.push(wait);
   }
+  waits.push(...doubtsOfBackOuts(state));
   if (waits.length === 0 && state.isPaused) {
     const sinceMs = state.standsSinceMs ?? state.lastAtMs;
     waits.push({ task: RUN_FRAME, path: "/", kind: "operator", reason: "is suspended: resume", sinceMs, untilMs: undefined });
   }
   return waits;
+}
+
+/** What was left behind in a scope holds its back-out as long as nobody knows what it did. */
+function doubtsOfBackOuts(state: RunState): readonly WaitView[] {
+  const scopes = state.unwinding
+    .flatMap((id) => state.tasks.get(id)?.unwinding ?? [])
+    .flatMap(({ stage, scopes: all }) => (stage === "stopping" ? all : []));
+  const open = new Set(scopes.flatMap((scope) => openInside(state, scope)));
+  return [...open].map(({ task, path, sinceMs, status }) => ({
+    task,
+    path,
+    kind: status === "in-doubt" ? "settle" : "attempt",
+    reason:
+      status === "in-doubt"
+        ? "is in doubt: nobody knows whether its effect happened, and the back-out waits for that; a person settles it"
+        : "was asked to stop; the back-out waits for its end",
+    sinceMs,
+    untilMs: undefined,
+  }));
 }
 
 function waitOf(state: RunState, context: EngineContext, task: Task): WaitView | undefined {

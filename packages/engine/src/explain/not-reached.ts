@@ -43,9 +43,13 @@ function fromHere(told: Told, standing: Standing, around: Story | undefined): re
   const path = node?.path ?? "/";
   const live = around === undefined ? undefined : state.tasks.get(around.task);
   const place = { path, task: around?.task };
-  if (live === undefined && around?.end !== undefined) return [...whyOver(around, path, standing, node), ...passedBy(around, standing)];
+  if (live === undefined && around?.end !== undefined) {
+    const over = [...whyOver(told, around, standing, node), ...passedBy(around, standing)];
+    // Such as tasks of an extension that stood in for it.
+    return over.length > 0 ? over : [reason("passed-by", `${path} was done without it.`, { from: place, atMs: around.end.atMs })];
+  }
   const now = live === undefined ? [] : whereControlIs(told, live);
-  const aside = around === undefined ? [] : roleReasons(around, path, standing);
+  const aside = around === undefined ? [] : roleReasons(told, around, standing);
   const jump = around === undefined ? [] : passedBy(around, standing);
   const reasons = [...jump, ...aside, ...now];
   if (reasons.length > 0) return reasons;
@@ -56,7 +60,8 @@ function fromHere(told: Told, standing: Standing, around: Story | undefined): re
 }
 
 /** The task around it is over. */
-function whyOver(around: Story, path: string, standing: Standing, node: TaskNode | undefined): readonly Reason[] {
+function whyOver(told: Told, around: Story, standing: Standing, node: TaskNode | undefined): readonly Reason[] {
+  const path = node?.path ?? "/";
   const place = { path, task: around.task };
   const { end } = around;
   if (end?.how === "skipped") {
@@ -72,7 +77,7 @@ function whyOver(around: Story, path: string, standing: Standing, node: TaskNode
     const why = cancelReason(end.cause, end.atMs);
     return [{ ...why, text: `${path} ended before control came to it. ${why.text.replace("It was", "That was")}` }];
   }
-  const aside = roleReasons(around, path, standing);
+  const aside = roleReasons(told, around, standing);
   if (aside.length > 0) return aside;
   if (standing.role === "iteration" && around.steps.size === 0) {
     const condition = around.conditions.get("while");
@@ -90,7 +95,9 @@ function whyOver(around: Story, path: string, standing: Standing, node: TaskNode
 }
 
 /** Lists that are entered for a reason of their own. */
-function roleReasons(around: Story, path: string, standing: Standing): readonly Reason[] {
+function roleReasons({ context, teller }: Told, around: Story, standing: Standing): readonly Reason[] {
+  const node = context.program.nodes[standing.parent];
+  const path = node?.path ?? "/";
   const place = { path, task: around.task };
   const extension = standing.extension ?? "";
   const condition = around.conditions.get(`extension ${extension}`);
@@ -121,9 +128,15 @@ function roleReasons(around: Story, path: string, standing: Standing): readonly 
             condition,
           }),
         ];
-      return standing.role === "after" && around.end === undefined
-        ? [reason("not-yet", `The extension ${extension} follows when ${path} is done.`, { from: place })]
-        : [];
+      if (standing.role === "before") return [];
+      if (around.end === undefined) return [reason("not-yet", `The extension ${extension} follows when ${path} is done.`, { from: place })];
+      return node?.extensions.find(({ name }) => name === extension)?.after.some((one) => teller.latest.has(one)) === true
+        ? []
+        : [
+            reason("passed-by", `What the extension ${extension} put before ${path} stood in for it, so nothing follows it.`, {
+              from: place,
+            }),
+          ];
     default:
       return [];
   }
