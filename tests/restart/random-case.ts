@@ -103,7 +103,7 @@ function hasSharedEvents(value: Json): boolean {
   return Object.values(value).some((item) => hasSharedEvents(item as Json));
 }
 
-const RACING_MEMBERS: ReadonlySet<string> = new Set(["timeout", "metadata", "await", "compete"]);
+const RACING_MEMBERS: ReadonlySet<string> = new Set(["timeout", "concurrency", "await", "compete"]);
 
 function withoutRaces(value: Json): Json {
   if (Array.isArray(value)) return value.map((item) => withoutRaces(item as Json));

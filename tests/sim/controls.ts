@@ -53,7 +53,7 @@ export const CONTROLS: readonly Control[] = [
 ];
 
 /** A control that is not caught within so many seeds is not caught. */
-export const CONTROL_SEEDS_MAX = 60;
+export const CONTROL_SEEDS_MAX = 200;
 
 /** The first seed at which the break shows; undefined when none does. */
 export async function runControl(control: Control): Promise<SimulationResult | undefined> {

@@ -186,7 +186,8 @@ export class Monitor {
         () => `${runId}: due ${due}, fired ${fact.at}, now at most ${latest}`,
       );
     }
-    const mayStart = !state.isCancelled;
+    // But for what undoes it.
+    const mayStart = !state.isCancelled || state.unwinding.length > 0;
     mirror.state = this.#replayed(group, mirror.context, state, runId);
     for (const record of group) {
       if (record.type === "attempt-intended") must(mayStart, "a cancelled run starts nothing", () => `${runId}: ${record.path}`);

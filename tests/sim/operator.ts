@@ -13,6 +13,8 @@ import { Violation } from "./violation.ts";
 const WORD_EVERY_MS = 1000;
 const LOOK_EVERY_MS = 5000;
 const EVENTS_EVERY_LOOKS = 4;
+/** Times that a run is resumed that fails as a whole, or cannot be undone: then it is given up. */
+const RESUMES_MAX = 3;
 const RUN_FRAME = 0;
 
 export interface OperatorDeps {
@@ -33,6 +35,7 @@ export class Operator {
   readonly #deps: OperatorDeps;
   #words = 0;
   #looks = 0;
+  readonly #resumes = new Map<string, number>();
   #isEnding = false;
 
   constructor(deps: OperatorDeps) {
@@ -142,6 +145,15 @@ export class Operator {
       this.#say(mirror, { kind: "settle", task: String(task.id), seen: mirror.records.length, verdict });
       return true;
     }
+    if (mirror.state.unwinding.length === 0) return false;
+    // What was left behind holds a back-out as long as nobody knows what it did.
+    for (const left of mirror.state.detached.values()) {
+      const truth = left.status === "in-doubt" ? world.truthOf(left.token) : { kind: "open" as const };
+      if (truth.kind === "open") continue;
+      const verdict = truth.kind === "done" ? truth : ({ kind: "not-done", then: "fail" } as const);
+      this.#say(mirror, { kind: "settle", task: String(left.task), seen: mirror.records.length, verdict });
+      return true;
+    }
     return false;
   }
 
@@ -156,11 +168,21 @@ export class Operator {
     if (state.isPaused) return this.#say(mirror, { kind: "resume" });
     if (state.phase !== "faulted") return;
     const failed = [...state.tasks.values()].find((task) => task.phase === "failed");
-    if (failed === undefined || failed.id === RUN_FRAME) return this.#say(mirror, { kind: "resume" });
+    if (failed === undefined || failed.id === RUN_FRAME) return this.#resume(mirror);
     this.#say(mirror, { kind: "skip", task: String(failed.id), output: 1 });
   }
 
+  #resume(mirror: Mirror): void {
+    const resumes = (this.#resumes.get(mirror.runId) ?? 0) + 1;
+    this.#resumes.set(mirror.runId, resumes);
+    this.#say(mirror, { kind: resumes > RESUMES_MAX ? "kill" : "resume" });
+  }
+
   #end(mirror: Mirror): void {
-    if (mirror.status !== "completed" && mirror.status !== "cancelled") this.#say(mirror, { kind: "cancel" });
+    if (mirror.status === "completed" || mirror.status === "cancelled") return;
+    if (!mirror.state.isCancelled) return this.#say(mirror, { kind: "cancel" });
+    // What it did is being undone. Undos that fail are tried again before the run is given up.
+    if (mirror.status === "suspended") return this.#say(mirror, { kind: "resume" });
+    if (mirror.status === "faulted") this.#resume(mirror);
   }
 }

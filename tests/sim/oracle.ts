@@ -60,6 +60,9 @@ class Interpreter {
   #areEffectsKnown = true;
   #context: Json | undefined;
   #steps = 0;
+  /** How what was done so far is undone. */
+  readonly #undos: Json[] = [];
+  #undone = 0;
 
   constructor(document: JsonObject, input: Json, children: ReadonlyMap<string, JsonObject>) {
     this.#document = document;
@@ -74,11 +77,39 @@ class Interpreter {
 
   run(): Json {
     const head = member(this.#document, "document");
-    if ("metadata" in head) throw new Open("the run needs a slot");
+    const operations = member(member(head, "metadata"), "tutti");
+    if ("concurrency" in operations) throw new Open("the run needs a slot");
     if ("timeout" in this.#document) throw new Open("the run has a timeout");
     refuseUnknown(this.#document, DOCUMENT_KEYS);
     refuseUnknown(member(this.#document, "use"), USE_KEYS);
-    return this.#list(tasksOf(this.#document["do"]), this.#input).output;
+    return this.#scope(operations["saga"], () => this.#list(tasksOf(this.#document["do"]), this.#input)).output;
+  }
+
+  /** What a scope that is backed out did is undone when it faults, what was done last first; then the fault goes on. */
+  #scope(saga: Json | undefined, work: () => Ended): Ended {
+    const before = this.#undos.length;
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof Fault) || !isJsonObject(saga)) throw error;
+      const outcomes = saga["on"];
+      if (Array.isArray(outcomes) && !outcomes.includes("faulted")) throw error;
+      for (const undo of this.#undos.splice(before).toReversed()) this.#undo(undo);
+      throw error;
+    }
+  }
+
+  #undo(undo: Json): void {
+    this.#undone += 1;
+    const context = this.#context;
+    try {
+      if (typeof undo === "string") this.#effect("x.unsafe:1", null);
+      else this.#list(tasksOf(undo), null);
+    } catch (error) {
+      if (error instanceof Fault) throw new Open("an undo fails");
+      throw error;
+    }
+    this.#context = context;
   }
 
   #list(tasks: readonly (readonly [string, JsonObject])[], input: Json): Ended {
@@ -104,12 +135,29 @@ class Interpreter {
     refuseUnknown(body, TASK_KEYS);
     const metadata = member(member(body, "metadata"), "tutti");
     if ("concurrency" in metadata) throw new Open("a task needs a slot");
-    const ended = this.#kind(body, input);
+    const { ended, output } = this.#scoped(metadata["saga"], body, input);
     if (ended.flow === "end") return ended;
-    const output = transformed(body["output"], ended.output);
+    if (metadata["compensate"] !== undefined) this.#undos.push(metadata["compensate"]);
     if ("export" in body) this.#context = { rounds: this.#rounds() + 1 };
     const then = body["then"];
     return { output, flow: typeof then === "string" ? then : ended.flow };
+  }
+
+  /** A scope whose own output fails is backed out as well; so is a task, which has done its work by then. */
+  #scoped(saga: Json | undefined, body: JsonObject, input: Json): { readonly ended: Ended; readonly output: Json } {
+    let output: Json = null;
+    const ended = this.#scope(saga, () => {
+      const inner = this.#kind(body, input);
+      try {
+        output = inner.flow === "end" ? inner.output : transformed(body["output"], inner.output);
+      } catch (error) {
+        const undo = member(member(body, "metadata"), "tutti")["compensate"];
+        if (error instanceof Fault && undo !== undefined) this.#undos.push(undo);
+        throw error;
+      }
+      return inner;
+    });
+    return { ended, output };
   }
 
   #kind(body: JsonObject, input: Json): Ended {
@@ -209,10 +257,12 @@ class Interpreter {
   #try(body: JsonObject, input: Json): Ended {
     const clause = member(body, "catch");
     const before = this.#context;
+    const undone = this.#undone;
     try {
       return this.#list(tasksOf(body["try"]), input);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
+      if (clause["retry"] !== undefined && this.#undone > undone) throw new Open("what was undone is done again by a repetition");
       // A repetition finds the effects of the first pass and fails the same way; only the context may go further.
       if (clause["retry"] !== undefined && this.#context !== before) this.#context = undefined;
       if (clause["retry"] !== undefined && clause["do"] === undefined) throw error;

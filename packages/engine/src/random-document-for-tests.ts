@@ -112,7 +112,7 @@ const { bodies } = fc.letrec<{ task: Body; bodies: Body[] }>((tie) => {
       { depthSize: "small", withCrossShrink: true },
       { weight: 8, arbitrary: simple },
       { weight: 2, arbitrary: fc.record({ do: inner, ...more, metadata: seldom(slot) }).map(compact) },
-      { weight: 3, arbitrary: fc.record({ do: inner, ...more, metadata: saga }).map(compact) },
+      { weight: 1, arbitrary: fc.record({ do: inner, ...more, metadata: saga }).map(compact) },
       {
         weight: 2,
         arbitrary: fc
@@ -198,9 +198,9 @@ const extensions = fc
 export const randomDocument: fc.Arbitrary<JsonObject> = fc
   .record({
     bodies,
-    timeout,
+    timeout: fc.oneof({ weight: 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: timeout }),
     isSlotted: fc.nat(9),
-    whole: fc.option(saga, { nil: undefined, freq: 9 }),
+    whole: fc.oneof({ weight: 8, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: saga }),
     extensions: fc.option(extensions, { nil: undefined, freq: 3 }),
   })
   .map(({ bodies: tasks, timeout: limit, isSlotted, whole, extensions: around }) =>
