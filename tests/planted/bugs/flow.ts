@@ -7,11 +7,11 @@ export const FLOW_BUGS: readonly Bug[] = [
     breaks: "A fork goes on when all of its branches but one are done.",
     known: "apache/hop#5910",
     edits: [
-      { file: "packages/engine/src/kinds.ts", find: "} else if (frame.open === 0) {", put: "} else if (frame.open <= 1) {" },
+      { file: "packages/engine/src/kinds.ts", find: "  if (frame.open === 0) {", put: "  if (frame.open <= 1) {" },
       {
         file: "packages/engine/src/kinds.ts",
-        find: "if (node.compete || frame.open === 0) parent.frame = undefined;",
-        put: "if (node.compete || frame.open <= 1) parent.frame = undefined;",
+        find: "if (frame.open === 0) parent.frame = undefined;",
+        put: "if (frame.open <= 1) parent.frame = undefined;",
       },
     ],
     catcher: { by: "test", file: "packages/engine/src/fork.test.ts" },
@@ -23,11 +23,32 @@ export const FLOW_BUGS: readonly Bug[] = [
     edits: [
       {
         file: "packages/engine/src/kinds.ts",
-        find: "cancelTask(machine, losers[index] as Task, false);",
-        put: "void cancelTask;",
+        find: "endInside(machine, parent, {",
+        put: "void endInside; machine.later({ task: parent.id,",
       },
     ],
     catcher: { by: "test", file: "packages/engine/src/fork.test.ts" },
+  },
+  {
+    name: "undone-in-order",
+    breaks: "What a saga did is undone in the order in which it was done.",
+    known: "a list of undos that is walked from its beginning",
+    edits: [{ file: "packages/engine/src/back-out.ts", find: "frame.pending.pop()", put: "frame.pending.shift()" }],
+    catcher: { by: "test", file: "packages/engine/src/back-out.test.ts" },
+  },
+  {
+    name: "undone-while-in-flight",
+    breaks: "A scope is undone while a call inside of it is still under way: what that makes stays.",
+    known: "a cancellation that forgets what it has sent",
+    edits: [{ file: "packages/engine/src/back-out.ts", find: "inside.some((task) => isInFlight(machine, task)) ||", put: "" }],
+    catcher: { by: "test", file: "packages/engine/src/back-out.test.ts" },
+  },
+  {
+    name: "undone-effect-adopted",
+    breaks: "A repetition takes over what its first pass had made and what was undone since.",
+    known: "an idempotency key that outlives the compensation",
+    edits: [{ file: "packages/engine/src/tasks.ts", find: "Math.max(parent.group, state.undone[key] ?? 0)", put: "parent.group" }],
+    catcher: { by: "test", file: "packages/engine/src/back-out.test.ts" },
   },
   {
     name: "skip-wakes-suspended-run",
