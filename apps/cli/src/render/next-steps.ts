@@ -33,15 +33,25 @@ export function nextSteps(view: RunView, tutti: string, isDriven: boolean): read
   }
   switch (view.status) {
     case "faulted": {
-      const failed = [...allTasks(view.tasks)].findLast((task) => task.status === "failed" && task.children.length === 0);
-      steps.push({ command: `${run} retry ${view.runId}`, why: "run what failed again, with the same inputs" });
+      const all = [...allTasks(view.tasks)].filter((task) => task.status === "failed");
+      // The one that stands there: what failed inside of a scope that was backed out is over.
+      const failed = all.findLast((task) => task.endedAtMs === undefined);
+      const isUndo = view.error?.type.endsWith("/compensation-failed") === true;
+      steps.push({
+        command: `${run} retry ${view.runId}`,
+        why: isUndo ? "undo it again, and go on with the back-out" : "run what failed again, with the same inputs",
+      });
       if (failed !== undefined) {
-        steps.push(
-          { command: `${run} skip ${view.runId} ${failed.path} --reason TEXT`, why: "go on without it" },
-          { command: `${run} resume ${view.runId} --from ${failed.path}`, why: "go on from there; --set and --output change its data" },
-        );
-        if (failed.attempts > 0) steps.push({ command: `${run} logs ${view.runId} --task ${failed.path}`, why: "what it printed" });
+        const why = isUndo ? "take it for undone, and go on with the back-out" : "go on without it";
+        steps.push({ command: `${run} skip ${view.runId} ${failed.path} --reason TEXT`, why });
+        if (!isUndo)
+          steps.push({
+            command: `${run} resume ${view.runId} --from ${failed.path}`,
+            why: "go on from there; --set and --output change its data",
+          });
       }
+      const printed = [failed, ...all.toReversed()].find((task) => task !== undefined && task.attempts > 0 && task.children.length === 0);
+      if (printed !== undefined) steps.push({ command: `${run} logs ${view.runId} --task ${printed.path}`, why: "what it printed" });
       break;
     }
     case "suspended":
