@@ -13,6 +13,7 @@ import { ENCODINGS } from "./encodings.ts";
 import { HostileWorld } from "./hostile-world.ts";
 import { Installation } from "./installation.ts";
 import { Listener } from "./listener.ts";
+import { providersUnderTest } from "./provider-workflow.ts";
 import { type Leak, Scanner } from "./scanner.ts";
 import { scheduledWorkflow, secretSchedule } from "./service-workflows.ts";
 import { Watcher } from "./watcher.ts";
@@ -93,6 +94,7 @@ describe("no secret leaves a real installation", () => {
     installation.set({ containers: { engine: await world.startEngine(installation.home) } });
     backup = join(installation.home, "backup");
     const workflows = canaryWorkflows(canaries, hostile);
+    const providers = providersUnderTest(canaries, hostile.origin);
     const scheduled = scheduledWorkflow(canaries, hostile);
     const refused = secretSchedule(canaries);
     const sleeping = canaries.make("special");
@@ -101,7 +103,8 @@ describe("no secret leaves a real installation", () => {
     watcher = new Watcher(new Scanner(canaries.all), installation.temporary);
     await installation.start();
     await installation.tutti(["workflow", "apply", installation.write("child.json", CHILD)]);
-    const next = workflows.values();
+    await providers.add(installation);
+    const next = [...workflows, { name: "providers", document: providers.document, status: "completed" }].values();
     const ends: string[] = [];
     const startNext = async (): Promise<void> => {
       for (const { name, document, status } of next) {
@@ -340,7 +343,7 @@ async function lookAtEverything(installation: Installation, runs: ReadonlyMap<st
       ];
       installation.said.set(`the socket about ${name}`, JSON.stringify(answers));
     }
-    const others = [await service.listEvents(100), await service.listSchedules(), await service.diagnose()];
+    const others = [await service.listEvents(100), await service.listSchedules(), await service.listProviders(), await service.diagnose()];
     installation.said.set("the socket about events", JSON.stringify(others));
   });
   const shown = ["programs", "faulted-shell"].map((name) => runs.get(name)).filter((run) => run !== undefined);

@@ -110,6 +110,15 @@ export class EchoServer {
       to.searchParams.set("again", secret);
       response.writeHead(307, { location: to.href }).end(secret);
     },
+    // Answers as PowerDNS does, and what it says is the key.
+    powerdns: ({ url, secrets }, response, request) => {
+      const [key = ""] = secrets;
+      const zone = { name: key, kind: "Native", account: key, rrsets: [{ name: key, type: "A", ttl: 60, records: [{ content: key }] }] };
+      if (url.pathname.endsWith("/zones")) return json(response, request.method === "POST" ? 409 : 200, [zone]);
+      if (url.pathname.includes("/zones/"))
+        return json(response, request.method === "PATCH" ? 422 : 200, { ...zone, error: key, metadata: [] });
+      return json(response, 200, { daemon_type: "authoritative", version: key });
+    },
     token: ({ secrets }, response) => {
       const token = this.#canaries.make("token");
       if (secrets.length === 0) return json(response, 400, { error: "who are you?" });

@@ -162,12 +162,19 @@ const CONTROLS: readonly (readonly [what: string, law: string, broken: (sound: C
   ],
   [
     "an error that is not the connector's",
-    "thing.list:1: garbage is an error of the connector's own words",
+    "thing.list:1: garbage, or another system's success, is an error of the connector's own words",
     changed("thing.list:1", (toy) => ({
       run: (input, attempt) =>
         toy.run(input, attempt).catch(() => {
           throw new SyntaxError("Unexpected token '<'");
         }),
+    })),
+  ],
+  [
+    "a success that anybody's success is taken for",
+    "thing.delete:1: garbage, or another system's success, is an error of the connector's own words",
+    changed("thing.delete:1", (toy) => ({
+      run: (input, attempt) => toy.run(input, attempt).catch(() => ({ name: input["name"] ?? null })),
     })),
   ],
   [

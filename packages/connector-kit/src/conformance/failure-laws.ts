@@ -18,7 +18,10 @@ export const FAILURE_LAWS: readonly (FunctionLaw | ConnectorLaw)[] = [
     when: (bench, name) => bench.declared(name).effect !== "read" && bench.declared(name).effect !== "unsafe",
     check: async (bench, name) => {
       const usual = await shapeOf(bench, name);
-      for (const kind of ["answer-lost", "request-lost", "failed-after", "doubled"] as const) {
+      const { effect, unique } = bench.declared(name);
+      // Of a target that refuses no second one a request that arrives twice makes two, and no connector can help it.
+      const doubled = effect === "idempotent" || unique === true ? (["doubled"] as const) : [];
+      for (const kind of ["answer-lost", "request-lost", "failed-after", ...doubled] as const) {
         for (let request = 1; request <= REQUESTS_MAX; request += 1) {
           if (!(await survives(bench, name, { fault: { kind, request }, usual }))) break;
         }
@@ -71,10 +74,10 @@ export const FAILURE_LAWS: readonly (FunctionLaw | ConnectorLaw)[] = [
   },
   {
     of: "function",
-    name: "garbage is an error of the connector's own words",
+    name: "garbage, or another system's success, is an error of the connector's own words",
     when: () => true,
     check: async (bench, name) => {
-      await failure(bench, name, { kind: "garbage" });
+      for (const kind of ["garbage", "stranger"] as const) await failure(bench, name, { kind });
     },
   },
   {
@@ -92,7 +95,7 @@ export const FAILURE_LAWS: readonly (FunctionLaw | ConnectorLaw)[] = [
     when: (bench, name) => bench.declared(name).find !== undefined,
     check: async (bench, name) => {
       const call = await bench.prepare(name);
-      for (const kind of ["down", "busy", "garbage"] as const) {
+      for (const kind of ["down", "busy", "garbage", "stranger"] as const) {
         const target = await bench.open({ kind });
         const found = await bench.find(call, target).catch((error: unknown) => error);
         must(found instanceof ConnectorError, `finding ${name} fails when the target is ${kind}; it gave ${JSON.stringify(found)}`);
@@ -105,7 +108,7 @@ export const FAILURE_LAWS: readonly (FunctionLaw | ConnectorLaw)[] = [
     when: (bench) => bench.connector.resources !== undefined,
     check: async (bench) => {
       for (const [type, resource] of Object.entries(bench.connector.resources ?? {})) {
-        for (const kind of ["down", "busy", "garbage"] as const) {
+        for (const kind of ["down", "busy", "garbage", "stranger"] as const) {
           const target = await bench.open({ kind });
           const attempt = bench.attempt(freshToken(), target, 1);
           const id = await someId(bench, type);

@@ -66,6 +66,9 @@ class Door implements Omit<OpenTarget, "provider" | "requests"> {
       case "garbage":
         answer.writeHead(200, { "content-type": "text/html" }).end("<html>\u0000 {[ not what you think");
         return;
+      case "stranger":
+        answer.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ status: "ok", message: "welcome" }));
+        return;
       case "echo":
         answer
           .writeHead(400, { "content-type": "application/json" })

@@ -49,7 +49,7 @@ export const SHAPE_LAWS: readonly (FunctionLaw | ConnectorLaw)[] = [
 ];
 
 async function checkHealth(bench: Bench): Promise<void> {
-  const ask = async (kind: "none" | "down" | "denied" | "garbage"): Promise<Health> => {
+  const ask = async (kind: "none" | "down" | "denied" | "garbage" | "stranger"): Promise<Health> => {
     const target = await bench.open({ kind });
     const attempt = bench.attempt(freshToken(), target, 1);
     const health = await bench.watched(attempt, async () => bench.connector.check?.(attempt));
@@ -58,7 +58,7 @@ async function checkHealth(bench: Bench): Promise<void> {
   };
   const well = await ask("none");
   must(well.status !== "unhealthy", `a provider that works is not ${well.status}`);
-  for (const kind of ["down", "denied", "garbage"] as const) {
+  for (const kind of ["down", "denied", "garbage", "stranger"] as const) {
     const ill = await ask(kind).catch((error: unknown) => error);
     if (ill instanceof Error) {
       must(

@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import type { Json, JsonObject } from "@tutti/model";
 import { z } from "zod";
 import { parseInput } from "../check-schema.ts";
 import { type Attempt, type Connector, ConnectorError, type ConnectorFunction } from "../connector.ts";
@@ -12,6 +12,13 @@ const SCHEMAS = { configuration: z.object({ url: z.url() }), credentials: z.obje
 const Sized = z.strictObject({ name: z.string(), size: z.number() });
 const Named = z.strictObject({ name: z.string(), token: z.string().optional() });
 const ThingSchema = z.strictObject({ name: z.string(), size: z.number(), token: z.string() });
+const Known = z.object({
+  name: z.string(),
+  size: z.number(),
+  token: z.string(),
+  was: z.object({ token: z.string(), size: z.number() }).optional(),
+});
+const ThingAnswer = z.union([Known, z.array(Known), z.null()]);
 const TIMES = { requestTimeoutMs: 1000, settleMs: 0 };
 
 /** The toy's connector as it should be; a control breaks one part of it. */
@@ -199,14 +206,12 @@ function refused(status: number, text: string): ConnectorError {
 
 function thingOf(text: string): Thing | undefined {
   try {
-    const value = JSON.parse(text) as Json;
-    // A toy's answers are believed as far as that.
-    if (isJsonObject(value) || Array.isArray(value)) return value as unknown as Thing;
-    if (value === null) return undefined;
+    const value = ThingAnswer.parse(JSON.parse(text));
+    // A list is asked for by `list` only, which looks again.
+    return value === null ? undefined : (value as Thing);
   } catch {
-    // Told below.
+    throw strange();
   }
-  throw strange();
 }
 
 function strange(): ConnectorError {

@@ -76,10 +76,11 @@ class Note {
         kind: "validation",
         outcome: "never-began",
       });
-    await this.#api.send({ method: "PUT", path: `${this.#path}/${this.#kind}`, body: { kind: this.#kind, metadata: [text] } });
+    const request = { method: "PUT", path: `${this.#path}/${this.#kind}`, body: { kind: this.#kind, metadata: [text] } } as const;
+    this.#api.read(request, await this.#api.send(request), Metadata);
   }
 
   async remove(): Promise<void> {
-    await this.#api.send({ method: "DELETE", path: `${this.#path}/${this.#kind}`, allow: [404] });
+    await this.#api.order({ method: "DELETE", path: `${this.#path}/${this.#kind}`, allow: [404] });
   }
 }

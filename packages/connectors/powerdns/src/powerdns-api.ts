@@ -85,6 +85,12 @@ export class PowerdnsApi {
     throw this.#strange(request);
   }
 
+  /** Sends a request that is answered by nothing but its success. */
+  async order(request: ApiRequest): Promise<void> {
+    // Whoever has something to say to that is not PowerDNS.
+    if ((await this.send(request)).body !== undefined) throw this.#strange(request);
+  }
+
   #parsed(request: ApiRequest, text: string): Json {
     try {
       return JSON.parse(text) as Json;

@@ -72,7 +72,7 @@ function wantedOf(input: z.infer<typeof SetInput>, before: RecordSet | null, tok
 export function recordSetFunctions(http: HttpClient): Readonly<Record<string, ConnectorFunction>> {
   const times = { requestTimeoutMs: http.limits.headTimeoutMs, settleMs: 0 };
   const patch = (api: PowerdnsApi, { zone, name, type }: Where, wanted: RecordSet | null): Promise<unknown> =>
-    api.send({ method: "PATCH", path: `/zones/${zoneId(zone)}`, body: patchOf(name, type, wanted) });
+    api.order({ method: "PATCH", path: `/zones/${zoneId(zone)}`, body: patchOf(name, type, wanted) });
 
   /** Idempotent: the record set that holds the token is the one that it made, and what was before is kept until the end is stored. */
   const set: ConnectorFunction = {

@@ -6,7 +6,7 @@ import { canonicalName, ZoneName, zoneId } from "./names.ts";
 import { changeKept } from "./notes.ts";
 import { PowerdnsApi } from "./powerdns-api.ts";
 import { recordSetId, recordSetsIn } from "./resources.ts";
-import { listZones, loadZone, noZone, refusal, Zone, type ZoneAnswer, ZoneKind, zoneOf } from "./zones.ts";
+import { listZones, loadZone, noZone, refusal, Zone, ZoneAnswer, ZoneKind, zoneOf } from "./zones.ts";
 
 /** PowerDNS' ways of counting a zone's serial up when it is changed through the API. */
 const SoaEditApi = z.enum(["DEFAULT", "INCREASE", "EPOCH", "SOA-EDIT", "SOA-EDIT-INCREASE"]);
@@ -66,8 +66,10 @@ export function zoneFunctions(http: HttpClient): Readonly<Record<string, Connect
         dnssec: input.dnssec,
         account: attempt.token,
       };
-      const answer = await api.send({ method: "POST", path: "/zones", body, allow: [409] });
-      if (answer.status === 409) mustBeOurs(await loadZone(api, name), name, attempt);
+      const request = { method: "POST", path: "/zones", body, allow: [409] } as const;
+      const answer = await api.send(request);
+      const zone = answer.status === 409 ? await loadZone(api, name) : api.read(request, answer, ZoneAnswer);
+      mustBeOurs(zone, name, attempt);
       return { name, token: attempt.token };
     },
     find: async (given, attempt) => {
@@ -128,7 +130,7 @@ export function zoneFunctions(http: HttpClient): Readonly<Record<string, Connect
         current,
         isDone: isDeepStrictEqual(current, after),
         apply: () =>
-          api.send({
+          api.order({
             method: "PUT",
             path: `/zones/${zoneId(name)}`,
             body: { kind: after.kind, masters: after.masters, soa_edit_api: after.soaEditApi },
@@ -158,7 +160,7 @@ export function zoneFunctions(http: HttpClient): Readonly<Record<string, Connect
     run: async (given, attempt) => {
       const api = new PowerdnsApi(http, attempt);
       const { name, zone } = await zoneToDelete(api, given);
-      if (zone !== undefined) await api.send({ method: "DELETE", path: `/zones/${zoneId(name)}`, allow: [404] });
+      if (zone !== undefined) await api.order({ method: "DELETE", path: `/zones/${zoneId(name)}`, allow: [404] });
       return { name };
     },
     preview: async (given, attempt) => {

@@ -19,7 +19,7 @@ export const Zone = z.strictObject({
 });
 export type Zone = z.infer<typeof Zone>;
 
-const ZoneAnswer = z.object({
+export const ZoneAnswer = z.object({
   name: z.string(),
   kind: z.string(),
   masters: z.array(z.string()).default([]),
