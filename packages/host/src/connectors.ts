@@ -1,6 +1,7 @@
 import { asyncapiConnector } from "@tutti/connector-asyncapi";
 import { containerConnector } from "@tutti/connector-container";
 import { grpcConnector } from "@tutti/connector-grpc";
+import { haproxyConnector } from "@tutti/connector-haproxy";
 import { httpClient, httpConnector } from "@tutti/connector-http";
 import { type Connector, Network } from "@tutti/connector-kit";
 import { mcpConnector } from "@tutti/connector-mcp";
@@ -21,6 +22,7 @@ export async function loadConnectors(
     mcpConnector({ http }),
     grpcConnector({ http }),
     powerdnsConnector({ http }),
+    haproxyConnector(),
     processConnector({}),
     containerConnector({ engine: settings.containerEngine, environment }),
   ];

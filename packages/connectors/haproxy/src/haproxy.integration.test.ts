@@ -1,0 +1,254 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Attempt, attemptForTests, renderUndo } from "@tutti/connector-kit";
+import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { Token } from "@tutti/model/schemas";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { haproxyConnector } from "./haproxy-connector.ts";
+import { type DoorFault, type Haproxy, hasLab, openDoor, providerAt, startHaproxy } from "./haproxy-for-tests.ts";
+
+const connector = haproxyConnector();
+let haproxy: Haproxy;
+let calls = 0;
+const services: Server[] = [];
+
+function nextToken(): Token {
+  calls += 1;
+  return Token.parse(`tok_${calls.toString(16).padStart(32, "0")}`);
+}
+
+function attempt(more: Partial<Pick<Attempt, "token" | "provider">> = {}): ReturnType<typeof attemptForTests> {
+  return attemptForTests({ token: nextToken(), provider: providerAt({ socket: haproxy.socket }), ...more });
+}
+
+/** A call with its end stored. */
+async function call(name: string, input: JsonObject, more: Partial<Pick<Attempt, "token" | "provider">> = {}): Promise<JsonObject> {
+  const own = attempt(more);
+  const output = await connector.functions[name]?.run(input, own);
+  await own.store();
+  if (!isJsonObject(output)) throw new Error(`${name} gave no object`);
+  return output;
+}
+
+/** Takes a call back, as a back-out does. */
+function undo(name: string, input: JsonObject, output: Json): Promise<JsonObject> {
+  const declared = connector.functions[name]?.undo;
+  if (declared === undefined) throw new Error(`${name} has no undo`);
+  const { provider: _, ...given } = renderUndo(declared, { input, output });
+  return call(declared.call, given);
+}
+
+async function members(): Promise<Json> {
+  return (await call("poolMember.list:1", { pool: "web" }))["members"] ?? null;
+}
+
+/** A service that says its name, and is well. */
+async function service(name: string): Promise<{ readonly address: string; readonly port: number }> {
+  const server = createServer((_request, response) => response.end(name));
+  services.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  // A listening TCP server has an address and a port.
+  return { address: "127.0.0.1", port: (server.address() as AddressInfo).port };
+}
+
+/** Who answers behind HAProxy, once per member and turn. */
+async function answers(count: number): Promise<readonly string[]> {
+  const said: string[] = [];
+  for (let asked = 0; asked < count; asked += 1) {
+    const answer = await fetch(`${haproxy.frontend}/`, { headers: { connection: "close" } });
+    said.push(answer.ok ? await answer.text() : `${answer.status}`);
+  }
+  return [...new Set(said)].toSorted();
+}
+
+describe.skipIf(!hasLab)("haproxy", () => {
+  beforeAll(async () => {
+    haproxy = await startHaproxy();
+  });
+  afterEach(async () => {
+    await haproxy.empty();
+    for (const server of services.splice(0)) server.close();
+  });
+  afterAll(() => haproxy.stop());
+
+  test("members take traffic when they are up, none while they drain or are in maintenance, and again after the undo", async () => {
+    expect(await answers(1)).toEqual(["503"]);
+    const check = { intervalMs: 20, rise: 1, fall: 1 };
+    for (const name of ["a", "b"]) {
+      await call("poolMember.create:1", { pool: "web", name, ...(await service(name)), check });
+      await call("poolMember.await:1", { pool: "web", name });
+    }
+    expect(await answers(4)).toEqual(["a", "b"]);
+    const change = { pool: "web", name: "a", state: "drain" };
+    const output = await call("poolMember.change:1", change);
+    expect(await answers(4)).toEqual(["b"]);
+    await undo("poolMember.change:1", change, output);
+    expect(await answers(4)).toEqual(["a", "b"]);
+    await call("poolMember.change:1", { pool: "web", name: "b", ...(await service("c")) });
+    await call("poolMember.change:1", { pool: "web", name: "a", state: "maint" });
+    expect(await answers(4)).toEqual(["c"]);
+    expect(await call("pool.statistics:1", { pool: "web" })).toMatchObject({
+      pool: { name: "web", sessionsTotal: expect.any(Number) },
+      members: [
+        { name: "a", status: "MAINT" },
+        { name: "b", status: "UP" },
+      ],
+    });
+    expect(await call("pool.list:1", {})).toEqual({ pools: [{ name: "web", members: 2 }] });
+  });
+
+  test("a member whose check fails is not up, and what waits for it ends with the way out", async () => {
+    const { address, port } = await service("a");
+    await new Promise((resolve) => services.splice(0).map((server) => server.close(resolve)));
+    await call("poolMember.create:1", { pool: "web", name: "a", address, port, check: { intervalMs: 20, rise: 1, fall: 1 } });
+    await call("poolMember.await:1", { pool: "web", name: "a", status: "down" });
+    await expect(call("poolMember.await:1", { pool: "web", name: "a", withinSeconds: 0 })).rejects.toMatchObject({
+      errorKind: "timeout",
+      outcome: "answered",
+      message: expect.stringContaining("look at its service"),
+    });
+  });
+
+  test("a member without a name has one that follows from its token", async () => {
+    const token = nextToken();
+    const input = { pool: "web", address: "127.0.0.1", port: 9 };
+    const output = await call("poolMember.create:1", input, { token });
+    expect(output).toMatchObject({ name: `m-${token.slice(4, 20)}` });
+    expect(await call("poolMember.create:1", input, { token })).toEqual(output);
+    expect(await members()).toMatchObject([{ token }]);
+  });
+
+  test("an undo leaves what somebody else has done since, and says so", async () => {
+    const input = { pool: "web", name: "a", address: "127.0.0.1", port: 9 };
+    const output = await call("poolMember.create:1", input);
+    const changed = await call("poolMember.change:1", { pool: "web", name: "a", weight: 5 });
+    await haproxy.ask("set server web/a weight 7");
+    await expect(undo("poolMember.change:1", {}, changed)).rejects.toThrow("somebody has changed it since");
+    expect(await members()).toMatchObject([{ weight: 7 }]);
+    await haproxy.empty();
+    await call("poolMember.create:1", input);
+    await expect(undo("poolMember.create:1", input, output)).rejects.toThrow("somebody has added another one of this name");
+    expect(await members()).toHaveLength(1);
+  });
+
+  test("what was before a change is kept until the end is stored, and then nothing of it is left", async () => {
+    await call("poolMember.create:1", { pool: "web", name: "a", address: "127.0.0.1", port: 9, weight: 3 });
+    const token = nextToken();
+    const change = { pool: "web", name: "a", weight: 9 };
+    await connector.functions["poolMember.change:1"]?.run(change, attempt({ token }));
+    expect(await haproxy.ask("show servers state web")).toContain(`tutti-note.${token}`);
+    expect(await members()).toHaveLength(1);
+    expect(await call("pool.statistics:1", { pool: "web" })).toMatchObject({ members: [{ name: "a" }] });
+    // The attempt after the lost answer gives what was before, not its own work.
+    expect(await call("poolMember.change:1", change, { token })).toMatchObject({ before: { weight: 3 } });
+    expect(await haproxy.ask("show servers state web")).not.toContain("tutti-note");
+  });
+
+  test("a member with open connections is not deleted before they end, unless that is wanted", async () => {
+    const hanging = createServer(() => {});
+    services.push(hanging);
+    await new Promise<void>((resolve) => hanging.listen(0, "127.0.0.1", resolve));
+    // A listening TCP server has an address and a port.
+    const { port } = hanging.address() as AddressInfo;
+    await call("poolMember.create:1", { pool: "web", name: "a", address: "127.0.0.1", port });
+    const reached = new Promise((resolve) => hanging.once("request", resolve));
+    const answer = fetch(`${haproxy.frontend}/`).then(({ status }) => status);
+    await reached;
+    await expect(call("poolMember.delete:1", { pool: "web", name: "a", withinSeconds: 0 })).rejects.toMatchObject({
+      retryable: true,
+      message: expect.stringContaining("closeSessions"),
+    });
+    expect(await members()).toMatchObject([{ state: "maint" }]);
+    await call("poolMember.delete:1", { pool: "web", name: "a", closeSessions: true });
+    expect(await members()).toEqual([]);
+    expect(await answer).toBeGreaterThanOrEqual(500);
+    hanging.closeAllConnections();
+  });
+
+  test.each(["a;del server web/b", "a b", "a\nb", "a\\", "", "a/b", "tutti-note.x"])(
+    "a name that could be more than a name never reaches HAProxy: %j",
+    async (name) => {
+      const input = { pool: "web", name, address: "127.0.0.1", port: 9 };
+      await expect(call("poolMember.create:1", input)).rejects.toMatchObject({ outcome: "never-began", errorKind: "validation" });
+    },
+  );
+
+  test.each([["localhost"], ["127.0.0.1 weight 5"], ["127.0.0.1;x"], ["300.1.1.1"]])("no address: %j", async (address) => {
+    const input = { pool: "web", name: "a", address, port: 9 };
+    await expect(call("poolMember.create:1", input)).rejects.toMatchObject({ outcome: "never-began" });
+  });
+
+  describe("a bad target", () => {
+    const list = (provider: JsonObject): Promise<JsonObject> => call("poolMember.list:1", {}, { provider: providerAt(provider) });
+
+    test("works over TCP as well", async () => {
+      expect(await list({ host: "127.0.0.1", port: haproxy.apiPort })).toEqual({ members: [] });
+    });
+
+    test("no socket there, a file that is none, a configuration that names neither", async () => {
+      await expect(list({ socket: "/nowhere/admin.sock" })).rejects.toMatchObject({ outcome: "never-began", retryable: true });
+      await expect(list({ socket: haproxy.map })).rejects.toMatchObject({ outcome: "never-began" });
+      await expect(list({})).rejects.toMatchObject({
+        errorKind: "configuration",
+        message: expect.stringContaining("socket, or host and port"),
+      });
+    });
+
+    test("a socket of level user: it can look, and what it may not is said with the way out", async () => {
+      const provider = providerAt({ socket: haproxy.userSocket });
+      const input = { pool: "web", name: "a", address: "127.0.0.1", port: 9 };
+      await expect(call("poolMember.create:1", input, { provider })).rejects.toMatchObject({
+        errorKind: "authorization",
+        retryable: false,
+        message: expect.stringContaining("level admin"),
+      });
+      expect(await connector.check?.(attempt({ provider }))).toMatchObject({
+        status: "unhealthy",
+        wayOut: expect.stringContaining("level admin"),
+      });
+    });
+
+    test.each<[DoorFault["kind"], object]>([
+      ["huge", { outcome: "unknown", retryable: false, message: expect.stringContaining("more than 16 MiB") }],
+      ["cut", { message: expect.stringMatching(/lost before its answer was whole|does not answer as HAProxy/) }],
+      ["garbage", { message: expect.stringContaining("does not answer as HAProxy's runtime API") }],
+    ])("an answer that is %s", async (kind, expected) => {
+      await call("poolMember.create:1", { pool: "web", name: "a", address: "127.0.0.1", port: 9 });
+      // `huge`, `cut` and `garbage` need nothing more.
+      const target = await openDoor(haproxy, { kind } as DoorFault);
+      await expect(call("poolMember.list:1", {}, { provider: target.provider })).rejects.toMatchObject(expected);
+      await target.close();
+    });
+
+    test("the same answer whole is no failure", async () => {
+      const target = await openDoor(haproxy, { kind: "none" });
+      expect(await call("poolMember.list:1", {}, { provider: target.provider })).toEqual({ members: [] });
+      await target.close();
+    });
+
+    test("gone in the middle of a create: unknown, found half made is not made, and the next attempt finishes it", async () => {
+      const input = { pool: "web", name: "a", address: "127.0.0.1", port: 9 };
+      const token = nextToken();
+      // Look, add, look again, ready: the answer of the second and everything after it is lost.
+      const target = await openDoor(haproxy, { kind: "answer-lost", request: 2 });
+      const create = connector.functions["poolMember.create:1"];
+      await expect(create?.run(input, attempt({ token, provider: target.provider }))).rejects.toMatchObject({ outcome: "unknown" });
+      await target.close();
+      expect(await members()).toMatchObject([{ name: "a", state: "maint", token }]);
+      expect(await create?.find?.(input, attempt({ token }))).toBeUndefined();
+      await call("poolMember.create:1", input, { token });
+      expect(await members()).toMatchObject([{ name: "a", state: "ready", token }]);
+    });
+
+    test.each([
+      [1, "never-began"],
+      [2, "unknown"],
+    ])("gone after %d requests of a create: %s", async (request, outcome) => {
+      const input = { pool: "web", name: "a", address: "127.0.0.1", port: 9 };
+      const target = await openDoor(haproxy, { kind: "gone-after", request });
+      await expect(call("poolMember.create:1", input, { provider: target.provider })).rejects.toMatchObject({ outcome, retryable: true });
+      expect(await members()).toHaveLength(request - 1);
+      await target.close();
+    });
+  });
+});

@@ -1,0 +1,1 @@
+export { haproxyConnector } from "./haproxy-connector.ts";
