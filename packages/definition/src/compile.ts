@@ -1,6 +1,7 @@
 import { AppError, assert, DEPTH_MAX, durationMs, type EffectClass, isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { CallCompiler } from "./compile-call.ts";
 import { compileStrategy } from "./compile-events.ts";
+import { flow, member, type Place, text, tooLarge } from "./compile-place.ts";
 import { compileConcurrency, compileRetention, compileRetry, compileSaga } from "./compile-policies.ts";
 import { compileDuration, compileExpression, compileFlowTemplate, compileTemplate, type Locals } from "./compile-template.ts";
 import { joinPointer } from "./json-pointer.ts";
@@ -9,7 +10,6 @@ import type {
   Compensation,
   Duration,
   EffectOverride,
-  Flow,
   ForeachClause,
   InputFlow,
   OutputFlow,
@@ -39,19 +39,6 @@ const NODES_MAX = 100_000;
  */
 export function compileWorkflow(document: JsonObject, references: readonly PinnedReference[] = []): WorkflowProgram {
   return new Compiler(document, references).compile();
-}
-
-/** Where a list of tasks stands. */
-interface Place {
-  readonly path: string;
-  readonly pointer: string;
-  readonly locals: Locals;
-  readonly depth: number;
-  /**
-   * `no` in the tasks that look an effect up, which are no part of the flow; `itself` in those of an extension, so that none extends itself
-   * or another.
-   */
-  readonly extended: "yes" | "no" | "itself";
 }
 
 class Compiler {
@@ -307,6 +294,9 @@ class Compiler {
     }
     return {
       ...base,
+      ...(Object.hasOwn(operations, "compensate")
+        ? {}
+        : { compensation: this.#undoOfConnector(name, isJsonObject(given) ? given : {}, place) }),
       kind: "call",
       function: name,
       arguments: this.#calls.callArguments(name, isJsonObject(given) ? given : {}, place.locals, place.pointer),
@@ -392,11 +382,34 @@ class Compiler {
   }
 
   #compensation(value: Json | undefined, place: Place): Compensation | undefined {
-    return this.#aside(value, place, { path: "compensate", pointer: "compensate" });
+    const aside = this.#aside(value, place, { path: "compensate", pointer: "compensate" });
+    // An empty list: nothing undoes the task.
+    return aside === undefined || aside.list.length === 0 ? undefined : { ...aside, isOfConnector: false };
+  }
+
+  /** How the connector undoes the call, when its author says nothing else. */
+  #undoOfConnector(name: string, given: JsonObject, place: Place): Compensation | undefined {
+    const pinned = this.#references.get(referenceKey({ kind: "undo", name }));
+    if (pinned === undefined || !isJsonObject(pinned.value)) return undefined;
+    const { call } = pinned.value;
+    // The undo works on the provider that the call worked on.
+    const provider: JsonObject = Object.hasOwn(given, "provider") ? { provider: "${ .input.provider }" } : {};
+    const body = this.#task({ call: call as Json, with: { ...member(pinned.value, "with"), ...provider } }, "undo", [], {
+      path: `${place.path}/compensate/undo`,
+      pointer: place.pointer,
+      locals: [],
+      depth: place.depth + 1,
+      extended: "no",
+    });
+    return { list: [body], isFunction: true, isOfConnector: true };
   }
 
   /** Tasks under a task's `metadata.tutti` that are no part of the flow, or the function that is named instead. */
-  #aside(value: Json | undefined, place: Place, at: { readonly path: string; readonly pointer: string }): Compensation | undefined {
+  #aside(
+    value: Json | undefined,
+    place: Place,
+    at: { readonly path: string; readonly pointer: string },
+  ): Omit<Compensation, "isOfConnector"> | undefined {
     const aside: Place = {
       ...place,
       path: `${place.path}/${at.path}`,
@@ -469,27 +482,4 @@ class Compiler {
     }
     return value["document"] === undefined ? undefined : compileSchemaCheck(value["document"]);
   }
-}
-
-function tooLarge(what: string, { pointer }: Place): AppError {
-  return new AppError("definition-invalid", `With functions and extensions put in at their places, ${what}, at ${pointer}.`);
-}
-
-/** A flow directive; a name becomes the position of the task in the same list. */
-function flow(value: Json | undefined, siblings: readonly string[]): Flow {
-  if (value === undefined || value === "continue") return "continue";
-  if (value === "exit" || value === "end") return value;
-  const position = siblings.indexOf(text(value));
-  assert(position >= 0, `the linter has found the target of then: ${text(value)}`);
-  return position;
-}
-
-/** The object at `key`, or an empty one. */
-function member(object: JsonObject, key: string): JsonObject {
-  const value = Object.hasOwn(object, key) ? object[key] : undefined;
-  return isJsonObject(value) ? value : {};
-}
-
-function text(value: Json | undefined, fallback = ""): string {
-  return typeof value === "string" ? value : fallback;
 }

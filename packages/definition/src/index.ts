@@ -13,7 +13,13 @@ export { isDateTime, isUriTemplate } from "./schema/text.ts";
 export { nextInstant, type SchedulePlan, type ScheduleTrigger } from "./schedule/schedule-plan.ts";
 export type { MisfirePolicy, Overlap } from "./schedule/schedule-profile.ts";
 export { compileWorkflow } from "./compile.ts";
-export { type ExternalReference, externalReferences, type PinnedReference, referenceKey } from "./external/external-reference.ts";
+export {
+  calledFunctions,
+  type ExternalReference,
+  externalReferences,
+  type PinnedReference,
+  referenceKey,
+} from "./external/external-reference.ts";
 export { absoluteFunction, readFunction } from "./external/function-document.ts";
 export { compileUri, templateNeeds } from "./compile-template.ts";
 export {

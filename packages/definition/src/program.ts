@@ -104,8 +104,10 @@ export interface Saga {
 /** How a completed task is undone (`metadata.tutti.compensate`): tasks whose input is the task's `{input, output}`. */
 export interface Compensation {
   readonly list: TaskList;
-  /** Its text stands elsewhere in the document, so it knows nothing of the locals around the task. */
+  /** Its text stands elsewhere, so it knows nothing of the locals around the task. */
   readonly isFunction: boolean;
+  /** The connector's own undo: its input is the call's arguments and output, as the connector saw them. */
+  readonly isOfConnector: boolean;
 }
 
 export interface TaskBase {

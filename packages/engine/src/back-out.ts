@@ -102,7 +102,7 @@ function isInAny(key: string, scopes: readonly UnwoundScope[]): boolean {
 
 /** Ends a task of a scope that is backed out. What it gave before its own `output` failed was done all the same. */
 function leave(machine: Machine, task: Task): void {
-  if (task.rawOutput !== undefined && !machine.state.undos.has(undoId(task))) registerUndo(machine, task, task.rawOutput);
+  if (task.rawOutput !== undefined && !machine.state.undos.has(undoId(task))) registerUndo(machine, task, task.rawOutput, task.rawOutput);
   cancelTask(machine, task, false);
 }
 

@@ -1,9 +1,8 @@
-import { STANDARD_VARIABLES, type CallNode, type Duration, type Template, templateNeeds } from "@tutti/definition";
+import { STANDARD_VARIABLES, type CallNode, type Duration, templateNeeds } from "@tutti/definition";
 import {
   assert,
   ATTEMPTS_MAX,
   type EffectClass,
-  isJsonObject,
   type Json,
   type JsonObject,
   type TaskError,
@@ -11,6 +10,7 @@ import {
   TUTTI_ERROR_TYPE_BASE,
 } from "@tutti/model";
 import type { FunctionTraits } from "./context.ts";
+import { argumentsWithoutSecrets, asObject, callNode, wholeArguments } from "./arguments.ts";
 import { findCatcher } from "./catching.ts";
 import { iterateOver } from "./iterations.ts";
 import type { Machine } from "./machine.ts";
@@ -33,7 +33,6 @@ const UNKNOWN_REPEAT_DELAY_MS = 200;
 const LOOK_UPS_MAX = 5;
 const LOOK_UP_DELAY_MS = 500;
 
-const SECRETS_BIT = 1 << STANDARD_VARIABLES.indexOf("secrets");
 const TASK_BIT = 1 << STANDARD_VARIABLES.indexOf("task");
 
 /** Sends a call's next attempt, or looks its effect up first when an earlier attempt of the token may have had it. */
@@ -151,31 +150,6 @@ function traitsOf(machine: Machine, task: Task, whole: JsonObject | undefined): 
   const traits = machine.context.functions.describe(node.function, whole ?? argumentsWithoutSecrets(machine, task, node));
   assert(traits !== undefined, `the function ${node.function} was there when the run started`);
   return traits;
-}
-
-/** The arguments when none of them needs secrets: rendered while the task's data is as it was; rendering is pure, so later would be the same. */
-function wholeArguments(machine: Machine, task: Task): JsonObject | undefined {
-  const template = callNode(machine, task).arguments;
-  return needsSecrets(template) ? undefined : asObject(machine.evaluator.template(template, task.input, task));
-}
-
-function argumentsWithoutSecrets(machine: Machine, task: Task, node: CallNode): JsonObject {
-  const template = node.arguments;
-  if (template.kind !== "object") return {};
-  const rendered: Record<string, Json> = {};
-  template.keys.forEach((key, index) => {
-    const member = template.values[index] as Template;
-    if (!needsSecrets(member)) rendered[key] = machine.evaluator.template(member, task.input, task);
-  });
-  return rendered;
-}
-
-function needsSecrets(template: Template): boolean {
-  return (templateNeeds(template) & SECRETS_BIT) !== 0;
-}
-
-function asObject(value: Json): JsonObject {
-  return isJsonObject(value) ? value : {};
 }
 
 /** What is around it is backed out, and nothing of it has happened: it is not sent any more. */
@@ -485,12 +459,6 @@ export function abortCall(machine: Machine, task: Task, why: AbortReason): void 
   }
   call.aborting = why;
   machine.command({ type: "abort-attempt", task: task.id, reason: why === "timeout" ? "timeout" : "cancelled" });
-}
-
-export function callNode(machine: Machine, task: Task): CallNode {
-  const node = machine.node(task);
-  assert(node.kind === "call", `task ${task.id} is a call`);
-  return node;
 }
 
 export function openedCall(task: Task): CallState {

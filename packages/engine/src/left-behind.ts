@@ -1,5 +1,6 @@
 import type { Json } from "@tutti/model";
-import { callNode, effectFound, sentBy, unknownOutcome } from "./call.ts";
+import { callNode } from "./arguments.ts";
+import { effectFound, sentBy, unknownOutcome } from "./call.ts";
 import { addDetached, effectKeyOf, removeDetached } from "./detached.ts";
 import type { Machine } from "./machine.ts";
 import type { AttemptEnded } from "./record.ts";

@@ -132,7 +132,7 @@ export function completeTask(machine: Machine, work: Extract<Work, { kind: "comp
     failWith(machine, task, cause);
     return;
   }
-  if (work.isSupplied !== true) registerUndo(machine, task, output);
+  if (work.isSupplied !== true) registerUndo(machine, task, output, work.asIs ? undefined : work.output);
   const flow = work.flow ?? node.then;
   if (task.extension !== undefined && beginAfter(machine, task, { output, flow, rawOutput: work.output })) return;
   endTask(machine, task, output, flow);

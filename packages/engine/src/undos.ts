@@ -1,5 +1,6 @@
 import type { Saga } from "@tutti/definition";
 import type { Json } from "@tutti/model";
+import { argumentsWithoutSecrets, callNode } from "./arguments.ts";
 import type { Machine } from "./machine.ts";
 import { RUN_FRAME, type RunState, type Task, type Undo, type UnwoundScope } from "./state.ts";
 
@@ -8,10 +9,14 @@ import { RUN_FRAME, type RunState, type Task, type Undo, type UnwoundScope } fro
 /**
  * Keeps what undoing a completed task will need. The values are shared with the state's own, so an undo costs little until it is written down;
  * without an undo of its own the task leaves nothing.
+ *
+ * @param raw what the task gave before its own `output`: what a connector's undo reads. Undefined when that is not known any more.
  */
-export function registerUndo(machine: Machine, task: Task, output: Json): void {
+export function registerUndo(machine: Machine, task: Task, output: Json, raw: Json | undefined): void {
   const undo = undoOf(machine, task);
-  if (undo !== undefined) keepUndo(machine.state, { ...undo, output });
+  if (undo === undefined) return;
+  if (machine.node(task).compensation?.isOfConnector !== true) keepUndo(machine.state, { ...undo, output });
+  else if (raw !== undefined) keepUndo(machine.state, { ...undo, output: raw });
 }
 
 /** How the task would be undone, but for its output; undefined when it has no undo, or is itself part of one or of a look-up. */
@@ -23,7 +28,7 @@ export function undoOf(machine: Machine, task: Task): Omit<Undo, "output"> | und
     node: task.node,
     key: task.key,
     group: task.group,
-    input: task.input,
+    input: compensation.isOfConnector ? argumentsWithoutSecrets(machine, task, callNode(machine, task)) : task.input,
     context: machine.evaluator.contextOf(task),
     locals: compensation.isFunction ? [] : task.locals,
   };

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import {
   absoluteFunction,
+  calledFunctions,
   compileSchemaCheck,
   type ExternalReference,
   externalReferences,
@@ -61,7 +62,23 @@ export async function pinReferences(
     pinned.set(key, { kind: reference.kind, name: reference.name, source: url, digest: hash("sha256", text, "hex"), value });
     open.push(...inner.map((one) => ({ reference: one, from: url })));
   }
-  return [...pinned.values()];
+  return [...pinned.values(), ...undosOf([document, ...functionsIn(pinned)], deps.functions)];
+}
+
+function functionsIn(pinned: ReadonlyMap<string, PinnedReference>): readonly JsonObject[] {
+  return [...pinned.values()].flatMap(({ kind, value }) => (kind === "function" ? [{ do: [{ function: value }] }] : []));
+}
+
+/** How connectors undo the calls of these documents, as they declare it now: a run is undone as it was said when its workflow was published. */
+function undosOf(documents: readonly JsonObject[], functions: FunctionTable): readonly PinnedReference[] {
+  const names = new Set(documents.flatMap((document) => calledFunctions(document)));
+  return [...names].flatMap((name): PinnedReference[] => {
+    const { connector, declared } = functions.get(name);
+    if (declared.undo === undefined) return [];
+    const value = { call: `${declared.undo.call}@${connector.name}`, with: declared.undo.with };
+    const digest = hash("sha256", JSON.stringify(value), "hex");
+    return [{ kind: "undo", name, source: `connector:${connector.name}@${connector.version}`, digest, value }];
+  });
 }
 
 function valueOf(

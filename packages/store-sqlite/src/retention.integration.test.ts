@@ -125,7 +125,7 @@ async function writeOldStore(directory: string, payload: string): Promise<void> 
   await store.commit({ runs: [1, 2].map((number) => commitOf(number, 0, { records: [record], row })) });
   await store.stop();
   const database = new DatabaseSync(join(directory, DATABASE_FILE));
-  database.exec(`drop table payload_use; drop table condemned; drop index run_by_end; drop index message_by_run;
+  database.exec(`drop table payload_use; drop table condemned; drop table provider; drop index run_by_end; drop index message_by_run;
     alter table definition drop column pinned;
     drop index subscription_by_key; alter table subscription drop column key_name; alter table subscription drop column key_value;
     create index subscription_by_type on subscription (tenant, event_type);

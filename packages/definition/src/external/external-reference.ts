@@ -28,19 +28,27 @@ export interface ExternalReference {
 
 /** A reference as it was read when the document was published: what it means from then on. Stored with the document. */
 export interface PinnedReference {
-  readonly kind: ExternalReference["kind"];
+  /** `undo`: what undoes a call of a connector's function, as the connector declared it then. */
+  readonly kind: ExternalReference["kind"] | "undo";
+  /** As the document writes it; of an undo the function whose calls it undoes. */
   readonly name: string;
-  /** Absolute URL that it was read from. */
+  /** Absolute URL that it was read from; `connector:NAME@VERSION` of an undo. */
   readonly source: string;
   /** SHA-256 of the text, hexadecimal. */
   readonly digest: string;
-  /** The task or schema, its own references absolute; the text of a script. */
+  /** The task or schema, its own references absolute; the text of a script; `{call, with}` of an undo. */
   readonly value: Json;
 }
 
 /** The name under which a pinned reference is found. */
-export function referenceKey({ kind, name }: Pick<ExternalReference, "kind" | "name">): string {
+export function referenceKey({ kind, name }: Pick<PinnedReference, "kind" | "name">): string {
   return `${kind} ${name}`;
+}
+
+/** Names of all functions that the tasks of a document call, each once, in the order of the document. */
+export function calledFunctions(document: JsonObject): readonly string[] {
+  const calls = collectTasks(document).flatMap((group) => group.sites.map(({ task }) => ownProperty(task, "call")));
+  return [...new Set(calls.filter((call): call is string => typeof call === "string"))];
 }
 
 /** Whether a call names its function by a place. */

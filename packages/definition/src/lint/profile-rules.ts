@@ -16,6 +16,10 @@ type Owner = "document" | "task";
 
 /** The name of a function of `use.functions`, or tasks. */
 const FunctionOrTasks = choice([z.string(), TaskList], (value) => (typeof value === "string" ? 0 : 1));
+/** As above; an empty list says that nothing undoes the task, not even what its connector says. */
+const Compensation = choice([z.string(), TaskList, z.array(z.never())], (value) =>
+  typeof value === "string" ? 0 : Array.isArray(value) && value.length === 0 ? 2 : 1,
+);
 const Effect = closed({
   class: z.enum(EFFECT_CLASSES),
   find: FunctionOrTasks.optional(),
@@ -46,7 +50,7 @@ const AVAILABLE: Readonly<Record<string, { readonly schema: z.ZodType; readonly 
   effect: { schema: Effect, owners: ["task"] },
   idempotencyKey: { schema: z.string(), owners: ["task"] },
   concurrency: { schema: Concurrency, owners: ["document", "task"] },
-  compensate: { schema: FunctionOrTasks, owners: ["task"] },
+  compensate: { schema: Compensation, owners: ["task"] },
   saga: { schema: Saga, owners: ["document", "task"] },
   schedule: { schema: ScheduleProfile, owners: ["document"] },
   retention: { schema: Retention, owners: ["document"] },

@@ -124,7 +124,9 @@ function collectInner(groups: TaskGroup[], site: TaskSite): void {
   const at = joinPointer(pointer, "metadata", "tutti");
   const effect = objectAt(operations, "effect");
   if (TaskList.safeParse(ownProperty(effect, "find")).success) collect(effect, "find", joinPointer(at, "effect"));
-  if (TaskList.safeParse(ownProperty(operations, "compensate")).success) collect(operations, "compensate", at);
+  const undo = ownProperty(operations, "compensate");
+  // An empty one switches an undo off.
+  if (TaskList.safeParse(undo).success && Array.isArray(undo) && undo.length > 0) collect(operations, "compensate", at);
 }
 
 /** The variables of a loop's body. */
