@@ -178,6 +178,19 @@ const CONTROLS: readonly (readonly [what: string, law: string, broken: (sound: C
     })),
   ],
   [
+    "an answer that is taken however long it is",
+    "thing.list:1: an answer without an end is cut off",
+    changed("thing.list:1", () => ({
+      run: async (_input, attempt) => {
+        const at = attempt.provider?.configuration["url"] as string;
+        const response = await fetch(`${at}/things/`, { signal: attempt.signal });
+        // Thrown away, so that the test needs no memory for it.
+        for await (const _part of response.body ?? []);
+        return { things: [] };
+      },
+    })),
+  ],
+  [
     "an error that quotes the key",
     "thing.list:1: a target that tells everything it was sent tells no secret on",
     changed("thing.list:1", (toy) => ({ run: (input, attempt) => toy.run(input, { ...attempt, masked: (text) => text }) })),

@@ -30,6 +30,8 @@ export type TargetFault =
   | { readonly kind: "garbage" }
   /** It answers success, well-formed, as another system would: HTTP 200 and some JSON. */
   | { readonly kind: "stranger" }
+  /** It answers success and does not stop answering. */
+  | { readonly kind: "flood" }
   /** It answers an error that tells everything it was sent, credentials included. */
   | { readonly kind: "echo" }
   /** The answer of the request of this number, from 1, is lost after it was carried out. */

@@ -7,6 +7,8 @@ import type { ConnectorLaw, FunctionLaw } from "./laws.ts";
 
 /** The runtime waits this long for an attempt that was asked to stop. */
 const ABORT_MS = 5000;
+/** A connector reads as much as it has a limit for, on a busy machine; one without a limit never ends. */
+const FLOOD_MS = 20_000;
 /** Requests of one call that are lost one by one; a call that makes more is judged by these. */
 const REQUESTS_MAX = 30;
 
@@ -78,6 +80,21 @@ export const FAILURE_LAWS: readonly (FunctionLaw | ConnectorLaw)[] = [
     when: () => true,
     check: async (bench, name) => {
       for (const kind of ["garbage", "stranger"] as const) await failure(bench, name, { kind });
+    },
+  },
+  {
+    of: "function",
+    name: "an answer without an end is cut off",
+    when: () => true,
+    check: async (bench, name) => {
+      const call = await bench.prepare(name);
+      const target = await bench.open({ kind: "flood" });
+      const controller = new AbortController();
+      const attempt = bench.attempt(call.token, target, 1, controller.signal);
+      const ended = failureOf(() => bench.watched(attempt, () => call.declared.run(call.input, attempt)), `${name} that is flooded`);
+      const error = await Promise.race([ended, pause(FLOOD_MS, undefined, { ref: false })]);
+      controller.abort(new Error("stopped"));
+      must(error !== undefined, `${name} gives up an answer without an end within ${FLOOD_MS / 1000} s`);
     },
   },
   {

@@ -1,7 +1,12 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { AttemptProvider } from "../provider.ts";
 import type { ConnectorUnderTest, OpenTarget, TargetFault } from "./connector-under-test.ts";
+
+/** Far more than any answer that a connector has a use for, and little enough for the machine of a connector that takes it all. */
+const FLOOD_BYTES = 256 * 1024 * 1024;
+const FLOOD_PART_BYTES = 64 * 1024;
 
 /** The way to a target that speaks HTTP, which loses, delays and spoils answers on demand. */
 export function httpTarget(options: {
@@ -69,6 +74,9 @@ class Door implements Omit<OpenTarget, "provider" | "requests"> {
       case "stranger":
         answer.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ status: "ok", message: "welcome" }));
         return;
+      case "flood":
+        await flood(answer);
+        return;
       case "echo":
         answer
           .writeHead(400, { "content-type": "application/json" })
@@ -122,6 +130,16 @@ class Door implements Omit<OpenTarget, "provider" | "requests"> {
     const type = answer.headers["content-type"];
     return { status: answer.statusCode ?? 502, headers: type === undefined ? {} : { "content-type": type }, body: await bodyOf(answer) };
   }
+}
+
+/** JSON without an end, as fast as it is taken; after `FLOOD_BYTES` it hangs, so that who takes it all waits for more. */
+async function flood(answer: ServerResponse): Promise<void> {
+  answer.writeHead(200, { "content-type": "application/json" });
+  const closed = once(answer, "close");
+  const part = Buffer.alloc(FLOOD_PART_BYTES, '"drop",');
+  answer.write("[");
+  for (let sent = 0; sent < FLOOD_BYTES && !answer.destroyed; sent += part.length)
+    if (!answer.write(part)) await Promise.race([once(answer, "drain"), closed]);
 }
 
 async function bodyOf(message: IncomingMessage): Promise<Buffer> {

@@ -19,6 +19,7 @@ const Known = z.object({
   was: z.object({ token: z.string(), size: z.number() }).optional(),
 });
 const ThingAnswer = z.union([Known, z.array(Known), z.null()]);
+const ANSWER_BYTES_MAX = 1024 * 1024;
 const TIMES = { requestTimeoutMs: 1000, settleMs: 0 };
 
 /** The toy's connector as it should be; a control breaks one part of it. */
@@ -180,8 +181,9 @@ export async function ask(
   let text: string;
   try {
     response = await fetch(`${configuration.url}/things/${encodeURIComponent(name)}`, sent);
-    text = await response.text();
+    text = await textOf(response);
   } catch (cause) {
+    if (cause instanceof ConnectorError) throw cause;
     const isRefused = cause instanceof Error && String(cause.cause).includes("ECONNREFUSED");
     throw new ConnectorError(isRefused ? "Nothing listens there." : "The connection was lost.", {
       kind: "communication",
@@ -193,6 +195,19 @@ export async function ask(
   if (absent.includes(response.status)) return undefined;
   if (!response.ok) throw refused(response.status, (access as Attempt).masked(text).slice(0, 200));
   return thingOf(text);
+}
+
+/** A toy's things are few; what is longer is none of its answers. */
+async function textOf(response: Response): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  // A fetch body is a stream of bytes; the types of the standard library leave that open.
+  for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    parts.push(part);
+    length += part.length;
+    if (length > ANSWER_BYTES_MAX) throw strange();
+  }
+  return Buffer.concat(parts).toString("utf8");
 }
 
 function refused(status: number, text: string): ConnectorError {
