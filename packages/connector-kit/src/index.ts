@@ -5,6 +5,7 @@ export { type Attempt, type Connector, ConnectorError, type ConnectorFunction, t
 export { defineConnector } from "./define-connector.ts";
 export type { EffectPreview, PreviewedEffect } from "./effect-preview.ts";
 export { fileWithin, OutsideDirectoryError } from "./file-within.ts";
+export { MASK, mustBeWhole } from "./masked-value.ts";
 export {
   type HostAddress,
   Network,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { MASK, Redactor, StreamRedactor } from "./redactor.ts";
+import { MASK } from "@tutti/connector-kit";
+import { Redactor, StreamRedactor } from "./redactor.ts";
 
 const SECRET = `p@ss/"w0rd' $x+`;
 

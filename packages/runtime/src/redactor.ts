@@ -1,10 +1,9 @@
+import { MASK } from "@tutti/connector-kit";
 import { isJsonObject, type Json } from "@tutti/model";
 import { formsOf, SECRET_LENGTH_MIN, textsOf } from "./secret-forms.ts";
 import { type Range, TextIndex } from "./text-index.ts";
 import { unescapedViews } from "./unescaped-views.ts";
 
-/** What stands where a secret was. */
-export const MASK = "***";
 /** An end that was cut off is uncovered one layer of escapes after the other; there are no more than this. */
 const OPEN_LAYERS_MAX = 3;
 

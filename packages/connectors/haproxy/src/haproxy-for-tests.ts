@@ -180,6 +180,7 @@ class Door {
       case "echo":
         client.end(`Unknown command: '${command.toString("utf8").trim()}'\n\n`);
         return;
+      case "flood":
       case "huge":
         await pipeline(Readable.from(hugeAnswer()), client).catch(() => {});
         return;

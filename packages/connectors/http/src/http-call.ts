@@ -1,4 +1,4 @@
-import { type Attempt, ConnectorError } from "@tutti/connector-kit";
+import { type Attempt, ConnectorError, MASK } from "@tutti/connector-kit";
 import type { Json, JsonObject } from "@tutti/model";
 import type { Authenticator } from "./authentication.ts";
 import { appendFields, decodeContent, encodeBody, excerpt } from "./body.ts";
@@ -30,7 +30,6 @@ export interface PreparedRequest {
 const RETRYABLE_STATUSES = new Set([408, 425, 429]);
 /** Of an error's body; the whole of it belongs into the target's log. */
 const ERROR_EXCERPT_CHARACTERS_MAX = 2048;
-const MASK = "***";
 /** Methods that the fetch standard never sends. */
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
 

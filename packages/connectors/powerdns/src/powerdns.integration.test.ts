@@ -107,6 +107,16 @@ describe.skipIf(!hasLab)("powerdns", () => {
     expect(await call("zone.list:1", {})).toMatchObject({ zones: [{ name: "lab.test." }] });
   });
 
+  test("what was masked in the records of a run is never written back", async () => {
+    await call("zone.create:1", { name: "lab.test" });
+    const place = { zone: "lab.test", name: "key", type: "TXT" };
+    const { token } = await call("recordset.set:1", { ...place, records: ['"new"'] });
+    const before = { ttl: 60, records: [{ content: '"***"', disabled: false }], comments: [], token: null };
+    const back = call("recordset.restore:1", { ...place, before, token: token ?? null });
+    await expect(back).rejects.toMatchObject({ outcome: "never-began", message: expect.stringContaining("held a secret") });
+    expect(await records("lab.test", "key", "TXT")).toMatchObject([{ records: ['"new"'] }]);
+  });
+
   test("a zone's settings are not taken back over what somebody has set since", async () => {
     await call("zone.create:1", { name: "lab.test" });
     const output = await call("zone.change:1", { name: "lab.test", kind: "Master" });

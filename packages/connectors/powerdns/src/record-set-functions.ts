@@ -1,5 +1,5 @@
 import type { HttpClient } from "@tutti/connector-http";
-import { type ConnectorFunction, parseInput, z } from "@tutti/connector-kit";
+import { type ConnectorFunction, mustBeWhole, parseInput, z } from "@tutti/connector-kit";
 import type { Json } from "@tutti/model";
 import { canonicalName, RecordName, recordName, RecordType, ZoneName, zoneId } from "./names.ts";
 import { changeKept } from "./notes.ts";
@@ -179,6 +179,7 @@ export function recordSetFunctions(http: HttpClient): Readonly<Record<string, Co
     run: async (given, attempt) => {
       const input = parseInput(RestoreInput, given);
       const where = whereOf(input);
+      mustBeWhole(input.before, `${where.name} ${where.type}`);
       const api = new PowerdnsApi(http, attempt);
       if (!(await isRestored(api, where, input))) await patch(api, where, input.before);
       return { ...where };
