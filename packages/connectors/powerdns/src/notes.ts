@@ -14,8 +14,9 @@ export interface KeptChange<State extends Json> {
   readonly zone: string;
   /** What is there now. */
   readonly current: State;
-  /** What is there now is what the change wants. */
-  readonly isDone: boolean;
+  /** What is there now may be the work of an earlier attempt of the token. */
+  readonly isOurs: boolean;
+  /** Makes it as it is wanted; asked also of what is ours, since the input may have been corrected since. */
   readonly apply: () => Promise<unknown>;
 }
 
@@ -30,8 +31,9 @@ export async function changeKept<State extends Json>(api: PowerdnsApi, attempt: 
   attempt.afterStored(async (end) => {
     if (end === "completed") await note.remove();
   });
-  if (change.isDone) {
+  if (change.isOurs) {
     const kept = await note.read();
+    await change.apply();
     // Kept by an earlier attempt, which read the same kind of state.
     return kept === undefined ? change.current : (kept.before as State);
   }

@@ -107,6 +107,19 @@ describe.skipIf(!hasLab)("powerdns", () => {
     expect(await call("zone.list:1", {})).toMatchObject({ zones: [{ name: "lab.test." }] });
   });
 
+  test("a later attempt of a call whose input was corrected does what is asked now, and knows what was before the first", async () => {
+    await call("zone.create:1", { name: "lab.test" });
+    const input = { zone: "lab.test", name: "www", type: "A", records: ["10.0.0.1"] };
+    await call("recordset.set:1", input);
+    const token = nextToken();
+    await connector.functions["recordset.set:1"]?.run({ ...input, records: ["10.0.0.2"] }, attempt({ token }));
+    const corrected = { ...input, records: ["10.0.0.3"] };
+    const output = await call("recordset.set:1", corrected, { token });
+    expect(await records("lab.test", "www")).toMatchObject([{ records: ["10.0.0.3"] }]);
+    await undo("recordset.set:1", corrected, output);
+    expect(await records("lab.test", "www")).toMatchObject([{ records: ["10.0.0.1"] }]);
+  });
+
   test("what was masked in the records of a run is never written back", async () => {
     await call("zone.create:1", { name: "lab.test" });
     const place = { zone: "lab.test", name: "key", type: "TXT" };

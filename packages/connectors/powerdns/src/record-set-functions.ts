@@ -100,7 +100,7 @@ export function recordSetFunctions(http: HttpClient): Readonly<Record<string, Co
       const before = await changeKept<RecordSet | null>(api, attempt, {
         zone: where.zone,
         current,
-        isDone: current?.token === attempt.token,
+        isOurs: current?.token === attempt.token,
         apply: () => patch(api, where, wantedOf(input, current, attempt.token)),
       });
       if (before?.token === attempt.token)
@@ -152,8 +152,8 @@ export function recordSetFunctions(http: HttpClient): Readonly<Record<string, Co
       const before = await changeKept<RecordSet | null>(api, attempt, {
         zone: where.zone,
         current,
-        isDone: current === null,
-        apply: () => patch(api, where, null),
+        isOurs: current === null,
+        apply: async () => (current === null ? undefined : patch(api, where, null)),
       });
       return { ...where, before };
     },

@@ -128,7 +128,7 @@ export function zoneFunctions(http: HttpClient): Readonly<Record<string, Connect
       const before = await changeKept<Settings>(api, attempt, {
         zone: name,
         current,
-        isDone: isDeepStrictEqual(current, after),
+        isOurs: isDeepStrictEqual(current, after),
         apply: () =>
           api.order({
             method: "PUT",
