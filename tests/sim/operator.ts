@@ -126,6 +126,8 @@ export class Operator {
       { kind: "settle", task, verdict: { kind: "not-done", then: "fail" } },
       { kind: "cancel" },
       { kind: "kill" },
+      { kind: "backout" },
+      { kind: "backout", to: random.pick(paths) },
     ]);
     this.#say(mirror, action);
   }

@@ -56,7 +56,7 @@ export async function operate(
     known: view,
   });
   // A run that was to be stopped and did stop is a success of the command.
-  const wasStopped = action.kind === "pause" || action.kind === "cancel" || action.kind === "kill";
+  const wasStopped = action.kind === "pause" || action.kind === "cancel" || action.kind === "kill" || action.kind === "backout";
   return wasStopped && changed === EXIT.runFailed && !options.wait ? EXIT.ok : changed;
 }
 

@@ -14,6 +14,8 @@ export function whyNotPossible(view: RunView, action: OperateAction): string | u
       return isFinal(view.status) ? `it is ${view.status} already.` : undefined;
     case "resume":
       return isFinal(view.status) ? `it is ${view.status}; \`replay\` starts a new run with the same input.` : undefined;
+    case "backout":
+      return isFinal(view.status) ? `it is ${view.status}, which is final.` : undefined;
     case "retry":
       return whyNotRetry(view, action.task);
     case "skip":

@@ -45,6 +45,7 @@ const NOUNS: readonly Noun[] = [
       (await import("./commands/run-retry.ts")).runRetry,
       (await import("./commands/run-skip.ts")).runSkip,
       (await import("./commands/run-settle.ts")).runSettle,
+      (await import("./commands/run-backout.ts")).runBackout,
       (await import("./commands/run-cancel.ts")).runCancel,
       (await import("./commands/run-kill.ts")).runKill,
       (await import("./commands/run-replay.ts")).runReplay,

@@ -9,7 +9,7 @@ import { receiveEvent } from "./listen.ts";
 import { detachedEnded } from "./left-behind.ts";
 import { Machine, type Work } from "./machine.ts";
 import type { Observer } from "./observer.ts";
-import { operate } from "./operate.ts";
+import { operate, suspendAt } from "./operate.ts";
 import type { AttemptIntended, ChildEnded, RunRecord, RunStarted, SlotDecided, TimerFired } from "./record.ts";
 import { beginRun, completeRun, emptyState, openRun, settleRun, timeOutRun } from "./run.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
@@ -126,6 +126,9 @@ function doWork(machine: Machine, item: Work): void {
       if (task !== undefined) afterUnwinding(machine, task, item.then);
       return;
     }
+    case "suspend-at":
+      suspendAt(machine, item.point);
+      return;
     case "begin-run":
       beginRun(machine);
       return;

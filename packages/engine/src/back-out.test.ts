@@ -1,52 +1,6 @@
-import type { EffectClass, Json, JsonObject } from "@tutti/model";
 import { describe, expect, it } from "vitest";
-import type { AttemptOutcome } from "./record.ts";
-import { allTasksOf, answer, HANG, TestRun, unknown } from "./test-run.ts";
-
-const MAKE = "thing.make:1@t";
-const DROP = "thing.drop:1@t";
-const FAIL = "thing.fail:1@t";
-
-/** Things that are there, and what was done to them in order. `rule` may answer otherwise. */
-function world(
-  document: string,
-  options: {
-    readonly rule?: (what: string, id: string, count: number) => Json | AttemptOutcome | undefined;
-    readonly effects?: Readonly<Record<string, EffectClass>>;
-    readonly finds?: ConstructorParameters<typeof TestRun>[0]["finds"];
-    readonly input?: Json;
-    readonly ignoresAborts?: boolean;
-  } = {},
-) {
-  const there = new Set<string>();
-  const done: string[] = [];
-  const counts = new Map<string, number>();
-  const act = (what: string) => (input: JsonObject) => {
-    const id = input["id"] as string;
-    const count = (counts.get(`${what} ${id}`) ?? 0) + 1;
-    counts.set(`${what} ${id}`, count);
-    const said = options.rule?.(what, id, count);
-    if (said !== undefined) return said;
-    done.push(`${what} ${id}`);
-    if (what === "make") there.add(id);
-    else there.delete(id);
-    return { made: id };
-  };
-  const run = new TestRun({
-    document,
-    functions: { [MAKE]: act("make"), [DROP]: act("drop"), [FAIL]: () => answer(500, "broken") },
-    ...(options.effects !== undefined && { effects: options.effects }),
-    ...(options.finds !== undefined && { finds: options.finds }),
-    ...(options.input !== undefined && { input: options.input }),
-    ...(options.ignoresAborts !== undefined && { ignoresAborts: options.ignoresAborts }),
-  });
-  return { run, there, done, status: (path: string) => allTasksOf(run.view).findLast((task) => task.path === path)?.status };
-}
-
-const make = (id: string, more = ""): string =>
-  `{ call: '${MAKE}', with: { id: '${id}' }, metadata: { tutti: { compensate: [ { drop: { call: '${DROP}', with: { id: '\${ .output.made }' } } } ] } }${more} }`;
-const scope = (tasks: string, saga = "{}", more = ""): string => `{ metadata: { tutti: { saga: ${saga} } }, do: [${tasks}]${more} }`;
-const fail = `{ call: '${FAIL}' }`;
+import { DROP, fail, make, MAKE, scope, world } from "./back-out-world-for-tests.ts";
+import { answer, HANG, unknown } from "./test-run.ts";
 
 describe("a scope that faults", () => {
   it("is undone in reverse order, then its error goes on", () => {

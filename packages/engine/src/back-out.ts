@@ -30,9 +30,21 @@ export function unwind(machine: Machine, scope: Task, then: AfterUnwinding, fail
     cancelInside(machine, scope, then.kind === "retry" ? scope.retries : undefined);
     return true;
   }
+  begin(machine, scope, then, scopes);
+  return false;
+}
+
+/** A person has the run undone, but for what `keep` names; what is in flight comes to a known end first. */
+export function backOutRun(machine: Machine, keep: readonly string[], then: AfterUnwinding): void {
+  const run = machine.task(RUN_FRAME);
+  assert(run !== undefined, "a run has its own frame");
+  begin(machine, run, then, [{ key: run.key, node: run.node, keep }]);
+}
+
+function begin(machine: Machine, scope: Task, then: AfterUnwinding, scopes: UnwoundScope[]): void {
   machine.clearTimer(scope.timer);
   scope.timer = undefined;
-  if (then.kind === "fault" || then.kind === "cancel") {
+  if (then.kind === "fault" || then.kind === "cancel" || then.kind === "from") {
     machine.clearTimer(scope.timeoutTimer);
     scope.timeoutTimer = undefined;
   }
@@ -43,7 +55,6 @@ export function unwind(machine: Machine, scope: Task, then: AfterUnwinding, fail
   machine.setPhase(scope, "active");
   const inside = stoppable(machine, scope);
   for (let index = inside.length - 1; index >= 0; index--) stop(machine, inside[index] as Task, scope);
-  return false;
 }
 
 /** Scopes that have to be backed out when everything inside `scope` ends, the innermost and latest first. */
@@ -198,7 +209,8 @@ function undoNext(machine: Machine, scope: Task): boolean {
 
 function undoFrameOf(machine: Machine, scope: Task, of: UnwoundScope): UndoFrame {
   if (scope.frame?.kind === "undo") return scope.frame;
-  const pending = [...machine.state.undos].flatMap(([id, { key }]) => (isInScope(key, of) ? [id] : []));
+  const stays = new Set(of.keep);
+  const pending = [...machine.state.undos].flatMap(([id, { key }]) => (isInScope(key, of) && !stays.has(id) ? [id] : []));
   const frame: UndoFrame = { kind: "undo", pending, open: [], failed: [] };
   scope.frame = frame;
   machine.setPhase(scope, "active");

@@ -85,6 +85,9 @@ export function afterUnwinding(machine: Machine, scope: Task, then: AfterUnwindi
       cancelAll(machine, false);
       machine.state.phase = "cancelling";
       return;
+    case "from":
+      machine.later({ kind: "suspend-at", point: then.point });
+      return;
     default:
       assertNever(then, "what follows");
   }

@@ -37,6 +37,7 @@ export type {
 } from "./record.ts";
 export type { DoubtView, RunView, TaskStatus, TaskView, WaitView } from "./view.ts";
 export { advance, createRun, type Fact } from "./advance.ts";
+export { type BackOutPlan, captureBackOutPoint, planBackOut, type PlannedUndo, type StayingEffect } from "./back-out-plan.ts";
 export { expandUri } from "./evaluate.ts";
 export { eventKeyValue, type SubscriptionKey } from "./event-key.ts";
 export { collectEvent, type EventGroup, eventTypesOf, inputOfEvents } from "./event-groups.ts";

@@ -4,7 +4,7 @@ import type { Command } from "./command.ts";
 import type { EngineContext } from "./context.ts";
 import { Evaluator, type Sight } from "./evaluate.ts";
 import type { Observer, Question } from "./observer.ts";
-import type { RunRecord } from "./record.ts";
+import type { ResumePoint, RunRecord } from "./record.ts";
 import { type AfterUnwinding, type ListRole, NO_CHILD, RUN_FRAME, type RunState, setPhase, type Task, type TimerPurpose } from "./state.ts";
 import { addTimer } from "./timers.ts";
 import { tokenOf } from "./token-of.ts";
@@ -40,6 +40,8 @@ export type Work =
   | { readonly kind: "dispatch"; readonly task: number }
   /** What was inside a task is stopped and backed out. */
   | { readonly kind: "unwound"; readonly task: number; readonly then: AfterUnwinding }
+  /** The run was backed out to this task: it waits there for a person to let it go on. */
+  | { readonly kind: "suspend-at"; readonly point: ResumePoint }
   /** Begin the run, also again after its own failure. */
   | { readonly kind: "begin-run" };
 

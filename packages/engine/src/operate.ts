@@ -1,14 +1,14 @@
-import { AppError, assertNever, type Json } from "@tutti/model";
+import { AppError, assertNever, type Json, taskError, TUTTI_ERROR_TYPE_BASE } from "@tutti/model";
 import { removeDetached, setDetachedStatus } from "./detached.ts";
 import { effectFound, openedCall } from "./call.ts";
 import { hasFlag, SETTLED_IS_NO_DOUBT, SUSPENDED_RUNS_HALT } from "./flags.ts";
-import { hasSagaInside, isBackedOutWhenCancelled, leaveUnwinding, retryUndos } from "./back-out.ts";
+import { backOutRun, hasSagaInside, isBackedOutWhenCancelled, leaveUnwinding, retryUndos } from "./back-out.ts";
 import { cancelAll, cancelInside } from "./cancel.ts";
 import { endInside } from "./failure.ts";
 import { leaveUndo } from "./left-behind.ts";
 import { continueTask, sendHeldInside } from "./continue.ts";
 import type { Machine } from "./machine.ts";
-import type { DoubtName, OperatorActed, OperatorAction } from "./record.ts";
+import type { DoubtName, OperatorActed, OperatorAction, ResumePoint } from "./record.ts";
 import { resumeFrom } from "./resume-point.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
 import { beginTaskTimeout, failWith, requestSlot, startTask } from "./tasks.ts";
@@ -54,6 +54,9 @@ export function operate(machine: Machine, fact: OperatorActed): void {
     case "kill":
       end(machine, action.kind === "kill");
       return;
+    case "backout":
+      backOut(machine, fact, action);
+      return;
     case "quarantine":
       state.phase = "quarantined";
       standStill(state);
@@ -89,6 +92,12 @@ function refuseWhatIsNotPossible(state: RunState, action: OperatorAction): void 
     return;
   }
   if (phase === "completed" || phase === "cancelled") refuse(`the run is ${phase}, which is final; replay starts a new run from its input`);
+  if (action.kind === "backout") {
+    if (phase === "cancelling" || state.isCancelled) refuse("the run is being cancelled");
+    if (phase === "quarantined") refuse("the run is quarantined; resume it first, or kill it");
+    if (state.unwinding.includes(RUN_FRAME)) refuse("the run is being backed out already");
+    return;
+  }
   const isCancelling = phase === "cancelling" && action.kind !== "quarantine";
   const isAgain = state.isCancelled && (action.kind === "cancel" || (action.kind === "resume" && action.from !== undefined));
   if ((isCancelling || isAgain) && action.kind !== "kill") refuse("the run is being cancelled");
@@ -282,6 +291,30 @@ function end(machine: Machine, isKilled: boolean): void {
   state.isCancelled = true;
   state.isPaused = false;
   state.standsSinceMs = undefined;
+}
+
+function backOut(machine: Machine, { actor, reason }: OperatorActed, { to }: Extract<OperatorAction, { kind: "backout" }>): void {
+  wake(machine);
+  machine.state.output = undefined;
+  if (to !== undefined) {
+    backOutRun(machine, to.keep, { kind: "from", point: to.from });
+    return;
+  }
+  const error = taskError("runtime", `backed out by ${actor}`, reason === undefined ? {} : { detail: reason });
+  backOutRun(machine, [], { kind: "fault", error: { ...error, type: `${TUTTI_ERROR_TYPE_BASE}backed-out` } });
+}
+
+/** What the run did since it came to a task is undone: it stands there again, and waits for a person. */
+export function suspendAt(machine: Machine, point: ResumePoint): void {
+  const { state } = machine;
+  cancelAll(machine, false);
+  state.isPaused = true;
+  standStill(state);
+  try {
+    resumeFrom(machine, point, undefined);
+  } catch (cause) {
+    failWith(machine, liveTask(state, RUN_FRAME), cause);
+  }
 }
 
 function failedTasks(state: RunState): readonly Task[] {

@@ -2,6 +2,7 @@ import { compileWorkflow } from "@tutti/definition";
 import { CURRENT_FLAGS } from "./flags.ts";
 import { AppError, assert, type CloudEvent, type Json, jsonEqual, type JsonObject, taskError } from "@tutti/model";
 import { advance, createRun, type Fact } from "./advance.ts";
+import { captureBackOutPoint, planBackOut } from "./back-out-plan.ts";
 import type { Command, StartAttempt } from "./command.ts";
 import type { Advanced, EngineContext } from "./context.ts";
 import { explainTask, explainWaits } from "./explain/explain-task.ts";
@@ -149,6 +150,7 @@ export class RandomWorld {
     if (seldom === 2) words.push(() => this.#operate({ kind: "quarantine" }));
     const someNode = this.context.program.nodes[this.#records.length % this.context.program.nodes.length];
     if (someNode !== undefined) words.push(() => this.#resumeFrom(someNode.path));
+    if (this.#records.length % 3 === 0) words.push(() => this.#backOut(this.#records.length % 2 === 0 ? someNode?.path : undefined));
     for (const task of state.tasks.values()) {
       if (task.phase === "in-doubt" || task.phase === "failed") words.push(() => this.#operate({ kind: "skip", task: task.id }));
       if (task.phase === "in-doubt") words.push(...this.#settlements(task.id));
@@ -278,6 +280,15 @@ export class RandomWorld {
   #resumeFrom(path: string): void {
     try {
       this.#operate({ kind: "resume", from: captureResumePoint(this.#records, path, this.context) });
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code === "history-mismatch") throw error;
+    }
+  }
+
+  #backOut(path: string | undefined): void {
+    try {
+      planBackOut(this.#records, this.context, path);
+      this.#operate({ kind: "backout", ...(path !== undefined && { to: captureBackOutPoint(this.#records, path, this.context) }) });
     } catch (error) {
       if (!(error instanceof AppError) || error.code === "history-mismatch") throw error;
     }

@@ -138,8 +138,17 @@ export type OperatorAction =
   | { readonly kind: "settle"; readonly task: number; readonly doubt?: DoubtName; readonly verdict: SettleVerdict }
   | { readonly kind: "cancel" }
   | { readonly kind: "kill" }
+  /** Undo what the run did: all of it, or what it did since it came to a task, where it then waits to go on. */
+  | { readonly kind: "backout"; readonly to?: BackOutPoint }
   /** The run is poison: it took the process down three times in a row. Ends only by an operator's `resume`. */
   | { readonly kind: "quarantine" };
+
+/** Where a back-out ends. Self-contained data, as a resume point. */
+export interface BackOutPoint {
+  readonly from: ResumePoint;
+  /** What had been done before, by its key in `RunState.undos`: it stays. */
+  readonly keep: readonly string[];
+}
 
 /** Which attempt a doubt is about: a task may come to be in doubt more than once. */
 export interface DoubtName {

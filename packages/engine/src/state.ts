@@ -1,6 +1,6 @@
 import type { Flow } from "@tutti/definition";
 import type { EffectClass, Json, JsonObject, TaskError } from "@tutti/model";
-import type { UnknownReason, WorkflowVersion } from "./record.ts";
+import type { ResumePoint, UnknownReason, WorkflowVersion } from "./record.ts";
 
 /**
  * A run in memory: plain data, changed in place by `advance` and rebuilt from the records by `replay`. Nothing in it is a closure or a
@@ -159,6 +159,8 @@ export interface UnwoundScope {
   readonly key: string;
   /** -1 is the whole run. */
   readonly node: number;
+  /** Set when a person asked for it: what stays, by its key in `RunState.undos`. */
+  readonly keep?: readonly string[];
 }
 
 /** How the unwound task goes on. */
@@ -175,7 +177,9 @@ export type AfterUnwinding =
       readonly isSupplied: boolean;
     }
   /** Of the whole run: it ends as cancelled. */
-  | { readonly kind: "cancel" };
+  | { readonly kind: "cancel" }
+  /** Of the whole run: it is suspended at the task that a person named. */
+  | { readonly kind: "from"; readonly point: ResumePoint };
 
 /** What is begun around a task by its extensions. */
 export interface ExtensionState {

@@ -58,7 +58,12 @@ export function sagaOf(machine: Machine, task: Task): Saga | undefined {
   return node.kind === "do" ? node.saga : undefined;
 }
 
-export function sagaOfScope(machine: Machine, { node }: UnwoundScope): Saga | undefined {
+/** What a person asks for goes step by step, and rests where it fails. */
+const SAGA_OF_A_PERSON: Saga = { onFaulted: false, onCancelled: false, order: "reverse", onFailure: "stop" };
+
+/** How a scope is backed out. */
+export function sagaOfScope(machine: Machine, { node, keep }: UnwoundScope): Saga | undefined {
+  if (keep !== undefined) return SAGA_OF_A_PERSON;
   if (node < 0) return machine.program.saga;
   const scope = machine.program.nodes[node];
   return scope?.kind === "do" ? scope.saga : undefined;

@@ -106,6 +106,8 @@ function action(given: JsonObject): OperateRequest["action"] {
       };
     case "retry":
       return { kind, task: optionalText(given, "task") };
+    case "backout":
+      return { kind, to: optionalText(given, "to") };
     case "skip":
       return { kind, task: text(given, "task"), output: own(given, "output") };
     case "settle":

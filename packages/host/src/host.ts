@@ -258,6 +258,7 @@ function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiServ
     listEvents: (limit) => runtime.listEvents(limit),
     show: (runId, options) => runtime.show(runId, options),
     explain: (runId, options) => runtime.explain(runId, options),
+    planBackOut: (runId, options) => runtime.planBackOut(runId, options),
     list: (query) => runtime.list(query),
     resolveRunId: (text) => runtime.resolveRunId(text),
     loadRow: (runId) => runtime.loadRow(runId),

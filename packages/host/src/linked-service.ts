@@ -94,6 +94,8 @@ export class LinkedService implements TuttiService {
   show: TuttiService["show"] = (runId, options) => this.#call("show", { runId, ...options }, (service) => service.show(runId, options));
   explain: TuttiService["explain"] = (runId, options) =>
     this.#call("explain", { runId, ...options }, (service) => service.explain(runId, options));
+  planBackOut: TuttiService["planBackOut"] = (runId, options) =>
+    this.#call("planBackOut", { runId, ...options }, (service) => service.planBackOut(runId, options));
   list: TuttiService["list"] = (query) => this.#call("list", query, (service) => service.list(query));
   resolveRunId: TuttiService["resolveRunId"] = (text) => this.#call("resolveRunId", { text }, (service) => service.resolveRunId(text));
   loadRow: TuttiService["loadRow"] = (runId) => this.#call("loadRow", { runId }, (service) => service.loadRow(runId));

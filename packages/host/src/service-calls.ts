@@ -28,6 +28,7 @@ export const UNARY_CALLS = {
   listEvents: (service, given) => service.listEvents(read.count(given, "limit")),
   show: (service, given) =>
     service.show(read.text(given, "runId"), { atSeq: read.optionalCount(given, "atSeq"), atMs: read.optionalCount(given, "atMs") }),
+  planBackOut: (service, given) => service.planBackOut(read.text(given, "runId"), { to: read.optionalText(given, "to") }),
   explain: (service, given) => service.explain(read.text(given, "runId"), { task: read.optionalText(given, "task") }),
   list: (service, given) => service.list(read.runQuery(given)),
   resolveRunId: (service, given) => service.resolveRunId(read.text(given, "text")),
@@ -74,6 +75,7 @@ export const REPEATABLE_CALLS: ReadonlySet<string> = new Set<UnaryCall>([
   "listEvents",
   "show",
   "explain",
+  "planBackOut",
   "list",
   "resolveRunId",
   "loadRow",

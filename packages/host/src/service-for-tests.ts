@@ -27,6 +27,7 @@ export function serviceWith(given: Partial<Served>): Served {
     acceptEvent: refuse,
     listEvents: refuse,
     explain: refuse,
+    planBackOut: refuse,
     trace: refuse,
     show: refuse,
     list: refuse,

@@ -1,4 +1,5 @@
 import {
+  captureBackOutPoint,
   captureResumePoint,
   doubtOf,
   type EngineContext,
@@ -34,6 +35,10 @@ export function toOperatorAction(action: Action, records: readonly RunRecord[], 
     case "retry":
       if (action.task === undefined) return { kind: "retry" };
       return { kind: "retry", task: findActivation(viewRun(records, context), action.task, RETRYABLE) };
+    case "backout": {
+      if (action.to === undefined) return { kind: "backout" };
+      return { kind: "backout", to: captureBackOutPoint(records, findPath(action.to, context), context) };
+    }
     case "skip": {
       const task = findActivation(viewRun(records, context), action.task, SKIPPABLE);
       return action.output === undefined ? { kind: "skip", task } : { kind: "skip", task, output: action.output };

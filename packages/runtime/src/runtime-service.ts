@@ -1,6 +1,14 @@
 /* Over 500 lines: the whole of the runtime's interface, most of it one call to the part that does the work. */
 import type { Connector } from "@tutti/connector-kit";
-import { LifecycleDeriver, type OperatorActed, type RunView, type RunTrace, TraceDeriver } from "@tutti/engine";
+import {
+  type BackOutPlan,
+  LifecycleDeriver,
+  type OperatorActed,
+  planBackOut,
+  type RunView,
+  type RunTrace,
+  TraceDeriver,
+} from "@tutti/engine";
 import { AppError, type CloudEvent, DEFAULT_TENANT, type Json } from "@tutti/model";
 import { CloudEventSchema } from "@tutti/model/schemas";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, Store, StoredEvent } from "@tutti/store";
@@ -10,7 +18,7 @@ import { LifecycleReader } from "./lifecycle-reader.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { RuntimeGauges, RuntimeMetrics } from "./metrics/runtime-metrics.ts";
 import { withMaskedReports } from "./masked-reports.ts";
-import { toOperatorAction } from "./operations.ts";
+import { findPath, toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
 import { Redactor } from "./redactor.ts";
 import type { ReferenceReader } from "./reference-reader.ts";
@@ -281,6 +289,12 @@ class RuntimeService implements Runtime {
 
   async explain(runId: string, options: { readonly task?: string } = {}): Promise<RunExplanation> {
     return explainRun({ store: this.#deps.store, history: this.#open().history }, runId, options.task);
+  }
+
+  async planBackOut(runId: string, { to }: { readonly to?: string } = {}): Promise<BackOutPlan> {
+    const { history } = this.#open();
+    const context = await history.context(await history.row(runId));
+    return planBackOut(await history.records(runId), context, to === undefined ? undefined : findPath(to, context));
   }
 
   async list(query: Omit<RunQuery, "tenant">): Promise<RunPage> {

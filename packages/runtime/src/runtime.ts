@@ -1,7 +1,7 @@
 import type { Health } from "@tutti/connector-kit";
 import type { CloudEvent, Json, JsonObject } from "@tutti/model";
 import type { Finding } from "@tutti/definition";
-import type { EventExplanation, RunTrace, RunView, TaskExplanation } from "@tutti/engine";
+import type { BackOutPlan, EventExplanation, RunTrace, RunView, TaskExplanation } from "@tutti/engine";
 import type { LifecycleReader } from "./lifecycle-reader.ts";
 import type { RuntimeGauges } from "./metrics/runtime-metrics.ts";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, StoredEvent, StoreReport } from "@tutti/store";
@@ -79,6 +79,12 @@ export interface Runtime {
    * @throws AppError `task-not-found`, `task-ambiguous`, `run-not-found`.
    */
   explain(runId: string, options?: { readonly task?: string }): Promise<RunExplanation>;
+  /**
+   * What `operate` with `backout` would undo now, in its order, and what would stay. Changes nothing.
+   *
+   * @throws AppError `operation-not-possible` for a run at its end; `task-not-found`, `task-ambiguous`, `run-not-found`.
+   */
+  planBackOut(runId: string, options?: { readonly to?: string }): Promise<BackOutPlan>;
   list(query: Omit<RunQuery, "tenant">): Promise<RunPage>;
   /** The whole id of a run for a unique beginning of it, `@latest` or a whole id. */
   resolveRunId(text: string): Promise<string>;
@@ -242,6 +248,8 @@ export interface OperateRequest {
     | { readonly kind: "pause" | "cancel" | "kill" }
     | { readonly kind: "resume"; readonly from?: string; readonly setInput?: Json; readonly outputs?: Readonly<Record<string, Json>> }
     | { readonly kind: "retry"; readonly task?: string }
+    /** Undo what the run did: all of it, or what it did since it came to the task, where it then waits. */
+    | { readonly kind: "backout"; readonly to?: string }
     | { readonly kind: "skip"; readonly task: string; readonly output?: Json }
     | {
         readonly kind: "settle";

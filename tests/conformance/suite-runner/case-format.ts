@@ -70,11 +70,12 @@ const Verdict = z.union([
   z.strictObject({ task: z.string(), notDone: z.enum(["run", "fail"]) }),
 ]);
 const Word = z.union([
-  z.enum(["pause", "resume", "retry", "cancel", "kill"]),
+  z.enum(["pause", "resume", "retry", "cancel", "kill", "backout"]),
   z.strictObject({
     resume: z.strictObject({ from: z.string().optional(), input: Data.optional(), outputs: z.record(z.string(), Data).optional() }),
   }),
   z.strictObject({ retry: z.string() }),
+  z.strictObject({ backout: z.strictObject({ to: z.string() }) }),
   z.strictObject({ skip: z.strictObject({ task: z.string(), output: Data.optional() }) }),
   z.strictObject({ settle: Verdict }),
 ]);

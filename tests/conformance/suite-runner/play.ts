@@ -418,6 +418,7 @@ function actionOf(word: Word): OperateRequest["action"] {
       ...(outputs !== undefined && { outputs }),
     };
   }
+  if ("backout" in word) return { kind: "backout", to: word.backout.to };
   if ("retry" in word) return { kind: "retry", task: word.retry };
   if ("skip" in word) {
     const { task, output } = word.skip;

@@ -37,6 +37,13 @@ test("of a scope that was backed out the scope is offered, not what failed insid
   ]);
 });
 
+test("a run that a person had undone is begun anew", () => {
+  const error = { ...taskError("runtime", "backed out by ana"), type: "https://tutti.dev/errors/backed-out" };
+  expect(nextSteps(buildRunView({ status: "faulted", error }), "tutti", false)).toEqual([
+    { command: `tutti run retry ${id}`, why: "begin it anew, with the same input" },
+  ]);
+});
+
 test("a task in doubt offers both answers until one was given", () => {
   const inDoubt = buildRunView({
     status: "waiting",

@@ -39,7 +39,11 @@ export function nextSteps(view: RunView, tutti: string, isDriven: boolean): read
       const isUndo = view.error?.type.endsWith("/compensation-failed") === true;
       steps.push({
         command: `${run} retry ${view.runId}`,
-        why: isUndo ? "undo it again, and go on with the back-out" : "run what failed again, with the same inputs",
+        why: isUndo
+          ? "undo it again, and go on with the back-out"
+          : view.error?.type.endsWith("/backed-out") === true
+            ? "begin it anew, with the same input"
+            : "run what failed again, with the same inputs",
       });
       if (failed !== undefined) {
         const why = isUndo ? "take it for undone, and go on with the back-out" : "go on without it";
