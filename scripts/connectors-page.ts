@@ -1,5 +1,6 @@
 import { type Connector, type ConnectorFunction, takesProvider, z } from "@tutti/connector-kit";
 import { loadConnectors } from "@tutti/host";
+import { BAD_TARGETS } from "../tests/connectors/bad-targets.ts";
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 
 /** What stands before it is written by hand. */
@@ -11,7 +12,25 @@ export async function connectorsPage(present: string): Promise<string> {
   if (at === -1) throw new Error(`docs/connectors.md has no line ${MARKER}`);
   const connectors = await loadConnectors({});
   const ordered = connectors.toSorted((a, b) => Number(takesProvider(b)) - Number(takesProvider(a)) || (a.name < b.name ? -1 : 1));
-  return `${present.slice(0, at)}${MARKER}\n\n${ordered.map(sectionOf).join("\n")}`;
+  return `${present.slice(0, at)}${MARKER}\n\n${badTargets()}\n${ordered.map(sectionOf).join("\n")}`;
+}
+
+function badTargets(): string {
+  return [
+    "## When a system does not do as it should",
+    "",
+    "Each row is a test of the same name (`node scripts/run.mjs vitest run --project integration tests/connectors -t NAME`), with PowerDNS for an example of",
+    "what speaks HTTP. `tutti provider check` says the same, and the way out.",
+    "",
+    "| what is wrong | what a call says | tried again | test |",
+    "| --- | --- | --- | --- |",
+    ...BAD_TARGETS.map(({ name, what, says, checkSays, callWorks, isRetryable }) => {
+      const parts = says.map((part) => `\`${part}\``).join(" … ");
+      const said = callWorks === true ? `Nothing; the check says \`${checkSays ?? ""}\`` : parts;
+      return `| ${what} | ${said} | ${callWorks === true ? "" : isRetryable ? "yes" : "no"} | ${name} |`;
+    }),
+    "",
+  ].join("\n");
 }
 
 function sectionOf(connector: Connector): string {

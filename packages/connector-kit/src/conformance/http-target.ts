@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -43,11 +44,11 @@ class Door implements Omit<OpenTarget, "provider" | "requests"> {
   }
 
   async open(): Promise<string> {
+    const base = this.#target.pathname.replace(/\/$/, "");
+    if (this.#fault.kind === "down") return `http://127.0.0.1:${await freePort()}${base}`;
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
     // A listening TCP server has an address and a port.
     const { port } = this.#server.address() as AddressInfo;
-    if (this.#fault.kind === "down") await this.close();
-    const base = this.#target.pathname.replace(/\/$/, "");
     return `http://127.0.0.1:${port}${base}`;
   }
 
@@ -129,6 +130,19 @@ class Door implements Omit<OpenTarget, "provider" | "requests"> {
     });
     const type = answer.headers["content-type"];
     return { status: answer.statusCode ?? 502, headers: type === undefined ? {} : { "content-type": type }, body: await bodyOf(answer) };
+  }
+}
+
+/** A port that nobody listens on and that the system gives to nobody: from 32768 on it does. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 30_000);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+    });
+    if (isFree) return port;
   }
 }
 
