@@ -39,6 +39,8 @@ test("what can't be a provider is told with the way out, and one that does not a
   const down = await tutti(directory, add("http://127.0.0.1:9"));
   expect(down.code).toBe(4);
   expect(down.out).toContain("dns  powerdns  unhealthy");
+  const doctor = await tutti(directory, ["admin", "doctor"]);
+  expect(doctor).toMatchObject({ code: 0, out: expect.stringContaining("tutti provider check dns says what to do") });
   const listed = JSON.parse((await tutti(directory, ["provider", "list", "--json"])).out) as unknown;
   expect(listed).toMatchObject({
     providers: [{ name: "dns", connector: "powerdns", credentials: { apiKey: { secret: "dnsKey" } }, health: { status: "unhealthy" } }],

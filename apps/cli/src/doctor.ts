@@ -1,6 +1,7 @@
 import { stat, statfs } from "node:fs/promises";
 import type { DataDirectory, TuttiService } from "@tutti/host";
 import { TUTTI_VERSION } from "@tutti/host";
+import { healthText } from "./render/provider-text.ts";
 import { formatBytes, groupDigits, plural } from "./render/text.ts";
 
 export interface Check {
@@ -68,6 +69,7 @@ export async function checkService(service: TuttiService, tutti: string): Promis
     })),
   ];
   checks.push(...(await attention(service, tutti)));
+  checks.push(...(await providers(service, tutti)));
   const counts = Object.entries(report.runsByStatus).filter(([, count]) => count > 0);
   checks.push({
     name: "runs",
@@ -102,6 +104,20 @@ async function attention(service: TuttiService, tutti: string): Promise<readonly
     });
   }
   return checks;
+}
+
+/** How the systems that workflows work on were at their last check; nobody is asked here. */
+async function providers(service: TuttiService, tutti: string): Promise<readonly Check[]> {
+  const found = await service.listProviders();
+  if (found.length === 0) return [];
+  const ill = found.filter(({ health }) => health !== undefined && health.found.status !== "healthy");
+  if (ill.length === 0) return [{ name: "providers", status: "ok", what: found.map(({ name }) => name).join(", ") }];
+  return ill.map((view) => ({
+    name: "provider",
+    status: "warning",
+    what: `${view.name}: ${healthText(view)}`,
+    fix: `${tutti} provider check ${view.name} says what to do`,
+  }));
 }
 
 function permissions(name: string, path: string, mode: number): Check {

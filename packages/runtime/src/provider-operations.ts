@@ -11,6 +11,8 @@ import { SecretBook } from "./secrets.ts";
 export const PROVIDER_CHECK_MS = 30_000;
 /** An address and some choices; what is larger is data and belongs elsewhere. */
 const PROVIDER_BYTES_MAX = 64 * 1024;
+/** Of a text that a target may have had a part in; a sentence or two. */
+const HEALTH_UNITS_MAX = 1000;
 /** More are written to one provider at the same time by nobody but a loop. */
 const WRITES_MAX = 5;
 
@@ -146,9 +148,11 @@ function ill(problem: string, wayOut: string): Health {
 
 /** What a connector says of its target is told on, so it goes the way of everything that leaves an attempt. */
 function masked(health: Health, redactor: Redactor): Health {
-  const version = health.version === undefined ? undefined : redactor.maskText(health.version);
+  // Masked before it is cut: half a secret is not recognised any more.
+  const told = (text: string): string => redactor.maskText(text).slice(0, HEALTH_UNITS_MAX);
+  const version = health.version === undefined ? undefined : told(health.version);
   if (health.status === "healthy") return { status: health.status, version };
-  return { status: health.status, version, problem: redactor.maskText(health.problem), wayOut: redactor.maskText(health.wayOut) };
+  return { status: health.status, version, problem: told(health.problem), wayOut: told(health.wayOut) };
 }
 
 function checkConfiguration(connector: Connector, configuration: JsonObject): void {

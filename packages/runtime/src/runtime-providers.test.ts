@@ -149,6 +149,8 @@ test("a check is kept with what it found; a change of the provider forgets it", 
   const second = await world.runtime.checkProvider("dns");
   expect(second.health?.found).toMatchObject({ status: "degraded", problem: "The key *** is old." });
   expect(await world.runtime.listProviders()).toEqual([second]);
+  answers.push({ status: "healthy", version: "9".repeat(100_000) });
+  expect((await world.runtime.checkProvider("dns")).health?.found.version).toHaveLength(1000);
   await world.runtime.addProvider({ ...DNS, replace: true });
   expect((await world.runtime.listProviders())[0]?.health).toBeUndefined();
 });
