@@ -5,6 +5,7 @@ import { haproxyConnector } from "@tutti/connector-haproxy";
 import { httpClient, httpConnector } from "@tutti/connector-http";
 import { type Connector, Network } from "@tutti/connector-kit";
 import { mcpConnector } from "@tutti/connector-mcp";
+import { nftablesConnector } from "@tutti/connector-nftables";
 import { powerdnsConnector } from "@tutti/connector-powerdns";
 import { processConnector } from "@tutti/connector-process";
 import type { HostSettings } from "./settings.ts";
@@ -23,6 +24,7 @@ export async function loadConnectors(
     grpcConnector({ http }),
     powerdnsConnector({ http }),
     haproxyConnector(),
+    nftablesConnector({ environment }),
     processConnector({}),
     containerConnector({ engine: settings.containerEngine, environment }),
   ];

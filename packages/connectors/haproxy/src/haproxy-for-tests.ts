@@ -16,8 +16,8 @@ import type { JsonObject } from "@tutti/model";
 const SCRIPT = fileURLToPath(new URL("../../../../lab/haproxy.sh", import.meta.url));
 /** The first start on a bare machine installs packages. */
 const START_MS = 240_000;
-const HUGE_BYTES = 64 * 1024 * 1024;
-const HUGE_PIECE_BYTES = 64 * 1024;
+const FLOOD_BYTES = 64 * 1024 * 1024;
+const FLOOD_PIECE_BYTES = 64 * 1024;
 
 const run = promisify(execFile);
 
@@ -102,8 +102,6 @@ export function providerAt(configuration: JsonObject): AttemptProvider {
 /** Faults on the way that only these tests make. */
 export type DoorFault =
   | TargetFault
-  /** An answer that does not end. */
-  | { readonly kind: "huge" }
   /** An answer that is cut off in the middle. */
   | { readonly kind: "cut" }
   /** After this many requests nothing listens any more. */
@@ -181,8 +179,7 @@ class Door {
         client.end(`Unknown command: '${command.toString("utf8").trim()}'\n\n`);
         return;
       case "flood":
-      case "huge":
-        await pipeline(Readable.from(hugeAnswer()), client).catch(() => {});
+        await pipeline(Readable.from(flood()), client).catch(() => {});
         return;
       case "cut": {
         const answer = await this.#forward(command);
@@ -222,8 +219,8 @@ class Door {
   }
 }
 
-function* hugeAnswer(): Generator<Buffer> {
-  for (let sent = 0; sent < HUGE_BYTES; sent += HUGE_PIECE_BYTES) yield Buffer.alloc(HUGE_PIECE_BYTES, "x\n");
+function* flood(): Generator<Buffer> {
+  for (let sent = 0; sent < FLOOD_BYTES; sent += FLOOD_PIECE_BYTES) yield Buffer.alloc(FLOOD_PIECE_BYTES, "x\n");
 }
 
 async function exchange(path: string, command: Buffer | string): Promise<Buffer> {

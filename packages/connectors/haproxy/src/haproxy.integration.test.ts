@@ -209,12 +209,12 @@ describe.skipIf(!hasLab)("haproxy", () => {
     });
 
     test.each<[DoorFault["kind"], object]>([
-      ["huge", { outcome: "unknown", retryable: false, message: expect.stringContaining("more than 16 MiB") }],
+      ["flood", { outcome: "unknown", retryable: false, message: expect.stringContaining("more than 16 MiB") }],
       ["cut", { message: expect.stringMatching(/lost before its answer was whole|does not answer as HAProxy/) }],
       ["garbage", { message: expect.stringContaining("does not answer as HAProxy's runtime API") }],
     ])("an answer that is %s", async (kind, expected) => {
       await call("poolMember.create:1", { pool: "web", name: "a", address: "127.0.0.1", port: 9 });
-      // `huge`, `cut` and `garbage` need nothing more.
+      // `flood`, `cut` and `garbage` need nothing more.
       const target = await openDoor(haproxy, { kind } as DoorFault);
       await expect(call("poolMember.list:1", {}, { provider: target.provider })).rejects.toMatchObject(expected);
       await target.close();

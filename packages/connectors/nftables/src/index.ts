@@ -1,0 +1,1 @@
+export { nftablesConnector } from "./nftables-connector.ts";
