@@ -9,11 +9,12 @@ export interface EffectPreview {
 }
 
 export interface PreviewedEffect {
-  readonly kind: "create" | "change" | "delete" | "read";
-  /** A resource type of the connector. */
+  /** `send`: it goes to people or systems outside (a mail), and nothing lists it afterwards. */
+  readonly kind: "create" | "change" | "delete" | "read" | "send";
+  /** A resource type of the connector; what is sent, in a word, where the kind is `send`. */
   readonly resource: string;
-  /** What is touched, by the id that the resource type gives it. */
-  readonly name: string;
+  /** What is touched, by the id that the resource type gives it, or to whom it is sent; left out when the target gives the id to what it makes. */
+  readonly name?: string;
   /** The resource before and after, where known. */
   readonly before?: Json;
   readonly after?: Json;

@@ -204,7 +204,7 @@ export function changesBetween(before: Listing, after: Listing): readonly SeenCh
   return changes.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
-export function keyOf({ kind, resource, name }: Pick<SeenChange, "kind" | "resource" | "name"> | EffectPreview["effects"][number]): string {
+export function keyOf({ kind, resource, name }: { readonly kind: string; readonly resource: string; readonly name: string }): string {
   return `${kind} ${resource} ${name}`;
 }
 

@@ -111,6 +111,20 @@ const CONTROLS: readonly (readonly [what: string, law: string, broken: (sound: C
     changed("thing.create:1", () => ({ preview: async () => ({ effects: [], output: undefined }) })),
   ],
   [
+    "a preview that leaves out the name of something that is not made",
+    "thing.delete:1: its preview has no effect and names what then happens",
+    changed("thing.delete:1", () => ({
+      preview: async () => ({ effects: [{ kind: "create", resource: "thing", isReversible: false }], output: undefined }),
+    })),
+  ],
+  [
+    "a preview that does not say to whom something is sent",
+    "thing.list:1: its preview has no effect and names what then happens",
+    changed("thing.list:1", () => ({
+      preview: async () => ({ effects: [{ kind: "send", resource: "mail", isReversible: false }], output: undefined }),
+    })),
+  ],
+  [
     "a preview that names more than happens",
     "thing.delete:1: its preview has no effect and names what then happens",
     changed("thing.delete:1", (toy) => ({

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { isJsonObject, type Json } from "@tutti/model";
-import { type Bench, type Call, changesBetween, freshToken, keyOf, must, mustBeSame } from "./bench.ts";
+import type { EffectPreview, PreviewedEffect } from "../effect-preview.ts";
+import { type Bench, type Call, changesBetween, freshToken, keyOf, must, mustBeSame, type SeenChange } from "./bench.ts";
 import type { FunctionLaw } from "./laws.ts";
 
 /** What a function does to the target when nothing fails. */
@@ -130,7 +131,7 @@ async function checkPreview(bench: Bench, name: string): Promise<void> {
   mustBeSame(before, await bench.list(), `after the preview of ${name}`);
   const output = await bench.run(call);
   const seen = changesBetween(before, await bench.list());
-  const foreseen = preview.effects.filter((each) => each.kind !== "read").toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const foreseen = named(preview.effects, seen).toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   must(
     isDeepStrictEqual(foreseen.map(keyOf), seen.map(keyOf)),
     `the preview of ${name} names what then happens: ${JSON.stringify(foreseen.map(keyOf))} against ${JSON.stringify(seen.map(keyOf))}`,
@@ -144,10 +145,27 @@ async function checkPreview(bench: Bench, name: string): Promise<void> {
     must(effect.before === undefined || holds(was, effect.before), `${keyOf(effect)} was what the preview of ${name} says`);
     must(effect.isReversible === isUndoable(call), `the preview of ${name} says whether ${keyOf(effect)} can be undone`);
   }
+  for (const { kind, name: receiver, isReversible } of preview.effects.filter((each) => each.kind === "send")) {
+    must(receiver !== undefined && receiver !== "", `the preview of ${name} says to whom it would ${kind}`);
+    must(isReversible === isUndoable(call), `the preview of ${name} says whether what is sent to ${receiver} can be taken back`);
+  }
   must(
     preview.output === undefined || holds(output, preview.output),
     `the output of ${name} is as its preview said: ${JSON.stringify([preview.output, output])}`,
   );
+}
+
+/** The foreseen changes, those whose name only the target gives under the name of one that was made and not foreseen. */
+function named(effects: EffectPreview["effects"], seen: readonly SeenChange[]): readonly (PreviewedEffect & { readonly name: string })[] {
+  const changes = effects.filter((each) => each.kind !== "read" && each.kind !== "send");
+  const open = seen.filter(
+    ({ kind, resource, name }) => kind === "create" && !changes.some((each) => each.resource === resource && each.name === name),
+  );
+  return changes.map((effect) => {
+    if (effect.name !== undefined) return { ...effect, name: effect.name };
+    const at = open.findIndex(({ kind, resource }) => kind === effect.kind && resource === effect.resource);
+    return { ...effect, name: at < 0 ? "(not named)" : (open.splice(at, 1)[0]?.name ?? "") };
+  });
 }
 
 function isUndoable({ declared }: Call): boolean {
