@@ -16,10 +16,14 @@ if (unknown !== undefined) {
   process.exitCode = 2;
 } else {
   const suites = (wanted.length === 0 ? proven : wanted).map((name) => join(FOLDER, name, SUITE));
-  const child = spawn(process.execPath, ["scripts/run.mjs", "vitest", "run", "--project", "integration", ...suites], {
-    cwd: ROOT,
-    stdio: "inherit",
-  });
+  const child = spawn(
+    process.execPath,
+    ["scripts/run.mjs", "vitest", "run", "--project", "integration", "--project", "exhaustive", ...suites],
+    {
+      cwd: ROOT,
+      stdio: "inherit",
+    },
+  );
   child.on("close", (code) => {
     process.exitCode = code ?? 1;
   });

@@ -4,10 +4,12 @@ import { grpcConnector } from "@tutti/connector-grpc";
 import { haproxyConnector } from "@tutti/connector-haproxy";
 import { httpClient, httpConnector } from "@tutti/connector-http";
 import { type Connector, Network } from "@tutti/connector-kit";
+import { mailConnector } from "@tutti/connector-mail";
 import { mcpConnector } from "@tutti/connector-mcp";
 import { nftablesConnector } from "@tutti/connector-nftables";
 import { powerdnsConnector } from "@tutti/connector-powerdns";
 import { processConnector } from "@tutti/connector-process";
+import { requestTrackerConnector } from "@tutti/connector-request-tracker";
 import type { HostSettings } from "./settings.ts";
 
 /** The built-in connectors; for tests through the real command line also the bank of counted effects, kept in the file that TUTTI_TEST_BANK names. */
@@ -25,6 +27,8 @@ export async function loadConnectors(
     powerdnsConnector({ http }),
     haproxyConnector(),
     nftablesConnector({ environment }),
+    requestTrackerConnector({ http }),
+    mailConnector({ http }),
     processConnector({}),
     containerConnector({ engine: settings.containerEngine, environment }),
   ];

@@ -1,0 +1,1 @@
+export { mailConnector } from "./mail-connector.ts";

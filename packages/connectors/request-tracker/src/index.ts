@@ -1,0 +1,1 @@
+export { requestTrackerConnector } from "./request-tracker-connector.ts";
