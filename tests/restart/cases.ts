@@ -30,6 +30,10 @@ export interface RestartStep {
 const put = (name: string, amount: string) => `{ ${name}: { call: "account.put:1@bank", with: { account: ${name}, amount: ${amount} } } }`;
 const open = (name: string) => `{ ${name}: { call: "account.open:1@bank", with: { account: ${name}, amount: 1 } } }`;
 
+/** Takes back what was put: the bank has no word for that, so an undo puts the opposite into an account of its own. */
+const undone = (name: string, amount: string) =>
+  `{ ${name}: { call: "account.open:1@bank", with: { account: ${name}, amount: ${amount} }, metadata: { tutti: { compensate: [ { back: { call: "account.open:1@bank", with: { account: ${name}-undone, amount: "\${ .output.amount // ${amount} }" } } } ] } } } }`;
+
 /** Every task type, and every property that a crash could hurt. */
 export const RESTART_CASES: readonly RestartCase[] = [
   {
@@ -218,6 +222,29 @@ export const RESTART_CASES: readonly RestartCase[] = [
     tasks: `[ ${put("a", "1")}, { pause: { wait: { seconds: 60 } } } ]`,
     steps: [{ when: "waiting", operate: { kind: "cancel" } }],
     ends: "cancelled",
+  },
+  {
+    name: "saga: undone in reverse, then the catch around it",
+    tasks: `[ { guard: { try: [ { work: { metadata: { tutti: { saga: {} } }, do: [ ${undone("a", "1")}, { both: { fork: { branches: [ ${undone("b", "2")}, ${undone("c", "3")} ] } } }, { boom: { raise: { error: { type: "https://x.test/e", status: 500 } } } } ] } } ], catch: { do: [ { last: { set: { caught: true } } } ] } } } ]`,
+    ends: "completed",
+    output: { caught: true },
+  },
+  {
+    name: "saga: cancelled while it waits",
+    tasks: `[ { work: { metadata: { tutti: { saga: {} } }, do: [ ${undone("a", "1")}, ${undone("b", "2")}, { pause: { wait: { seconds: 60 } } } ] } } ]`,
+    steps: [{ when: "waiting", operate: { kind: "cancel" } }],
+    ends: "cancelled",
+  },
+  {
+    name: "back-out to a task, and on from there",
+    tasks: `[ ${undone("a", "1")}, ${undone("b", "2")}, { hear: { listen: { to: { one: { with: { type: restart.go } } } } } }, { last: { set: { done: true } } } ]`,
+    steps: [
+      { when: "waiting", operate: { kind: "backout", to: "/do/b" } },
+      { when: "suspended", operate: { kind: "resume" } },
+      { when: "waiting", send: { id: "go", type: "restart.go", data: 1 } },
+    ],
+    ends: "completed",
+    output: { done: true },
   },
   {
     name: "kill while it listens",

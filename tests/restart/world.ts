@@ -168,6 +168,7 @@ class Life {
           passed(++next);
         } else if (step.operate !== undefined) await this.#operate(runId, step.operate, () => passed(++next));
       } else if (step?.operate?.kind === "resume" && row.status === "waiting") passed(++next);
+      else if (step?.operate?.kind === "backout" && row.status === "suspended") passed(++next);
       else if (step?.operate?.kind === "pause" && row.status !== "waiting") passed(++next);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
