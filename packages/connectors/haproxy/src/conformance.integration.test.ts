@@ -52,6 +52,19 @@ const FUNCTIONS: ConnectorUnderTest["functions"] = {
     },
     refused: ({ name }) => ({ pool: "web", name }),
   },
+  "mapEntry.set:1": {
+    input: async ({ name, call }) => {
+      await call("mapEntry.set:1", { map: theHaproxy().map, key: `/${name}`, value: "old" });
+      return { map: theHaproxy().map, key: `/${name}`, value: "new" };
+    },
+    refused: ({ name }) => ({ map: `/nowhere/${name}.map`, key: "/x", value: "y" }),
+  },
+  "mapEntry.list:1": { input: () => ({ map: theHaproxy().map }), refused: ({ name }) => ({ map: `/nowhere/${name}.map` }) },
+  "aclEntry.set:1": {
+    input: ({ name }) => ({ acl: theHaproxy().acl, pattern: name }),
+    refused: ({ name }) => ({ acl: `/nowhere/${name}.acl`, pattern: "x" }),
+  },
+  "aclEntry.list:1": { input: () => ({ acl: theHaproxy().acl }), refused: ({ name }) => ({ acl: `/nowhere/${name}.acl` }) },
   "pool.list:1": { input: () => ({}) },
   "pool.statistics:1": { input: () => ({ pool: "web" }), refused: ({ name }) => ({ pool: name }) },
 };

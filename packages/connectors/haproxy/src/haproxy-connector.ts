@@ -1,4 +1,5 @@
 import { type Connector, ConnectorError, defineConnector, type Health, type ProviderAccess } from "@tutti/connector-kit";
+import { ENTRY_FUNCTIONS } from "./entry-functions.ts";
 import { loadServers } from "./members.ts";
 import { MEMBER_FUNCTIONS } from "./member-functions.ts";
 import { OBSERVE_FUNCTIONS } from "./observe-functions.ts";
@@ -19,7 +20,7 @@ export function haproxyConnector(): Connector {
     configuration: CONFIGURATION,
     check,
     resources: RESOURCES,
-    functions: { ...MEMBER_FUNCTIONS, ...OBSERVE_FUNCTIONS },
+    functions: { ...MEMBER_FUNCTIONS, ...OBSERVE_FUNCTIONS, ...ENTRY_FUNCTIONS },
   });
 }
 

@@ -18,6 +18,18 @@ export const Address = z
 export const Port = z.int().min(1).max(65_535);
 export const Weight = z.int().min(0).max(256);
 
+/** A file as HAProxy's configuration names it, or `#` and the number that HAProxy gave it. */
+export const FileName = z
+  .string()
+  .max(1024)
+  .regex(/^[\w@%+=:,./-]+$/, "a path without spaces, as it stands in HAProxy's configuration");
+/** Keys, patterns and values: no space, and nothing that HAProxy's command line reads as more than a letter. */
+export const Word = z
+  .string()
+  .max(1024)
+  .regex(/^[\w!#$%&()*+,./:=>?@[\]^{|}~-]+$/, "letters, digits and signs without spaces, quotes, semicolons, backslashes and <")
+  .refine((word) => !word.startsWith("#"), "no word that begins with #, which means a number of an entry");
+
 /** An address as HAProxy writes it: IPv6 in small letters and short. */
 export function canonicalAddress(address: string): string {
   return isIP(address) === 6 ? new SocketAddress({ address, family: "ipv6" }).address : address;
