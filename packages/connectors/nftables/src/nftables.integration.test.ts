@@ -155,6 +155,22 @@ describe.skipIf(!hasLab)("nftables", () => {
     expect(await firewall.nft("list tables")).not.toContain("tutti_note");
   });
 
+  test("an input that was corrected is carried out under the same token: there is one rule, one entry, as it says now", async () => {
+    const token = nextToken();
+    const rule = { ...PLACE, match: { protocol: "tcp", destinationPorts: [8001] }, verdict: "reject", comment: "first", position: "first" };
+    await call("firewallRule.create:1", rule, { token });
+    expect(await firewall.reaches(8001)).toBe(false);
+    await call("firewallRule.create:1", { ...rule, verdict: "accept", comment: "second" }, { token });
+    expect(await commented()).toMatchObject([{ comment: "second", token }]);
+    expect(await firewall.reaches(8001)).toBe(true);
+    const entry = { ...SET, value: "198.18.0.9", timeoutSeconds: 60 };
+    await call("addressSetEntry.create:1", entry, { token });
+    await call("addressSetEntry.create:1", { ...entry, timeoutSeconds: 3600, comment: "longer" }, { token });
+    expect(await entries()).toMatchObject([{ timeoutSeconds: 3600, comment: "longer", token }]);
+    const masked = { ...SET, value: "198.18.0.10", before: { timeoutSeconds: null, token: null, comment: "***" } };
+    await expect(call("addressSetEntry.restore:1", masked)).rejects.toThrow("held a secret");
+  });
+
   test("rules of others are listed without a token, and deleted by their handle only", async () => {
     await firewall.nft(`add rule inet lab forward ip saddr ${CLIENT} counter comment "tok_short by hand"`);
     const [rule] = await commented();

@@ -55,9 +55,10 @@ export function ruleFunctions(environment: NftEnvironment): Readonly<Record<stri
     },
     run: async (given, attempt) => {
       const nft = new Nft(environment, attempt);
-      const { rule, isThere, output, position } = await planned(nft, given, attempt);
-      if (isThere) return output;
-      const end = await nft.transaction([{ [position === "last" ? "add" : "insert"]: { rule } }]);
+      const { rule, handle, output, position } = await planned(nft, given, attempt);
+      // An earlier attempt has made it, perhaps of an input that was corrected since.
+      const verb = handle !== undefined ? "replace" : position === "last" ? "add" : "insert";
+      const end = await nft.transaction([{ [verb]: { rule: handle === undefined ? rule : { ...rule, handle } } }]);
       if (end !== "done") throw nft.refusal(`The chain ${output.chain} or a set of the rule has been deleted meanwhile.`);
       return output;
     },
@@ -68,8 +69,8 @@ export function ruleFunctions(environment: NftEnvironment): Readonly<Record<stri
       return rule === undefined ? undefined : { family, table, chain, token: attempt.token };
     },
     preview: async (given, attempt) => {
-      const { isThere, output } = await planned(new Nft(environment, attempt), given, attempt);
-      if (isThere) return { effects: [], output };
+      const { handle, output } = await planned(new Nft(environment, attempt), given, attempt);
+      if (handle !== undefined) return { effects: [], output };
       // nft may write statements in another way than they were given, and the handle is its choice.
       const after = { ...output, comment: parseInput(CreateInput, given).comment ?? null };
       return { effects: [{ kind: "create", resource: "firewallRule", name: ruleId(output), after, isReversible: true }], output };
@@ -142,7 +143,8 @@ async function planned(
   attempt: Attempt,
 ): Promise<{
   readonly rule: JsonObject;
-  readonly isThere: boolean;
+  /** Of the rule that the call has made already. */
+  readonly handle: number | undefined;
   readonly position: "first" | "last";
   readonly output: z.infer<typeof CreateOutput>;
 }> {
@@ -150,11 +152,11 @@ async function planned(
   const { family, table, chain, position } = input;
   const listed = await tableOf(nft, family, table);
   if (!listed.chains.some(({ name }) => name === chain)) throw nft.refusal(`The table ${family} ${table} has no chain ${chain}.`);
-  const isThere = listed.rules.map(ruleOf).some((each) => each.chain === chain && each.token === attempt.token);
+  const handle = listed.rules.map(ruleOf).find((each) => each.chain === chain && each.token === attempt.token)?.handle;
   try {
     const expr = [...ruleStatements(input, listed.sets)];
     const comment = commentOf(attempt.token, input.comment ?? null);
-    return { rule: { family, table, chain, comment, expr }, isThere, position, output: { family, table, chain, token: attempt.token } };
+    return { rule: { family, table, chain, comment, expr }, handle, position, output: { family, table, chain, token: attempt.token } };
   } catch (error) {
     if (error instanceof MatchProblem) throw nft.refusal(error.message);
     throw error;

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Attempt, type ConnectorFunction, parseInput, z } from "@tutti/connector-kit";
+import { type Attempt, type ConnectorFunction, mustBeWhole, parseInput, z } from "@tutti/connector-kit";
 import type { JsonObject } from "@tutti/model";
 import { AddressText, Comment, commentOf, Family, SetName, TableName } from "./names.ts";
 import { ANSWER_MS, Nft, type NftEnvironment, PRESENT, type TransactionEnd } from "./nft.ts";
@@ -68,8 +68,10 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
     run: async (given, attempt) => {
       const nft = new Nft(environment, attempt);
       const { wanted, present, output } = await plannedEntry(nft, given, attempt);
-      if (present !== undefined) return output;
-      const end = await nft.transaction([{ create: { element: elementOf(wanted) } }]);
+      if (isDeepStrictEqual(present, wanted)) return output;
+      // An earlier attempt has made it of an input that was corrected since: it goes in the same transaction.
+      const before = present === undefined ? [] : [{ delete: { element: elementOf(bareOf(present)) } }];
+      const end = await nft.transaction([...before, { create: { element: elementOf(wanted) } }]);
       if (end === "done") return output;
       if (end !== PRESENT) throw nft.refusal(`The set ${wanted.set} has been deleted meanwhile.`);
       // Somebody was faster, perhaps an earlier attempt: who, shows its token. What covers it without being it has none.
@@ -132,8 +134,7 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
         if (end === PRESENT) await removeNote(nft, attempt.token);
         const { timeoutSeconds, token, comment } = entry;
         const before = { timeoutSeconds, token, comment };
-        const bare = { ...entry, token: null, comment: null, timeoutSeconds: null };
-        end = await nft.transaction([...noteCommands(attempt.token, before), { delete: { element: elementOf(bare) } }]);
+        end = await nft.transaction([...noteCommands(attempt.token, before), { delete: { element: elementOf(bareOf(entry)) } }]);
         if (end === "done") return { ...place, before };
       }
       throw nft.busy("Somebody adds and deletes the same address at the same time.");
@@ -163,6 +164,7 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
       const { place, entry } = await entryToDelete(nft, given);
       const { before } = input;
       if (before === null) return place;
+      mustBeWhole(before, "The entry");
       const wanted: SetEntry = { ...place, ...before };
       if (entry !== undefined && !isDeepStrictEqual(entry, wanted))
         throw nft.refusal(`Somebody has added ${place.value} to the set ${place.set} since: it stays as it is.`);
@@ -204,6 +206,11 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
     "addressSetEntry.restore:1": restore,
     "addressSetEntry.list:1": list,
   };
+}
+
+/** An entry as a deletion names it: by its value. */
+function bareOf(entry: SetEntry): SetEntry {
+  return { ...entry, token: null, comment: null, timeoutSeconds: null };
 }
 
 /** An entry as a transaction names it. */
