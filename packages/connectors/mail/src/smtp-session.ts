@@ -154,19 +154,18 @@ export class SmtpSession {
   #failure(error: unknown): ConnectorError {
     const { host, name } = this.#provider;
     const { code, responseCode, response } = factsOf(error);
-    if (responseCode !== undefined) return this.#refused(responseCode, response ?? "", error);
+    const why = this.#told(error instanceof Error ? error.message : String(error));
     const outcome = this.#isHandedOver ? "unknown" : "never-began";
     if (this.#access.signal.aborted)
       return new ConnectorError(`The mail to ${host} was given up: the attempt was stopped.`, { kind: "timeout", outcome, cause: error });
-    const network = describeNetworkFailure(error, host);
-    // Certificates and the operator's rules.
-    if (network.outcome === "never-began" && !network.retryable) return network;
-    const why = this.#told(error instanceof Error ? error.message : String(error));
+    const certificate = describeNetworkFailure(withOriginalCode(error), host);
+    if (certificate.outcome === "never-began" && !certificate.retryable) return certificate;
     if (code === "ETLS" || /STARTTLS/.test(why))
       return new ConnectorError(
         `${host} does not make the connection secret (${why}): correct \`tls\` of provider ${name}, its port, or the server's TLS.`,
         { kind: "communication", outcome, cause: error },
       );
+    if (responseCode !== undefined) return this.#refused(responseCode, response ?? "", error);
     if (code === "ENOAUTH" || code === "EAUTH")
       return new ConnectorError(`${host} does not let provider ${name} log in (${why}): correct its credentials, or the server's AUTH.`, {
         kind: "authentication",
@@ -253,6 +252,13 @@ async function smtpConnection(provider: MailProvider, socket: Socket, { limits, 
     // Said here, it also holds where NODE_TLS_REJECT_UNAUTHORIZED=0 stands in the environment.
     tls: { rejectUnauthorized: true, minVersion: "TLSv1.2", ...(trusted === undefined ? {} : { ca: [...trusted] }) },
   });
+}
+
+/** nodemailer puts a word of its own in the place of the code by which a certificate's problem is known. */
+function withOriginalCode(error: unknown): unknown {
+  if (!(error instanceof Error) || !("originalCode" in error)) return error;
+  const certificate = "cert" in error ? { cert: error.cert } : {};
+  return Object.assign(new Error(error.message, { cause: error }), { code: error.originalCode, ...certificate });
 }
 
 /** A connection through the network's rules. @throws ConnectorError never-began. */
