@@ -23,6 +23,8 @@ export const hasLab = process.getuid?.() === 0;
 /** A mail server of a test's own, which keeps all mails. */
 export interface MailServer {
   readonly port: number;
+  /** The server's own certificate, signed by itself, with its key. */
+  readonly tls: { readonly cert: string; readonly key: string };
   provider(port: number, more?: { readonly configuration?: JsonObject; readonly credentials?: JsonObject }): AttemptProvider;
   /** The mails that arrived, once there are so many. */
   mails(count: number): Promise<readonly string[]>;
@@ -51,9 +53,11 @@ export async function startMail(): Promise<MailServer> {
     run("bash", [SCRIPT, verb], { timeout: START_MS, env: { ...process.env, ...environment } });
   await script("start");
   const authorities = await readFile(join(state, "mail/cert.pem"), "utf8");
+  const key = await readFile(join(state, "mail/key.pem"), "utf8");
   const arrived = join(state, "mail/home/Maildir/new");
   return {
     port: smtp,
+    tls: { cert: authorities, key },
     provider: (port, more = {}) => ({
       name: "post",
       configuration: { host: "127.0.0.1", port, from: "Tutti <tutti@lab.test>", authorities, ...more.configuration },

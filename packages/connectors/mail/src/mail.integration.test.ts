@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TLSSocket } from "node:tls";
 import { attemptForTests, type Attempt, type AttemptProvider, ConnectorError, Network } from "@tutti/connector-kit";
 import type { JsonObject } from "@tutti/model";
 import { Token } from "@tutti/model/schemas";
@@ -192,6 +193,21 @@ describe.skipIf(!hasLab)("on the real Postfix", () => {
     const { authorities: _, ...without } = configuration;
     const error = await failure(send({ name: "post", configuration: without, credentials }));
     expect(error).toMatchObject({ outcome: "never-began", retryable: false, message: expect.stringContaining("signed by itself") });
+  });
+
+  test("a connection may be secret from the start", async () => {
+    const heard: Heard = { commands: [], messages: [] };
+    const door = await SmtpDoor.open((socket) => {
+      const secret = new TLSSocket(socket, { isServer: true, ...mail.tls });
+      secret.on("error", () => {});
+      speak(secret, {}, heard);
+    });
+    const { configuration } = mail.provider(door.port);
+    expect(await send({ name: "post", configuration: { ...configuration, tls: "tls" }, credentials: {} })).toMatchObject({
+      accepted: ["ana@lab.test"],
+    });
+    expect(heard.messages).toHaveLength(1);
+    await door.close();
   });
 
   test.each([
