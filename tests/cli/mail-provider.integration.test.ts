@@ -33,7 +33,10 @@ describe.skipIf(!hasLab)("with a real mail server", () => {
     const settings = ["host=127.0.0.1", `port=${mail.port}`, "from=Operations <ops@lab.test>", `authorities=${mail.tls.cert}`];
     const credentials = ["user=mailUser", "password=mailPassword"];
     const added = await tutti(directory, [
-      ...["provider", "add", "post", "--connector", "mail"],
+      "provider",
+      "add",
+      "post",
+      "--connector=mail",
       ...settings.flatMap((each) => ["--set", each]),
       ...credentials.flatMap((each) => ["--credential", each]),
     ]);
