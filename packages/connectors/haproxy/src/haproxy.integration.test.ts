@@ -165,6 +165,49 @@ describe.skipIf(!hasLab)("haproxy", () => {
     hanging.closeAllConnections();
   });
 
+  test("entries of maps and ACLs take effect at once, and an undo puts back what was there", async () => {
+    const route = async (): Promise<string | null> =>
+      (await fetch(`${haproxy.frontend}/a`, { headers: { connection: "close", "x-client": "c7" } })).headers.get("x-route");
+    const set = { map: haproxy.map, key: "/a", value: "first" };
+    await call("mapEntry.set:1", set);
+    const change = { ...set, value: "second" };
+    const output = await call("mapEntry.set:1", change);
+    expect(await route()).toBe("second");
+    const deny = { acl: haproxy.acl, pattern: "c7" };
+    const denied = await call("aclEntry.set:1", deny);
+    expect((await fetch(haproxy.frontend, { headers: { "x-client": "c7" } })).status).toBe(403);
+    expect(await route()).toBeNull();
+    await undo("aclEntry.set:1", deny, denied);
+    await undo("mapEntry.set:1", change, output);
+    expect(await route()).toBe("first");
+    const removed = await call("mapEntry.set:1", { ...set, value: null });
+    await haproxy.ask(`add map ${haproxy.map} /a other`);
+    await expect(undo("mapEntry.set:1", set, removed)).rejects.toThrow("somebody has changed it since");
+    await expect(call("mapEntry.set:1", { ...set, value: "***", ifIs: "other" })).rejects.toThrow("held a secret");
+    expect(await call("mapEntry.list:1", { map: haproxy.map })).toEqual({ entries: [{ map: haproxy.map, key: "/a", value: "other" }] });
+  });
+
+  test.each(["a b", "a;b", "a\\", "#1", "a<b", "", "a\nb"])(
+    "a key that could be more than a key never reaches HAProxy: %j",
+    async (key) => {
+      const input = { map: haproxy.map, key, value: "x" };
+      await expect(call("mapEntry.set:1", input)).rejects.toMatchObject({ outcome: "never-began", errorKind: "validation" });
+    },
+  );
+
+  test("an id of a resource that could be more than an id is that of nothing", async () => {
+    await call("poolMember.create:1", { pool: "web", name: "b", address: "127.0.0.1", port: 9, state: "maint" });
+    for (const [type, id] of [
+      ["poolMember", "web;disable frontend web/b"],
+      ["poolMember", "web;del server web/b"],
+      ["mapEntry", `${haproxy.map};clear\tmap\t${haproxy.map} x`],
+    ] as const)
+      expect(await connector.resources?.[type]?.read(id, attempt())).toBeUndefined();
+    expect(await members()).toHaveLength(1);
+    // The frontend still answers: that there is no member which takes traffic.
+    expect(await answers(1)).toEqual(["503"]);
+  });
+
   test.each(["a;del server web/b", "a b", "a\nb", "a\\", "", "a/b", "tutti-note.x"])(
     "a name that could be more than a name never reaches HAProxy: %j",
     async (name) => {
