@@ -50,6 +50,7 @@ describe("defineConnector", () => {
     ["a version without patch", connector({ version: "1.0" }), "major.minor.patch"],
     ["no functions", connector({ functions: {} }), "has a function"],
     ["a function name with a full version", connector({ functions: { "vm.read:1.0.0": read } }), "function name"],
+    ["a function name that no document can call", connector({ functions: { "poolMember.read:1": read } }), "function name"],
     ["a findable function without find", connector({ functions: { "vm.create:1": { ...read, effect: "findable" } } }), "so has find"],
     ["an endless settle time", connector({ functions: { "vm.read:1": { ...read, settleMs: Infinity } } }), "settleMs"],
     ["a concurrency of nothing", connector({ functions: { "vm.read:1": { ...read, concurrencyMax: 0 } } }), "concurrencyMax"],

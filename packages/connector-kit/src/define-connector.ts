@@ -5,10 +5,10 @@ import { checkUndoTemplate, type Undo } from "./undo.ts";
 
 const CONNECTOR_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 const SEMANTIC_VERSION = /^\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/;
-/** `vm.create:1`, or the plain name of a call of the language: `http`, `run.shell`. */
-const FUNCTION_NAME = /^[a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*(?::[1-9]\d{0,4})?$/;
+/** `vm.create:1`, `pool-member.create:1`: what a document can call; or the plain name of a call of the language: `http`, `run.shell`. */
+const FUNCTION_NAME = /^(?:[a-z][a-z0-9-]*(?:\.[a-z][a-z0-9-]*)+:[1-9]\d{0,4}|[a-z][A-Za-z0-9]*(?:\.[a-z][A-Za-z0-9]*)*)$/;
 
-const RESOURCE_NAME = /^[a-z][A-Za-z0-9]{0,62}$/;
+const RESOURCE_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
 /**
  * Checks a connector's declaration and freezes it. Every connector is made with this, so that a declaration which contradicts itself (a
@@ -23,7 +23,10 @@ export function defineConnector(connector: Connector): Connector {
   const names = Object.keys(connector.functions);
   assert(names.length > 0, `connector ${connector.name} has a function`);
   for (const name of Object.keys(connector.resources ?? {}))
-    assert(RESOURCE_NAME.test(name), `resource type "${name}" of connector ${connector.name} is a word: vm, recordset`);
+    assert(
+      RESOURCE_NAME.test(name),
+      `resource type "${name}" of connector ${connector.name} is lower case letters, digits and dashes: vm, pool-member`,
+    );
   assert(
     connector.check === undefined || takesProvider(connector),
     `connector ${connector.name} checks a provider and so declares configuration or credentials`,
@@ -50,7 +53,7 @@ function withProvider(undo: Undo): Undo {
 function checkFunction(connector: Connector, name: string): void {
   const where = `${name}@${connector.name}`;
   const declared = connector.functions[name] as ConnectorFunction;
-  assert(FUNCTION_NAME.test(name), `function name "${where}" is <resource>.<operation>:<major> or a call of the language`);
+  assert(FUNCTION_NAME.test(name), `function name "${where}" is <resource>.<operation>:<major> in lower case, or a call of the language`);
   assert(declared.title !== "", `${where} has a title`);
   assert(isDuration(declared.requestTimeoutMs), `requestTimeoutMs of ${where} is a number of milliseconds, at least 0`);
   assert(isDuration(declared.settleMs), `settleMs of ${where} is a number of milliseconds, at least 0`);

@@ -13,12 +13,12 @@ function theHaproxy(): Haproxy {
 
 /** A member that the call may work on. */
 async function member({ name, call }: GivenToCase): Promise<JsonObject> {
-  await call("poolMember.create:1", { pool: "web", name, address: "127.0.0.1", port: 9, weight: 10, check: {} });
+  await call("pool-member.create:1", { pool: "web", name, address: "127.0.0.1", port: 9, weight: 10, check: {} });
   return { pool: "web", name };
 }
 
 const FUNCTIONS: ConnectorUnderTest["functions"] = {
-  "poolMember.create:1": {
+  "pool-member.create:1": {
     input: ({ name }) => ({
       pool: "web",
       name,
@@ -30,41 +30,41 @@ const FUNCTIONS: ConnectorUnderTest["functions"] = {
     }),
     refused: async (given) => ({ ...(await member(given)), address: "127.0.0.1", port: 9 }),
   },
-  "poolMember.change:1": {
+  "pool-member.change:1": {
     input: async (given) => ({ ...(await member(given)), address: "127.0.0.2", port: 10, weight: 20, state: "maint", check: "off" }),
     refused: ({ name }) => ({ pool: "web", name, weight: 1 }),
   },
-  "poolMember.delete:1": {
+  "pool-member.delete:1": {
     input: (given) => member(given),
     refused: async (given) => ({ ...(await member(given)), token: `tok_${"0".repeat(32)}` }),
   },
-  "poolMember.list:1": {
+  "pool-member.list:1": {
     input: async (given) => {
       await member(given);
       return { pool: "web" };
     },
     refused: ({ name }) => ({ pool: name }),
   },
-  "poolMember.await:1": {
+  "pool-member.await:1": {
     input: async ({ name, call }) => {
-      await call("poolMember.create:1", { pool: "web", name, address: "127.0.0.1", port: 9 });
+      await call("pool-member.create:1", { pool: "web", name, address: "127.0.0.1", port: 9 });
       return { pool: "web", name };
     },
     refused: ({ name }) => ({ pool: "web", name }),
   },
-  "mapEntry.set:1": {
+  "map-entry.set:1": {
     input: async ({ name, call }) => {
-      await call("mapEntry.set:1", { map: theHaproxy().map, key: `/${name}`, value: "old" });
+      await call("map-entry.set:1", { map: theHaproxy().map, key: `/${name}`, value: "old" });
       return { map: theHaproxy().map, key: `/${name}`, value: "new" };
     },
     refused: ({ name }) => ({ map: `/nowhere/${name}.map`, key: "/x", value: "y" }),
   },
-  "mapEntry.list:1": { input: () => ({ map: theHaproxy().map }), refused: ({ name }) => ({ map: `/nowhere/${name}.map` }) },
-  "aclEntry.set:1": {
+  "map-entry.list:1": { input: () => ({ map: theHaproxy().map }), refused: ({ name }) => ({ map: `/nowhere/${name}.map` }) },
+  "acl-entry.set:1": {
     input: ({ name }) => ({ acl: theHaproxy().acl, pattern: name }),
     refused: ({ name }) => ({ acl: `/nowhere/${name}.acl`, pattern: "x" }),
   },
-  "aclEntry.list:1": { input: () => ({ acl: theHaproxy().acl }), refused: ({ name }) => ({ acl: `/nowhere/${name}.acl` }) },
+  "acl-entry.list:1": { input: () => ({ acl: theHaproxy().acl }), refused: ({ name }) => ({ acl: `/nowhere/${name}.acl` }) },
   "pool.list:1": { input: () => ({}) },
   "pool.statistics:1": { input: () => ({ pool: "web" }), refused: ({ name }) => ({ pool: name }) },
 };

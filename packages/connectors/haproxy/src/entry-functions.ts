@@ -52,9 +52,9 @@ const setMapEntry: ConnectorFunction = {
   input: MapInput,
   output: MapOutput,
   effect: "idempotent",
-  changes: "mapEntry",
+  changes: "map-entry",
   undo: {
-    call: "mapEntry.set:1",
+    call: "map-entry.set:1",
     with: { map: "${ .output.map }", key: "${ .output.key }", value: "${ .output.before }", ifIs: "${ .output.value }" },
   },
   run: async (given, attempt) => {
@@ -64,7 +64,7 @@ const setMapEntry: ConnectorFunction = {
   },
   preview: async (given, attempt) => {
     const { map, key, value, ifIs } = parseInput(MapInput, given);
-    const { current, effects } = await foreseen({ kind: "map", file: map, key, value, ifIs }, attempt, "mapEntry");
+    const { current, effects } = await foreseen({ kind: "map", file: map, key, value, ifIs }, attempt, "map-entry");
     return { effects, output: { map, key, value, before: current } };
   },
 };
@@ -76,9 +76,9 @@ const setAclEntry: ConnectorFunction = {
   input: AclInput,
   output: AclOutput,
   effect: "idempotent",
-  changes: "aclEntry",
+  changes: "acl-entry",
   undo: {
-    call: "aclEntry.set:1",
+    call: "acl-entry.set:1",
     with: { acl: "${ .output.acl }", pattern: "${ .output.pattern }", present: "${ .output.before }", ifIs: "${ .output.present }" },
   },
   run: async (given, attempt) => {
@@ -87,7 +87,7 @@ const setAclEntry: ConnectorFunction = {
   },
   preview: async (given, attempt) => {
     const { acl, pattern, present } = parseInput(AclInput, given);
-    const { current, effects } = await foreseen(wantedOfAcl(given), attempt, "aclEntry");
+    const { current, effects } = await foreseen(wantedOfAcl(given), attempt, "acl-entry");
     return { effects, output: { acl, pattern, present, before: current !== null } };
   },
 };
@@ -96,8 +96,8 @@ const MapListInput = z.strictObject({ map: MapName });
 const AclListInput = z.strictObject({ acl: AclName });
 
 export const ENTRY_FUNCTIONS: Readonly<Record<string, ConnectorFunction>> = {
-  "mapEntry.set:1": setMapEntry,
-  "mapEntry.list:1": {
+  "map-entry.set:1": setMapEntry,
+  "map-entry.list:1": {
     ...TIMES,
     title: "List the entries of a map",
     input: MapListInput,
@@ -107,8 +107,8 @@ export const ENTRY_FUNCTIONS: Readonly<Record<string, ConnectorFunction>> = {
       entries: (await entriesOf(new RuntimeApi(attempt), "map", parseInput(MapListInput, given).map)).map(mapEntryOf),
     }),
   },
-  "aclEntry.set:1": setAclEntry,
-  "aclEntry.list:1": {
+  "acl-entry.set:1": setAclEntry,
+  "acl-entry.list:1": {
     ...TIMES,
     title: "List the patterns of an ACL",
     input: AclListInput,
@@ -160,12 +160,12 @@ async function carryOut(wanted: Wanted, attempt: Attempt): Promise<string | null
 async function foreseen(
   wanted: Wanted,
   attempt: Attempt,
-  resource: "mapEntry" | "aclEntry",
+  resource: "map-entry" | "acl-entry",
 ): Promise<{ readonly current: string | null; readonly effects: EffectPreview["effects"] }> {
   const { file, key, value } = wanted;
   const current = await currentOf(new RuntimeApi(attempt), wanted);
   if (current === value) return { current, effects: [] };
-  const of = (is: string): Json => (resource === "mapEntry" ? mapEntryOf({ file, key, value: is }) : aclEntryOf({ file, key, value: is }));
+  const of = (is: string): Json => (resource === "map-entry" ? mapEntryOf({ file, key, value: is }) : aclEntryOf({ file, key, value: is }));
   const effect = {
     kind: current === null ? ("create" as const) : value === null ? ("delete" as const) : ("change" as const),
     resource,

@@ -70,8 +70,8 @@ const create: ConnectorFunction = {
   output: CreateOutput,
   effect: "findable",
   unique: true,
-  creates: "poolMember",
-  undo: { call: "poolMember.delete:1", with: { pool: "${ .output.pool }", name: "${ .output.name }", token: "${ .output.token }" } },
+  creates: "pool-member",
+  undo: { call: "pool-member.delete:1", with: { pool: "${ .output.pool }", name: "${ .output.name }", token: "${ .output.token }" } },
   run: async (given, attempt) => {
     const input = parseInput(CreateInput, given);
     const api = new RuntimeApi(attempt);
@@ -108,7 +108,7 @@ const create: ConnectorFunction = {
       return { effects: [], output };
     }
     return {
-      effects: [{ kind: "create", resource: "poolMember", name: memberId(wanted), after: shown(wanted), isReversible: true }],
+      effects: [{ kind: "create", resource: "pool-member", name: memberId(wanted), after: shown(wanted), isReversible: true }],
       output,
     };
   },
@@ -121,9 +121,9 @@ const change: ConnectorFunction = {
   input: ChangeInput,
   output: ChangeOutput,
   effect: "idempotent",
-  changes: "poolMember",
+  changes: "pool-member",
   undo: {
-    call: "poolMember.change:1",
+    call: "pool-member.change:1",
     with: {
       pool: "${ .output.pool }",
       name: "${ .output.name }",
@@ -155,7 +155,7 @@ const change: ConnectorFunction = {
     const will = { ...member, ...after };
     return {
       effects: [
-        { kind: "change", resource: "poolMember", name: memberId(member), before: shown(member), after: shown(will), isReversible: true },
+        { kind: "change", resource: "pool-member", name: memberId(member), before: shown(member), after: shown(will), isReversible: true },
       ],
       output,
     };
@@ -169,7 +169,7 @@ const remove: ConnectorFunction = {
   input: RemoveInput,
   output: Removal,
   effect: "idempotent",
-  deletes: "poolMember",
+  deletes: "pool-member",
   irreversible: true,
   run: (given, attempt) => removeMember(given, attempt),
   preview: async (given, attempt) => {
@@ -179,7 +179,7 @@ const remove: ConnectorFunction = {
     if (member === undefined) return { effects: [], output: { pool, name } };
     mustHoldToken(api, member, token);
     return {
-      effects: [{ kind: "delete", resource: "poolMember", name: memberId(member), before: shown(member), isReversible: false }],
+      effects: [{ kind: "delete", resource: "pool-member", name: memberId(member), before: shown(member), isReversible: false }],
       output: { pool, name },
     };
   },
@@ -202,10 +202,10 @@ const list: ConnectorFunction = {
 };
 
 export const MEMBER_FUNCTIONS: Readonly<Record<string, ConnectorFunction>> = {
-  "poolMember.create:1": create,
-  "poolMember.change:1": change,
-  "poolMember.delete:1": remove,
-  "poolMember.list:1": list,
+  "pool-member.create:1": create,
+  "pool-member.change:1": change,
+  "pool-member.delete:1": remove,
+  "pool-member.list:1": list,
 };
 
 function wantedMember(input: CreateInput, attempt: Attempt): Member {
@@ -259,7 +259,7 @@ async function plannedChange(api: RuntimeApi, given: JsonObject): Promise<{ read
   const input = parseInput(ChangeInput, given);
   const found: ObservedMember | undefined = await loadMember(api, input.pool, input.name);
   if (found === undefined)
-    throw api.refusal(`There is no member ${input.name} in a pool ${input.pool}; \`poolMember.list\` tells which there are.`);
+    throw api.refusal(`There is no member ${input.name} in a pool ${input.pool}; \`pool-member.list\` tells which there are.`);
   const { member } = found;
   const current = settingsOf(member);
   const after = {

@@ -45,7 +45,7 @@ const awaiting: ConnectorFunction = {
     for (;;) {
       const found = (await loadServers(api, pool))?.members.find(({ member }) => member.name === name);
       if (found === undefined)
-        throw api.refusal(`There is no member ${name} in a pool ${pool}; \`poolMember.list\` tells which there are.`);
+        throw api.refusal(`There is no member ${name} in a pool ${pool}; \`pool-member.list\` tells which there are.`);
       if (found.isUp === (status === "up")) return { pool, name, status };
       if (performance.now() >= endMs) {
         const { state, check } = found.member;
@@ -80,5 +80,5 @@ const statistics: ConnectorFunction = {
 export const OBSERVE_FUNCTIONS: Readonly<Record<string, ConnectorFunction>> = {
   "pool.list:1": pools,
   "pool.statistics:1": statistics,
-  "poolMember.await:1": awaiting,
+  "pool-member.await:1": awaiting,
 };

@@ -7,7 +7,7 @@ import { FileName, PoolName } from "./names.ts";
 import { RuntimeApi } from "./runtime-api.ts";
 
 export const RESOURCES: NonNullable<Connector["resources"]> = {
-  poolMember: {
+  "pool-member": {
     title: "A server of a pool",
     schema: Member,
     id: (member) => memberId(Member.parse(member)),
@@ -20,7 +20,7 @@ export const RESOURCES: NonNullable<Connector["resources"]> = {
     },
     list: async (access) => ((await loadServers(new RuntimeApi(access)))?.members ?? []).map(({ member }) => shown(member)),
   },
-  mapEntry: {
+  "map-entry": {
     title: "An entry of a map",
     schema: MapEntry,
     id: (entry) => {
@@ -35,7 +35,7 @@ export const RESOURCES: NonNullable<Connector["resources"]> = {
     },
     list: async (access) => (await loadAllEntries(new RuntimeApi(access), "map")).map(mapEntryOf),
   },
-  aclEntry: {
+  "acl-entry": {
     title: "A pattern of an ACL",
     schema: AclEntry,
     id: (entry) => {

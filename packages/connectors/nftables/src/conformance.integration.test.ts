@@ -16,7 +16,7 @@ const SET = { table: "lab", set: "blocked" };
 
 async function rule({ name, call }: GivenToCase): Promise<JsonObject> {
   const match = { source: "198.18.210.2", protocol: "tcp", destinationPorts: [22] };
-  const output = await call("firewallRule.create:1", { ...PLACE, match, verdict: "drop", comment: name });
+  const output = await call("firewall-rule.create:1", { ...PLACE, match, verdict: "drop", comment: name });
   if (!isJsonObject(output)) throw new Error("a rule was made");
   return { ...PLACE, token: output["token"] ?? null };
 }
@@ -29,12 +29,12 @@ function address(name: string): string {
 
 async function entry({ name, call }: GivenToCase): Promise<JsonObject> {
   const value = address(name);
-  await call("addressSetEntry.create:1", { ...SET, value, timeoutSeconds: 3600, comment: name });
+  await call("address-set-entry.create:1", { ...SET, value, timeoutSeconds: 3600, comment: name });
   return { ...SET, value };
 }
 
 const FUNCTIONS: ConnectorUnderTest["functions"] = {
-  "firewallRule.create:1": {
+  "firewall-rule.create:1": {
     input: ({ name }) => ({
       ...PLACE,
       match: {
@@ -51,17 +51,17 @@ const FUNCTIONS: ConnectorUnderTest["functions"] = {
     }),
     refused: () => ({ ...PLACE, match: { source: "@nothing" }, verdict: "drop" }),
   },
-  "firewallRule.delete:1": { input: rule },
-  "firewallRule.list:1": { input: () => PLACE, refused: ({ name }) => ({ table: name }) },
-  "addressSetEntry.create:1": {
+  "firewall-rule.delete:1": { input: rule },
+  "firewall-rule.list:1": { input: () => PLACE, refused: ({ name }) => ({ table: name }) },
+  "address-set-entry.create:1": {
     input: ({ name }) => ({ ...SET, value: address(name), timeoutSeconds: 600, comment: name }),
     refused: entry,
   },
-  "addressSetEntry.delete:1": {
+  "address-set-entry.delete:1": {
     input: entry,
     refused: async (given) => ({ ...(await entry(given)), token: `tok_${"0".repeat(32)}` }),
   },
-  "addressSetEntry.restore:1": {
+  "address-set-entry.restore:1": {
     input: ({ name }) => ({
       ...SET,
       value: address(name),
@@ -69,8 +69,8 @@ const FUNCTIONS: ConnectorUnderTest["functions"] = {
     }),
     refused: async (given) => ({ ...(await entry(given)), before: { timeoutSeconds: null, token: null, comment: null } }),
   },
-  "addressSetEntry.list:1": { input: () => SET, refused: ({ name }) => ({ table: "lab", set: name }) },
-  "firewallTable.list:1": { input: () => ({}) },
+  "address-set-entry.list:1": { input: () => SET, refused: ({ name }) => ({ table: "lab", set: name }) },
+  "firewall-table.list:1": { input: () => ({}) },
 };
 
 /** The real nftables of `lab/nftables.sh`. */

@@ -35,7 +35,7 @@ export function nftablesConnector(options: NftablesConnectorOptions = {}): Conne
     configuration: CONFIGURATION,
     check: (access) => check(environment, access),
     resources: resources(environment),
-    functions: { ...ruleFunctions(environment), ...setFunctions(environment), "firewallTable.list:1": listTables(environment) },
+    functions: { ...ruleFunctions(environment), ...setFunctions(environment), "firewall-table.list:1": listTables(environment) },
   });
 }
 
@@ -55,7 +55,7 @@ function resources(environment: NftEnvironment): NonNullable<Connector["resource
     (await new Nft(environment, access).ruleset()).rules.filter(({ table }) => !isNoteTable(table)).map(ruleOf);
   const entries = async (access: ProviderAccess): Promise<readonly SetEntry[]> => entriesIn(await new Nft(environment, access).ruleset());
   return {
-    firewallRule: {
+    "firewall-rule": {
       title: "A rule of a chain",
       schema: Rule,
       id: (rule) => ruleId(Rule.parse(rule)),
@@ -63,7 +63,7 @@ function resources(environment: NftEnvironment): NonNullable<Connector["resource
       read: async (id, access) => (await rules(access)).find((rule) => ruleId(rule) === id),
       list: rules,
     },
-    addressSetEntry: {
+    "address-set-entry": {
       title: "An address or network in a set",
       schema: SetEntry,
       id: (entry) => entryId(SetEntry.parse(entry)),

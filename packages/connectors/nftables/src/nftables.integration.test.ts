@@ -40,12 +40,12 @@ function undo(name: string, input: JsonObject, output: Json): Promise<JsonObject
 
 /** Rules of the chain, those with a comment. */
 async function commented(): Promise<readonly JsonObject[]> {
-  const { rules } = await call("firewallRule.list:1", PLACE);
+  const { rules } = await call("firewall-rule.list:1", PLACE);
   return (Array.isArray(rules) ? rules : []).filter(isJsonObject).filter(({ comment }) => comment !== null);
 }
 
 async function entries(set = "blocked"): Promise<Json> {
-  return (await call("addressSetEntry.list:1", { table: "lab", set }))["entries"] ?? null;
+  return (await call("address-set-entry.list:1", { table: "lab", set }))["entries"] ?? null;
 }
 
 describe.skipIf(!hasLab)("nftables", () => {
@@ -66,43 +66,43 @@ describe.skipIf(!hasLab)("nftables", () => {
       verdict: "accept",
       comment: "application 7",
     };
-    const output = await call("firewallRule.create:1", input);
+    const output = await call("firewall-rule.create:1", input);
     expect(await firewall.reaches(8001)).toBe(true);
     expect(await commented()).toMatchObject([
       { comment: "application 7", token: output["token"], counters: { packets: 1, bytes: expect.any(Number) } },
     ]);
-    await undo("firewallRule.create:1", input, output);
+    await undo("firewall-rule.create:1", input, output);
     expect(await firewall.reaches(8001)).toBe(false);
     expect(await commented()).toEqual([]);
   });
 
   test("the first rule that decides, decides: a refusal before the others blocks, one after them does not", async () => {
     const reject = { ...PLACE, match: { destination: "198.18.211.2", protocol: "tcp" }, verdict: "reject", comment: "closed" };
-    const last = await call("firewallRule.create:1", reject);
+    const last = await call("firewall-rule.create:1", reject);
     expect(await firewall.reaches(8000)).toBe(true);
-    await undo("firewallRule.create:1", reject, last);
-    await call("firewallRule.create:1", { ...reject, position: "first" });
+    await undo("firewall-rule.create:1", reject, last);
+    await call("firewall-rule.create:1", { ...reject, position: "first" });
     expect(await firewall.reaches(8000)).toBe(false);
     expect(await commented()).toMatchObject([{ counters: { packets: expect.toSatisfy((packets: number) => packets > 0) } }]);
   });
 
   test("an address in the set is blocked, and let through again after the undo; a deletion is taken back as it was", async () => {
     const input = { ...SET, value: CLIENT, timeoutSeconds: 3600, comment: "too many attempts" };
-    const output = await call("addressSetEntry.create:1", input);
+    const output = await call("address-set-entry.create:1", input);
     expect(await firewall.reaches(8000)).toBe(false);
     const removal = { ...SET, value: CLIENT };
-    const removed = await call("addressSetEntry.delete:1", removal);
+    const removed = await call("address-set-entry.delete:1", removal);
     expect(await firewall.reaches(8000)).toBe(true);
-    await undo("addressSetEntry.delete:1", removal, removed);
+    await undo("address-set-entry.delete:1", removal, removed);
     expect(await firewall.reaches(8000)).toBe(false);
     expect(await entries()).toMatchObject([{ value: CLIENT, timeoutSeconds: 3600, comment: "too many attempts", token: output["token"] }]);
-    await undo("addressSetEntry.create:1", input, output);
+    await undo("address-set-entry.create:1", input, output);
     expect(await firewall.reaches(8000)).toBe(true);
   });
 
   test("sets of networks and of IPv6 addresses; what does not fit a set is refused with the way out", async () => {
-    await call("addressSetEntry.create:1", { table: "lab", set: "networks", value: "198.18.0.0/16" });
-    await call("addressSetEntry.create:1", { table: "lab", set: "blocked6", value: "2001:DB8:0::1" });
+    await call("address-set-entry.create:1", { table: "lab", set: "networks", value: "198.18.0.0/16" });
+    await call("address-set-entry.create:1", { table: "lab", set: "blocked6", value: "2001:DB8:0::1" });
     expect([await entries("networks"), await entries("blocked6")]).toMatchObject([
       [{ value: "198.18.0.0/16" }],
       [{ value: "2001:db8::1" }],
@@ -113,18 +113,18 @@ describe.skipIf(!hasLab)("nftables", () => {
       [{ table: "lab", set: "networks", value: "10.0.0.1", timeoutSeconds: 5 }, "the flag timeout"],
       [{ ...SET, value: "2001:db8::1" }, "holds IPv4 addresses"],
       [{ table: "lab", set: "nothing", value: CLIENT }, "has no set nothing"],
-      [{ table: "nothing", set: "blocked", value: CLIENT }, "firewallTable.list"],
+      [{ table: "nothing", set: "blocked", value: CLIENT }, "firewall-table.list"],
     ] as const;
     for (const [input, way] of refusals)
-      await expect(call("addressSetEntry.create:1", input)).rejects.toMatchObject({
+      await expect(call("address-set-entry.create:1", input)).rejects.toMatchObject({
         message: expect.stringContaining(way),
         outcome: "answered",
         retryable: false,
       });
-    await expect(call("firewallRule.create:1", { ...PLACE, match: { source: "@nothing" }, verdict: "drop" })).rejects.toThrow(
+    await expect(call("firewall-rule.create:1", { ...PLACE, match: { source: "@nothing" }, verdict: "drop" })).rejects.toThrow(
       "no set nothing",
     );
-    await expect(call("firewallRule.create:1", { table: "lab", chain: "nothing", match: {}, verdict: "drop" })).rejects.toThrow(
+    await expect(call("firewall-rule.create:1", { table: "lab", chain: "nothing", match: {}, verdict: "drop" })).rejects.toThrow(
       "no chain nothing",
     );
   });
@@ -132,25 +132,25 @@ describe.skipIf(!hasLab)("nftables", () => {
   test("what somebody else has put there stays, and is said", async () => {
     await firewall.nft(`add element inet lab blocked { ${CLIENT} comment "by hand" }`);
     const input = { ...SET, value: CLIENT };
-    await expect(call("addressSetEntry.create:1", input)).rejects.toThrow("this call has not added it");
-    const removed = await call("addressSetEntry.delete:1", input);
+    await expect(call("address-set-entry.create:1", input)).rejects.toThrow("this call has not added it");
+    const removed = await call("address-set-entry.delete:1", input);
     await firewall.nft(`add element inet lab blocked { ${CLIENT} comment "again" }`);
-    await expect(undo("addressSetEntry.delete:1", input, removed)).rejects.toThrow("Somebody has added");
-    await call("addressSetEntry.delete:1", input);
-    const output = await call("addressSetEntry.create:1", input);
-    await call("addressSetEntry.delete:1", input);
-    await call("addressSetEntry.create:1", input);
-    await expect(undo("addressSetEntry.create:1", input, output)).rejects.toThrow("added it anew since");
+    await expect(undo("address-set-entry.delete:1", input, removed)).rejects.toThrow("Somebody has added");
+    await call("address-set-entry.delete:1", input);
+    const output = await call("address-set-entry.create:1", input);
+    await call("address-set-entry.delete:1", input);
+    await call("address-set-entry.create:1", input);
+    await expect(undo("address-set-entry.create:1", input, output)).rejects.toThrow("added it anew since");
     expect(await entries()).toHaveLength(1);
   });
 
   test("what was deleted is kept in the same transaction, until the end is stored, and then nothing of it is left", async () => {
     await firewall.nft(`add element inet lab blocked { ${CLIENT} timeout 1h comment "by hand" }`);
     const token = nextToken();
-    await connector.functions["addressSetEntry.delete:1"]?.run({ ...SET, value: CLIENT }, attempt({ token }));
+    await connector.functions["address-set-entry.delete:1"]?.run({ ...SET, value: CLIENT }, attempt({ token }));
     expect(await firewall.nft("list tables")).toContain(`tutti_note_${token}`);
-    expect(await call("firewallTable.list:1", {})).toMatchObject({ tables: [{ name: "lab" }] });
-    const again = await call("addressSetEntry.delete:1", { ...SET, value: CLIENT }, { token });
+    expect(await call("firewall-table.list:1", {})).toMatchObject({ tables: [{ name: "lab" }] });
+    const again = await call("address-set-entry.delete:1", { ...SET, value: CLIENT }, { token });
     expect(again).toMatchObject({ before: { timeoutSeconds: 3600, comment: "by hand", token: null } });
     expect(await firewall.nft("list tables")).not.toContain("tutti_note");
   });
@@ -158,26 +158,26 @@ describe.skipIf(!hasLab)("nftables", () => {
   test("an input that was corrected is carried out under the same token: there is one rule, one entry, as it says now", async () => {
     const token = nextToken();
     const rule = { ...PLACE, match: { protocol: "tcp", destinationPorts: [8001] }, verdict: "reject", comment: "first", position: "first" };
-    await call("firewallRule.create:1", rule, { token });
+    await call("firewall-rule.create:1", rule, { token });
     expect(await firewall.reaches(8001)).toBe(false);
-    await call("firewallRule.create:1", { ...rule, verdict: "accept", comment: "second" }, { token });
+    await call("firewall-rule.create:1", { ...rule, verdict: "accept", comment: "second" }, { token });
     expect(await commented()).toMatchObject([{ comment: "second", token }]);
     expect(await firewall.reaches(8001)).toBe(true);
     const entry = { ...SET, value: "198.18.0.9", timeoutSeconds: 60 };
-    await call("addressSetEntry.create:1", entry, { token });
-    await call("addressSetEntry.create:1", { ...entry, timeoutSeconds: 3600, comment: "longer" }, { token });
+    await call("address-set-entry.create:1", entry, { token });
+    await call("address-set-entry.create:1", { ...entry, timeoutSeconds: 3600, comment: "longer" }, { token });
     expect(await entries()).toMatchObject([{ timeoutSeconds: 3600, comment: "longer", token }]);
     const masked = { ...SET, value: "198.18.0.10", before: { timeoutSeconds: null, token: null, comment: "***" } };
-    await expect(call("addressSetEntry.restore:1", masked)).rejects.toThrow("held a secret");
+    await expect(call("address-set-entry.restore:1", masked)).rejects.toThrow("held a secret");
   });
 
   test("rules of others are listed without a token, and deleted by their handle only", async () => {
     await firewall.nft(`add rule inet lab forward ip saddr ${CLIENT} counter comment "tok_short by hand"`);
     const [rule] = await commented();
     expect(rule).toMatchObject({ token: null, comment: "tok_short by hand", statements: expect.arrayContaining([{ counter: null }]) });
-    await call("firewallRule.delete:1", { ...PLACE, token: `tok_${"0".repeat(32)}` });
+    await call("firewall-rule.delete:1", { ...PLACE, token: `tok_${"0".repeat(32)}` });
     expect(await commented()).toHaveLength(1);
-    await call("firewallRule.delete:1", { ...PLACE, handle: rule?.["handle"] ?? 0 });
+    await call("firewall-rule.delete:1", { ...PLACE, handle: rule?.["handle"] ?? 0 });
     expect(await commented()).toEqual([]);
   });
 
@@ -195,7 +195,7 @@ describe.skipIf(!hasLab)("nftables", () => {
     ["a verdict that nft has and this has not", { ...PLACE, match: {}, verdict: "queue" }],
     ["statements of one's own", { ...PLACE, match: {}, expr: [{ accept: null }] }],
   ])("never begins: %s", async (_, input) => {
-    await expect(call("firewallRule.create:1", { verdict: "accept", ...input })).rejects.toMatchObject({
+    await expect(call("firewall-rule.create:1", { verdict: "accept", ...input })).rejects.toMatchObject({
       outcome: "never-began",
       errorKind: "validation",
     });
@@ -203,7 +203,7 @@ describe.skipIf(!hasLab)("nftables", () => {
 
   describe("a bad target", () => {
     const list = (configuration: JsonObject): Promise<JsonObject> =>
-      call("firewallTable.list:1", {}, { provider: providerOf(configuration) });
+      call("firewall-table.list:1", {}, { provider: providerOf(configuration) });
 
     test("no such namespace, no such program, words that a shell would read", async () => {
       await expect(list({ namespace: "lab-nowhere" })).rejects.toMatchObject({ errorKind: "configuration", retryable: false });
@@ -219,7 +219,7 @@ describe.skipIf(!hasLab)("nftables", () => {
     test("a user who may not: said with the way out, by the check as well", async () => {
       const target = await openDoor(firewall, { kind: "denied" });
       const more = { provider: target.provider };
-      await expect(call("firewallTable.list:1", {}, more)).rejects.toMatchObject({ errorKind: "authorization", retryable: false });
+      await expect(call("firewall-table.list:1", {}, more)).rejects.toMatchObject({ errorKind: "authorization", retryable: false });
       expect(await connector.check?.(attempt(more))).toMatchObject({
         status: "unhealthy",
         wayOut: expect.stringContaining("may change the firewall"),
@@ -230,7 +230,7 @@ describe.skipIf(!hasLab)("nftables", () => {
 
     test("an answer that does not end is cut at 16 MiB, and the program with it", async () => {
       const target = await openDoor(firewall, { kind: "flood" });
-      await expect(call("firewallTable.list:1", {}, { provider: target.provider })).rejects.toMatchObject({
+      await expect(call("firewall-table.list:1", {}, { provider: target.provider })).rejects.toMatchObject({
         outcome: "unknown",
         retryable: false,
         message: expect.stringContaining("more than 16 MiB"),
@@ -244,7 +244,7 @@ describe.skipIf(!hasLab)("nftables", () => {
     ])("gone after %d requests of a create: %s", async (request, outcome, rules) => {
       const target = await openDoor(firewall, { kind: "gone-after", request });
       const input = { ...PLACE, match: {}, verdict: "return", comment: "gone" };
-      const ended = await call("firewallRule.create:1", input, { provider: target.provider }).then(
+      const ended = await call("firewall-rule.create:1", input, { provider: target.provider }).then(
         () => "done",
         (error: { readonly outcome: string }) => error.outcome,
       );
@@ -259,7 +259,7 @@ describe.skipIf(!hasLab)("nftables", () => {
       await firewall.nft(`add element inet lab blocked { ${CLIENT} }`);
       const target = await openDoor(firewall, { kind: "gone-after", request: 2 });
       // The note's table is there already, so note and deletion fail together; then nothing answers any more.
-      const removing = connector.functions["addressSetEntry.delete:1"]?.run(
+      const removing = connector.functions["address-set-entry.delete:1"]?.run(
         { ...SET, value: CLIENT },
         attempt({ token, provider: target.provider }),
       );

@@ -28,7 +28,7 @@ const DeleteInput = z
       .regex(/^tok_[0-9a-f]{32}$/, "a token")
       .optional()
       .meta({ description: "The rule that the call with this token made" }),
-    handle: z.int().min(1).optional().meta({ description: "Or the rule with this handle, as `firewallRule.list` tells it" }),
+    handle: z.int().min(1).optional().meta({ description: "Or the rule with this handle, as `firewall-rule.list` tells it" }),
   })
   .refine(({ token, handle }) => (token === undefined) !== (handle === undefined), "name token or handle");
 const DeleteOutput = z.strictObject({ family: z.string(), table: z.string(), chain: z.string() });
@@ -43,9 +43,9 @@ export function ruleFunctions(environment: NftEnvironment): Readonly<Record<stri
     input: CreateInput,
     output: CreateOutput,
     effect: "findable",
-    creates: "firewallRule",
+    creates: "firewall-rule",
     undo: {
-      call: "firewallRule.delete:1",
+      call: "firewall-rule.delete:1",
       with: {
         family: "${ .output.family }",
         table: "${ .output.table }",
@@ -73,7 +73,7 @@ export function ruleFunctions(environment: NftEnvironment): Readonly<Record<stri
       if (handle !== undefined) return { effects: [], output };
       // nft may write statements in another way than they were given, and the handle is its choice.
       const after = { ...output, comment: parseInput(CreateInput, given).comment ?? null };
-      return { effects: [{ kind: "create", resource: "firewallRule", name: ruleId(output), after, isReversible: true }], output };
+      return { effects: [{ kind: "create", resource: "firewall-rule", name: ruleId(output), after, isReversible: true }], output };
     },
   };
 
@@ -84,7 +84,7 @@ export function ruleFunctions(environment: NftEnvironment): Readonly<Record<stri
     input: DeleteInput,
     output: DeleteOutput,
     effect: "idempotent",
-    deletes: "firewallRule",
+    deletes: "firewall-rule",
     irreversible: true,
     run: async (given, attempt) => {
       const nft = new Nft(environment, attempt);
@@ -102,7 +102,7 @@ export function ruleFunctions(environment: NftEnvironment): Readonly<Record<stri
       return {
         effects: rules.map((rule) => ({
           kind: "delete" as const,
-          resource: "firewallRule",
+          resource: "firewall-rule",
           name: ruleId(rule),
           before: rule,
           isReversible: false,
@@ -127,13 +127,13 @@ export function ruleFunctions(environment: NftEnvironment): Readonly<Record<stri
     },
   };
 
-  return { "firewallRule.create:1": create, "firewallRule.delete:1": remove, "firewallRule.list:1": list };
+  return { "firewall-rule.create:1": create, "firewall-rule.delete:1": remove, "firewall-rule.list:1": list };
 }
 
 /** @throws ConnectorError `validation`: there is no such table. */
 export async function tableOf(nft: Nft, family: string, table: string): Promise<Ruleset> {
   const listed = await nft.table(family, table);
-  if (listed === undefined) throw nft.refusal(`There is no table ${family} ${table}; \`firewallTable.list\` tells which there are.`);
+  if (listed === undefined) throw nft.refusal(`There is no table ${family} ${table}; \`firewall-table.list\` tells which there are.`);
   return listed;
 }
 

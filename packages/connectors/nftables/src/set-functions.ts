@@ -54,9 +54,9 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
     output: CreateOutput,
     effect: "findable",
     unique: true,
-    creates: "addressSetEntry",
+    creates: "address-set-entry",
     undo: {
-      call: "addressSetEntry.delete:1",
+      call: "address-set-entry.delete:1",
       with: {
         family: "${ .output.family }",
         table: "${ .output.table }",
@@ -93,7 +93,7 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
       const { wanted, present, output } = await plannedEntry(new Nft(environment, attempt), given, attempt);
       if (present !== undefined) return { effects: [], output };
       return {
-        effects: [{ kind: "create", resource: "addressSetEntry", name: entryId(wanted), after: wanted, isReversible: true }],
+        effects: [{ kind: "create", resource: "address-set-entry", name: entryId(wanted), after: wanted, isReversible: true }],
         output,
       };
     },
@@ -106,9 +106,9 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
     input: DeleteInput,
     output: DeleteOutput,
     effect: "idempotent",
-    deletes: "addressSetEntry",
+    deletes: "address-set-entry",
     undo: {
-      call: "addressSetEntry.restore:1",
+      call: "address-set-entry.restore:1",
       with: {
         family: "${ .output.family }",
         table: "${ .output.table }",
@@ -144,7 +144,7 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
       if (entry === undefined) return { effects: [], output: { ...place, before: null } };
       const { timeoutSeconds, token, comment } = entry;
       return {
-        effects: [{ kind: "delete", resource: "addressSetEntry", name: entryId(entry), before: entry, isReversible: true }],
+        effects: [{ kind: "delete", resource: "address-set-entry", name: entryId(entry), before: entry, isReversible: true }],
         output: { ...place, before: { timeoutSeconds, token, comment } },
       };
     },
@@ -157,7 +157,7 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
     input: RestoreInput,
     output: z.strictObject(Placed),
     effect: "idempotent",
-    changes: "addressSetEntry",
+    changes: "address-set-entry",
     run: async (given, attempt) => {
       const input = parseInput(RestoreInput, given);
       const nft = new Nft(environment, attempt);
@@ -181,7 +181,7 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
       if (before === null || entry !== undefined) return { effects: [], output: place };
       return {
         effects: [
-          { kind: "create", resource: "addressSetEntry", name: entryId(place), after: { ...place, ...before }, isReversible: false },
+          { kind: "create", resource: "address-set-entry", name: entryId(place), after: { ...place, ...before }, isReversible: false },
         ],
         output: place,
       };
@@ -201,10 +201,10 @@ export function setFunctions(environment: NftEnvironment): Readonly<Record<strin
   };
 
   return {
-    "addressSetEntry.create:1": create,
-    "addressSetEntry.delete:1": remove,
-    "addressSetEntry.restore:1": restore,
-    "addressSetEntry.list:1": list,
+    "address-set-entry.create:1": create,
+    "address-set-entry.delete:1": remove,
+    "address-set-entry.restore:1": restore,
+    "address-set-entry.list:1": list,
   };
 }
 
