@@ -4,7 +4,7 @@ import type { Json, JsonObject } from "@tutti/model";
 import { beginChange, forgetChange, historyOf } from "./history.ts";
 import { refusal, RtApi } from "./rt-api.ts";
 import { existingTicket, loadTicket, type LoadedTicket, shownTicket, TicketId } from "./tickets.ts";
-import { bodyOf, isSame, plainValues, type PlainValues, TicketValues, valuesBefore, valuesOf } from "./ticket-values.ts";
+import { bodyOf, isSame, plainValues, type PlainValues, TicketValues, valuesBefore, valuesOf, wasSet } from "./ticket-values.ts";
 
 /** The status that Request Tracker hides from every search. Nothing short of its shredder removes a ticket. */
 export const DELETED = "deleted";
@@ -139,6 +139,7 @@ async function updateTicket(api: RtApi, attempt: Attempt, { ticket: id, set, exp
   if (!isBegun) await mustBeExpected(api, ticket, expected);
   const records = await beginChange(api, attempt, ticket);
   const before = records === undefined ? there : await valuesBefore(api, ticket, wanted, records);
+  if (records !== undefined && (await wasSet(api, ticket, { wanted, before, records }))) return outputOf(ticket.ticket, before, wanted);
   await apply(api, ticket, wanted).catch(async (error: unknown) => {
     // Refused for good, and nothing of it is left: a later attempt begins anew. What may be tried again may have been carried out, too.
     if (error instanceof ConnectorError && error.outcome === "answered" && !error.retryable) await forgetChange(api, attempt, ticket);

@@ -50,7 +50,9 @@ export function linkFunctions(http: HttpClient): Readonly<Record<string, Connect
       const isBegun = ticket.changing.includes(attempt.token);
       if (isLinked && !isBegun) return { ticket: ticket.ticket, wasLinked: true };
       const records = await beginChange(api, attempt, ticket);
-      if (isLinked) return { ticket: ticket.ticket, wasLinked: !(records ?? []).some((record) => isLinking(record, input)) };
+      // Linked by an earlier attempt; when it is not any more, somebody has taken it away since.
+      const isOurs = (records ?? []).some((record) => isLinking(record, input));
+      if (isLinked || isOurs) return { ticket: ticket.ticket, wasLinked: !isOurs };
       const { field } = RELATIONS[input.relation];
       const sentences = await api.ask(
         { method: "PUT", path: `/ticket/${ticket.ticket}`, body: { [`Add${field}`]: `${input.to}` } },

@@ -130,8 +130,9 @@ describe.skipIf(!hasLab)("request-tracker", () => {
     const token = nextToken();
     const first = await connector.functions["ticket.update:1"]?.run({ ticket: id, set }, attempt({ token }));
     expect(await links(id)).toContain(`tutti:change:${token}`);
-    await rt.ask("PUT", `/ticket/${id}`, { Priority: 8 });
+    await rt.ask("PUT", `/ticket/${id}`, { Priority: 8, Status: "resolved" });
     const again = await call("ticket.update:1", { ticket: id, set }, { token, number: 2 });
+    expect(await call("ticket.get:1", { ticket: id })).toMatchObject({ priority: 8, status: "resolved", owner: "root", queue: "two" });
     expect(again).toEqual(first);
     expect(again["before"]).toEqual({
       owner: "Nobody",

@@ -105,14 +105,43 @@ export async function valuesBefore(
     const current = now[name];
     if (current === undefined) continue;
     const first = records.find(({ Field: field }) => field === RT_NAMES[name])?.OldValue ?? undefined;
-    if (first === undefined) before[name] = current;
-    else if (name === "priority") before[name] = Number(first);
-    // The history holds their numbers.
-    else if (name === "owner" || name === "queue") before[name] = await nameOf(api, name === "owner" ? "user" : "queue", first);
-    else before[name] = first;
+    before[name] = first === undefined ? current : await valueOf(api, name, first);
   }
   if (now.customFields === undefined) return before;
   return { ...before, customFields: fieldsBefore(ticket, now.customFields, records) };
+}
+
+/**
+ * Whether all that differs from `before` has been set as wanted since. What others have made of it afterwards is theirs: an attempt that comes back
+ * after hours does not open a ticket again that somebody has resolved.
+ */
+export async function wasSet(
+  api: RtApi,
+  ticket: LoadedTicket,
+  change: { readonly wanted: PlainValues; readonly before: PlainValues; readonly records: readonly HistoryRecord[] },
+): Promise<boolean> {
+  const { wanted, before, records } = change;
+  for (const name of PLAIN) {
+    if (wanted[name] === undefined || folded(name, wanted) === folded(name, before)) continue;
+    const set: PlainValues[] = [];
+    for (const { Field: field, NewValue: value } of records)
+      if (field === RT_NAMES[name]) set.push({ [name]: await valueOf(api, name, value ?? "") });
+    if (!set.some((values) => folded(name, values) === folded(name, wanted))) return false;
+  }
+  return Object.entries(wanted.customFields ?? {}).every(([name, values]) => {
+    const was = before.customFields?.[name] ?? [];
+    const ofField = records.filter(({ Type: type, Field: field }) => type === "CustomField" && ticket.fieldNames.get(field ?? "") === name);
+    return (
+      values.every((value) => was.includes(value) || ofField.some(({ NewValue: added }) => added === value)) &&
+      was.every((value) => values.includes(value) || ofField.some(({ OldValue: gone }) => gone === value))
+    );
+  });
+}
+
+/** A value of the history, which holds the numbers of users and queues. */
+async function valueOf(api: RtApi, name: (typeof PLAIN)[number], text: string): Promise<string | number> {
+  if (name === "priority") return Number(text);
+  return name === "owner" || name === "queue" ? nameOf(api, name === "owner" ? "user" : "queue", text) : text;
 }
 
 /** Goes back through the records: what was added was not there, what was taken away was. */
