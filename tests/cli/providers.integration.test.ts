@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasLab, type Pdns, startPdns } from "../../packages/connectors/powerdns/src/pdns-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type Pdns, startPdns } from "../../packages/connectors/powerdns/src/pdns-for-tests.ts";
 import { tutti, workDirectory } from "./tutti-process.ts";
 
 const HEAD = "document: { dsl: 1.0.3, namespace: default, name: names, version: 1.0.0 }\n";

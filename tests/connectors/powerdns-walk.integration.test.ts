@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isJsonObject, type Json } from "@tutti/model";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { hasLab, type Pdns, startPdns } from "../../packages/connectors/powerdns/src/pdns-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type Pdns, startPdns } from "../../packages/connectors/powerdns/src/pdns-for-tests.ts";
 import { type Ended, tutti, workDirectory } from "../cli/tutti-process.ts";
 
 // A workflow on the real PowerDNS whose process is killed once at each position of its journal, forwards and while it is backed out. It says nothing of how its

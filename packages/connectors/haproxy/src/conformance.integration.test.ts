@@ -2,7 +2,8 @@ import { connectorLaws, type ConnectorUnderTest, type GivenToCase } from "@tutti
 import type { JsonObject } from "@tutti/model";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { haproxyConnector } from "./haproxy-connector.ts";
-import { type Haproxy, hasLab, openDoor, startHaproxy } from "./haproxy-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type Haproxy, openDoor, startHaproxy } from "./haproxy-for-tests.ts";
 
 let haproxy: Haproxy | undefined;
 

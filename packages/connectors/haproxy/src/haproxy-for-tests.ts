@@ -1,5 +1,3 @@
-import { execFile } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -7,22 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import type { AttemptProvider } from "@tutti/connector-kit";
 import type { OpenTarget, TargetFault } from "@tutti/connector-kit/conformance";
 import type { JsonObject } from "@tutti/model";
+import { freePort, startLabSystem } from "@tutti/testkit/lab";
 
-const SCRIPT = fileURLToPath(new URL("../../../../lab/haproxy.sh", import.meta.url));
-/** The first start on a bare machine installs packages. */
-const START_MS = 240_000;
 const FLOOD_BYTES = 64 * 1024 * 1024;
 const FLOOD_PIECE_BYTES = 64 * 1024;
-
-const run = promisify(execFile);
-
-/** The lab installs packages and needs root on Debian. */
-export const hasLab = process.getuid?.() === 0;
 
 /** An HAProxy of a test's own, with a pool `web`. */
 export interface Haproxy {
@@ -39,33 +28,11 @@ export interface Haproxy {
   stop(): Promise<void>;
 }
 
-/** A port that nobody listens on, of those that the system gives to nobody (from 32768 on it does), and hardly another test's. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, 30_000);
-    const isFree = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
-    if (isFree) return port;
-  }
-}
-
 /** Starts HAProxy by `lab/haproxy.sh`, beside any other that runs. */
 export async function startHaproxy(): Promise<Haproxy> {
-  const state = await mkdtemp(join(tmpdir(), "tutti-haproxy-"));
   const [front, statistics, apiPort] = [await freePort(), await freePort(), await freePort()];
-  const environment = {
-    HAPROXY_PORT: `${front}`,
-    HAPROXY_STATS_PORT: `${statistics}`,
-    HAPROXY_API_PORT: `${apiPort}`,
-    LAB_STATE: state,
-  };
-  const script = (verb: string): Promise<unknown> =>
-    run("bash", [SCRIPT, verb], { timeout: START_MS, env: { ...process.env, ...environment } });
-  await script("start");
-  const root = join(state, "haproxy");
+  const system = await startLabSystem("haproxy", { HAPROXY_PORT: front, HAPROXY_STATS_PORT: statistics, HAPROXY_API_PORT: apiPort });
+  const root = join(system.state, "haproxy");
   const socket = join(root, "admin.sock");
   const ask = (command: string): Promise<string> => exchange(socket, `${command}\n`).then((answer) => answer.toString("utf8"));
   const [map, acl] = [join(root, "routes.map"), join(root, "denied.acl")];
@@ -88,10 +55,7 @@ export async function startHaproxy(): Promise<Haproxy> {
       await ask(`clear map ${map}`);
       await ask(`clear acl ${acl}`);
     },
-    stop: async () => {
-      await script("stop");
-      await rm(state, { recursive: true, force: true });
-    },
+    stop: () => system.stop(),
   };
 }
 

@@ -5,7 +5,8 @@ import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { Token } from "@tutti/model/schemas";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { haproxyConnector } from "./haproxy-connector.ts";
-import { type DoorFault, type Haproxy, hasLab, openDoor, providerAt, startHaproxy } from "./haproxy-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type DoorFault, type Haproxy, openDoor, providerAt, startHaproxy } from "./haproxy-for-tests.ts";
 
 const connector = haproxyConnector();
 let haproxy: Haproxy;

@@ -1,7 +1,8 @@
 import { connectorLaws, type ConnectorUnderTest } from "@tutti/connector-kit/conformance";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { mailConnector } from "./mail-connector.ts";
-import { hasLab, type MailServer, smtpTarget, startMail } from "./mail-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type MailServer, smtpTarget, startMail } from "./mail-for-tests.ts";
 
 let mail: MailServer | undefined;
 

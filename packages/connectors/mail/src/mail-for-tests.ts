@@ -1,24 +1,12 @@
-import { execFile } from "node:child_process";
-import { randomInt } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import type { AttemptProvider } from "@tutti/connector-kit";
 import type { ConnectorUnderTest, OpenTarget, TargetFault } from "@tutti/connector-kit/conformance";
 import type { JsonObject } from "@tutti/model";
+import { freePort, startLabSystem } from "@tutti/testkit/lab";
 
-const SCRIPT = fileURLToPath(new URL("../../../../lab/mail.sh", import.meta.url));
 export const PASSWORD = "lab-password-0123456789";
-/** The first start on a bare machine installs packages. */
-const START_MS = 280_000;
-
-const run = promisify(execFile);
-
-/** The lab installs packages and needs root on Debian. */
-export const hasLab = process.getuid?.() === 0;
 
 /** A mail server of a test's own, which keeps all mails. */
 export interface MailServer {
@@ -31,30 +19,13 @@ export interface MailServer {
   stop(): Promise<void>;
 }
 
-/** A port that nobody listens on, of those that the system gives to nobody (from 32768 on it does), and hardly another test's. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, 30_000);
-    const isFree = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
-    if (isFree) return port;
-  }
-}
-
 /** Starts Postfix and Dovecot by `lab/mail.sh`, beside any other that runs. */
 export async function startMail(): Promise<MailServer> {
-  const state = await mkdtemp(join(tmpdir(), "tutti-mail-"));
   const [smtp, imap] = [await freePort(), await freePort()];
-  const environment = { SMTP_PORT: `${smtp}`, IMAP_PORT: `${imap}`, MAIL_PASSWORD: PASSWORD, LAB_STATE: state };
-  const script = (verb: string): Promise<unknown> =>
-    run("bash", [SCRIPT, verb], { timeout: START_MS, env: { ...process.env, ...environment } });
-  await script("start");
-  const authorities = await readFile(join(state, "mail/cert.pem"), "utf8");
-  const key = await readFile(join(state, "mail/key.pem"), "utf8");
-  const arrived = join(state, "mail/home/Maildir/new");
+  const system = await startLabSystem("mail", { SMTP_PORT: smtp, IMAP_PORT: imap, MAIL_PASSWORD: PASSWORD });
+  const authorities = await readFile(join(system.state, "mail/cert.pem"), "utf8");
+  const key = await readFile(join(system.state, "mail/key.pem"), "utf8");
+  const arrived = join(system.state, "mail/home/Maildir/new");
   return {
     port: smtp,
     tls: { cert: authorities, key },
@@ -71,10 +42,7 @@ export async function startMail(): Promise<MailServer> {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },
-    stop: async () => {
-      await script("stop");
-      await rm(state, { recursive: true, force: true });
-    },
+    stop: () => system.stop(),
   };
 }
 

@@ -7,7 +7,8 @@ import type { JsonObject } from "@tutti/model";
 import { Token } from "@tutti/model/schemas";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { mailConnector } from "./mail-connector.ts";
-import { hasLab, type MailServer, SmtpDoor, startMail } from "./mail-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type MailServer, SmtpDoor, startMail } from "./mail-for-tests.ts";
 import { type Heard, type Script, speak } from "./scripted-server-for-tests.ts";
 
 const connector = mailConnector();

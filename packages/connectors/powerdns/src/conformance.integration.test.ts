@@ -2,7 +2,8 @@ import type { AttemptProvider } from "@tutti/connector-kit";
 import { connectorLaws, type ConnectorUnderTest, type GivenToCase, httpTarget } from "@tutti/connector-kit/conformance";
 import { isJsonObject, type JsonObject } from "@tutti/model";
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { hasLab, type Pdns, startPdns } from "./pdns-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type Pdns, startPdns } from "./pdns-for-tests.ts";
 import { powerdnsConnector } from "./powerdns-connector.ts";
 
 let pdns: Pdns | undefined;

@@ -1,23 +1,8 @@
-import { execFile } from "node:child_process";
-import { randomInt } from "node:crypto";
-import { createServer } from "node:net";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import type { AttemptProvider } from "@tutti/connector-kit";
 import { isJsonObject, type Json } from "@tutti/model";
+import { freePort, startLabSystem } from "@tutti/testkit/lab";
 
-const SCRIPT = fileURLToPath(new URL("../../../../lab/pdns.sh", import.meta.url));
 const KEY = "lab-key-0123456789abcdef";
-/** The first start on a bare machine installs packages. */
-const START_MS = 240_000;
-
-const run = promisify(execFile);
-
-/** The lab installs packages and needs root on Debian. */
-export const hasLab = process.getuid?.() === 0;
 
 /** A PowerDNS of a test's own. */
 export interface Pdns {
@@ -30,27 +15,10 @@ export interface Pdns {
   stop(): Promise<void>;
 }
 
-/** A port that nobody listens on, of those that the system gives to nobody (from 32768 on it does), and hardly another test's. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, 30_000);
-    const isFree = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
-    if (isFree) return port;
-  }
-}
-
 /** Starts PowerDNS by `lab/pdns.sh`, beside any other that runs. */
 export async function startPdns(): Promise<Pdns> {
-  const state = await mkdtemp(join(tmpdir(), "tutti-pdns-"));
   const [dns, api] = [await freePort(), await freePort()];
-  const environment = { PDNS_PORT: `${dns}`, PDNS_API_PORT: `${api}`, PDNS_API_KEY: KEY, LAB_STATE: state };
-  const script = (verb: string): Promise<unknown> =>
-    run("bash", [SCRIPT, verb], { timeout: START_MS, env: { ...process.env, ...environment } });
-  await script("start");
+  const system = await startLabSystem("pdns", { PDNS_PORT: dns, PDNS_API_PORT: api, PDNS_API_KEY: KEY });
   const url = `http://127.0.0.1:${api}`;
   const ask = async (method: string, path: string, body?: Json): Promise<Json> => {
     const answer = await fetch(`${url}/api/v1/servers/localhost${path}`, {
@@ -71,9 +39,6 @@ export async function startPdns(): Promise<Pdns> {
       for (const zone of Array.isArray(zones) ? zones : [])
         if (isJsonObject(zone)) await ask("DELETE", `/zones/${String(zone["id"] as string)}`);
     },
-    stop: async () => {
-      await script("stop");
-      await rm(state, { recursive: true, force: true });
-    },
+    stop: () => system.stop(),
   };
 }

@@ -2,7 +2,8 @@ import { attemptForTests, type Attempt, renderUndo } from "@tutti/connector-kit"
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { Token } from "@tutti/model/schemas";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { hasLab, type Pdns, startPdns } from "./pdns-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type Pdns, startPdns } from "./pdns-for-tests.ts";
 import { powerdnsConnector } from "./powerdns-connector.ts";
 
 const connector = powerdnsConnector();

@@ -3,7 +3,8 @@ import { connectorLaws, type ConnectorUnderTest, type GivenToCase, httpTarget } 
 import { isJsonObject, type JsonObject } from "@tutti/model";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { requestTrackerConnector } from "./request-tracker-connector.ts";
-import { hasLab, type Rt, startRt } from "./rt-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type Rt, startRt } from "./rt-for-tests.ts";
 
 let rt: Rt | undefined;
 

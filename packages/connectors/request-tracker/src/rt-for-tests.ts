@@ -1,23 +1,8 @@
-import { execFile } from "node:child_process";
-import { randomInt } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import type { AttemptProvider } from "@tutti/connector-kit";
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
+import { freePort, startLabSystem } from "@tutti/testkit/lab";
 
-const SCRIPT = fileURLToPath(new URL("../../../../lab/rt.sh", import.meta.url));
 const LOGIN = { user: "root", password: "labpassword" } as const;
-/** The first start on a bare machine installs packages. */
-const START_MS = 280_000;
-
-const run = promisify(execFile);
-
-/** The lab installs packages and needs root on Debian. */
-export const hasLab = process.getuid?.() === 0;
 
 /** A Request Tracker of a test's own, with the queues `one` and `two` and the custom fields Server (one value) and Hosts (several). */
 export interface Rt {
@@ -32,28 +17,12 @@ export interface Rt {
   stop(): Promise<void>;
 }
 
-/** A port that nobody listens on, of those that the system gives to nobody (from 32768 on it does), and hardly another test's. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, 30_000);
-    const isFree = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
-    if (isFree) return port;
-  }
-}
-
 /** Starts Request Tracker by `lab/rt.sh`, beside any other that runs. */
 export async function startRt(): Promise<Rt> {
-  const state = await mkdtemp(join(tmpdir(), "tutti-rt-"));
   const port = await freePort();
-  const script = (verb: string): Promise<{ readonly stdout: string }> =>
-    run("bash", [SCRIPT, verb], { timeout: START_MS, env: { ...process.env, RT_PORT: `${port}`, LAB_STATE: state } });
-  const { stdout } = await script("start");
-  const token = /^RT_TOKEN=(\S+)$/m.exec(stdout)?.[1];
-  if (token === undefined) throw new Error(`lab/rt.sh says no RT_TOKEN: ${stdout}`);
+  const system = await startLabSystem("rt", { RT_PORT: port });
+  const token = /^RT_TOKEN=(\S+)$/m.exec(system.said)?.[1];
+  if (token === undefined) throw new Error(`lab/rt.sh says no RT_TOKEN: ${system.said}`);
   const url = `http://127.0.0.1:${port}`;
   const ask = async (method: string, path: string, body?: Json): Promise<Json> => {
     const answer = await fetch(`${url}/REST/2.0${path}`, {
@@ -76,9 +45,6 @@ export async function startRt(): Promise<Rt> {
       const items = isJsonObject(found) && Array.isArray(found["items"]) ? found["items"] : [];
       for (const ticket of items) if (isJsonObject(ticket)) await ask("PUT", `/ticket/${ticket["id"] as string}`, { Status: "deleted" });
     },
-    stop: async () => {
-      await script("stop");
-      await rm(state, { recursive: true, force: true });
-    },
+    stop: () => system.stop(),
   };
 }
