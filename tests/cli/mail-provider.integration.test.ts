@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasLab, type MailServer, PASSWORD, startMail } from "../../packages/connectors/mail/src/mail-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type MailServer, PASSWORD, startMail } from "../../packages/connectors/mail/src/mail-for-tests.ts";
 import { tutti, workDirectory } from "./tutti-process.ts";
 
 const TELL = `document: { dsl: 1.0.3, namespace: default, name: tell, version: 1.0.0 }

@@ -3,7 +3,8 @@ import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
 import { Token } from "@tutti/model/schemas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requestTrackerConnector } from "./request-tracker-connector.ts";
-import { hasLab, type Rt, startRt } from "./rt-for-tests.ts";
+import { hasLab } from "@tutti/testkit/lab";
+import { type Rt, startRt } from "./rt-for-tests.ts";
 
 const connector = requestTrackerConnector();
 let rt: Rt;
