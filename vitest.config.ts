@@ -10,7 +10,7 @@ const EXHAUSTIVE = [
   "tests/container/**/*.integration.test.ts",
   "tests/canary/**/*.integration.test.ts",
   "tests/bad-input/**/*.integration.test.ts",
-  // Request Tracker needs a quarter of a second for each of some thousand requests.
+  // Request Tracker needs a quarter of a second for each of some thousand requests: not part of the check, `npm run test:connectors -- request-tracker`.
   "packages/connectors/request-tracker/src/conformance.integration.test.ts",
 ];
 const E2E = ["**/*.e2e.test.ts"];

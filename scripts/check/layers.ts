@@ -41,12 +41,6 @@ export const LAYERS: readonly Layer[] = [
   { name: "lab-deploy", command: ["lab/deploy.ts"], needs: ["lab/deploy.ts"], minutesMax: 40, usesLab: true },
   { name: "bad-input", command: vitest("exhaustive", "tests/bad-input"), needs: ["tests/bad-input"], minutesMax: 20 },
   { name: "canary", command: vitest("exhaustive", "tests/canary"), needs: ["tests/canary"], minutesMax: 20 },
-  {
-    name: "request-tracker",
-    command: vitest("exhaustive", "packages/connectors/request-tracker"),
-    needs: ["packages/connectors/request-tracker/src/conformance.integration.test.ts", "lab/rt.sh"],
-    minutesMax: 80,
-  },
   { name: "restart", command: vitest("exhaustive", "tests/restart"), needs: ["tests/restart"], minutesMax: 30 },
   {
     name: "restart-random",
