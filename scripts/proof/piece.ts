@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Ended, runCommand } from "../check/run-command.ts";
 import type { Goal } from "./goals.ts";
 import type { Piece } from "./ledger.ts";
@@ -55,12 +56,17 @@ export function judge(goal: Goal, ended: Ended, counts: Piece["counts"] | undefi
   return { kind: "counted", verdict, counts: counts ?? {}, finding: findingIn(log, `${goal.name}: ${ended.why}`) };
 }
 
+/** The tree's own directory, with a slash at its end. */
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
 /** The lines that tell what was found and how to repeat it; the end of the log when there are none. */
 function findingIn(log: string, head: string): string {
   const lines = log.trimEnd().split("\n");
   // What failed stands on the line after its name.
   const telling = lines.filter((line, index) => TELLING.test(line) || /^\s*FAILED\b/.test(lines[index - 1] ?? ""));
-  const text = [head, ...(telling.length > 0 ? telling : lines.slice(-TAIL_LINES))].join("\n");
+  const whole = [head, ...(telling.length > 0 ? telling : lines.slice(-TAIL_LINES))].join("\n");
+  // Where the tree lay on that machine means nothing to others.
+  const text = whole.replaceAll(`file://${ROOT}`, "").replaceAll(ROOT, "");
   return text.length > FINDING_LENGTH_MAX ? `${text.slice(0, FINDING_LENGTH_MAX)}…` : text;
 }
 

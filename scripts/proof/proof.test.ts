@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { Goal } from "./goals.ts";
 import { type Ledger, overlapIn, type Piece } from "./ledger.ts";
@@ -97,6 +98,14 @@ test.each([
   ],
 ] as const)("a piece that %s", (_, end, counts, log, expected) => {
   expect(judge(GOAL, end, counts, log)).toMatchObject(expected);
+});
+
+test("a finding does not tell where the tree lay", () => {
+  const place = new URL("../../tests/crash/main.ts:30:15", import.meta.url);
+  const log = `Error: lost\n    at life (${place.href})\nsee ${fileURLToPath(place)}\n`;
+  expect(judge(GOAL, ended(1), undefined, log)).toMatchObject({
+    finding: "sim: exit code 1\nError: lost\n    at life (tests/crash/main.ts:30:15)\nsee tests/crash/main.ts:30:15",
+  });
 });
 
 test("a finding tells what failed and how to repeat it", () => {
