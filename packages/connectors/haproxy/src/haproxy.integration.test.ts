@@ -1,43 +1,16 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Attempt, attemptForTests, renderUndo } from "@tutti/connector-kit";
-import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import { Token } from "@tutti/model/schemas";
+import { callsForTests, freshToken } from "@tutti/connector-kit/conformance";
+import { type Json, type JsonObject } from "@tutti/model";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { haproxyConnector } from "./haproxy-connector.ts";
 import { hasLab } from "@tutti/testkit/lab";
 import { type DoorFault, type Haproxy, openDoor, providerAt, startHaproxy } from "./haproxy-for-tests.ts";
 
 const connector = haproxyConnector();
+const { attempt, call, undo } = callsForTests(connector, () => providerAt({ socket: haproxy.socket }));
 let haproxy: Haproxy;
-let calls = 0;
 const services: Server[] = [];
-
-function nextToken(): Token {
-  calls += 1;
-  return Token.parse(`tok_${calls.toString(16).padStart(32, "0")}`);
-}
-
-function attempt(more: Partial<Pick<Attempt, "token" | "provider">> = {}): ReturnType<typeof attemptForTests> {
-  return attemptForTests({ token: nextToken(), provider: providerAt({ socket: haproxy.socket }), ...more });
-}
-
-/** A call with its end stored. */
-async function call(name: string, input: JsonObject, more: Partial<Pick<Attempt, "token" | "provider">> = {}): Promise<JsonObject> {
-  const own = attempt(more);
-  const output = await connector.functions[name]?.run(input, own);
-  await own.store();
-  if (!isJsonObject(output)) throw new Error(`${name} gave no object`);
-  return output;
-}
-
-/** Takes a call back, as a back-out does. */
-function undo(name: string, input: JsonObject, output: Json): Promise<JsonObject> {
-  const declared = connector.functions[name]?.undo;
-  if (declared === undefined) throw new Error(`${name} has no undo`);
-  const { provider: _, ...given } = renderUndo(declared, { input, output });
-  return call(declared.call, given);
-}
 
 async function members(): Promise<Json> {
   return (await call("pool-member.list:1", { pool: "web" }))["members"] ?? null;
@@ -111,7 +84,7 @@ describe.skipIf(!hasLab)("haproxy", () => {
   });
 
   test("a member without a name has one that follows from its token", async () => {
-    const token = nextToken();
+    const token = freshToken();
     const input = { pool: "web", address: "127.0.0.1", port: 9 };
     const output = await call("pool-member.create:1", input, { token });
     expect(output).toMatchObject({ name: `m-${token.slice(4, 20)}` });
@@ -134,7 +107,7 @@ describe.skipIf(!hasLab)("haproxy", () => {
 
   test("what was before a change is kept until the end is stored, and then nothing of it is left", async () => {
     await call("pool-member.create:1", { pool: "web", name: "a", address: "127.0.0.1", port: 9, weight: 3 });
-    const token = nextToken();
+    const token = freshToken();
     const change = { pool: "web", name: "a", weight: 9 };
     await connector.functions["pool-member.change:1"]?.run(change, attempt({ token }));
     expect(await haproxy.ask("show servers state web")).toContain(`tutti-note.${token}`);
@@ -272,7 +245,7 @@ describe.skipIf(!hasLab)("haproxy", () => {
 
     test("gone in the middle of a create: unknown, found half made is not made, and the next attempt finishes it", async () => {
       const input = { pool: "web", name: "a", address: "127.0.0.1", port: 9 };
-      const token = nextToken();
+      const token = freshToken();
       // Look, add, look again, ready: the answer of the second and everything after it is lost.
       const target = await openDoor(haproxy, { kind: "answer-lost", request: 2 });
       const create = connector.functions["pool-member.create:1"];

@@ -8,4 +8,5 @@ export { buildHeaders, parseUrl, publicUrl, statusError } from "./http-call.ts";
 export { type HttpClient, httpClient, type HttpClientOptions } from "./http-client.ts";
 export { httpConnector } from "./http-connector.ts";
 export { Authentication, Endpoint } from "./http-input.ts";
+export { excerptOf, reasonIn, refusalOf } from "./refusal.ts";
 export { loadResource, type Resource, ResourceCache, resourceFailure, type ResourceKind } from "./resource.ts";

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TLSSocket } from "node:tls";
 import { attemptForTests, type Attempt, type AttemptProvider, ConnectorError, Network } from "@tutti/connector-kit";
+import { freshToken } from "@tutti/connector-kit/conformance";
 import type { JsonObject } from "@tutti/model";
-import { Token } from "@tutti/model/schemas";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { mailConnector } from "./mail-connector.ts";
 import { hasLab } from "@tutti/testkit/lab";
@@ -13,14 +13,12 @@ import { type Heard, type Script, speak } from "./scripted-server-for-tests.ts";
 
 const connector = mailConnector();
 const MAIL = { to: "ana@lab.test", subject: "Ready", text: "It is done." };
-let tokens = 0;
 
 function attempt(
   provider: AttemptProvider,
   more: Partial<Pick<Attempt, "signal" | "baseDirectory">> = {},
 ): ReturnType<typeof attemptForTests> {
-  tokens += 1;
-  return attemptForTests({ token: Token.parse(`tok_${tokens.toString(16).padStart(32, "0")}`), provider, ...more });
+  return attemptForTests({ token: freshToken(), provider, ...more });
 }
 
 async function send(

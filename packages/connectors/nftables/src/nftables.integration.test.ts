@@ -1,42 +1,15 @@
-import { type Attempt, attemptForTests, renderUndo } from "@tutti/connector-kit";
+import { callsForTests, freshToken } from "@tutti/connector-kit/conformance";
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import { Token } from "@tutti/model/schemas";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { nftablesConnector } from "./nftables-connector.ts";
 import { type Firewall, hasLab, openDoor, providerOf, startFirewall } from "./nftables-for-tests.ts";
 
 const connector = nftablesConnector({ environment: process.env });
+const { attempt, call, undo } = callsForTests(connector, () => firewall.provider);
 const PLACE = { table: "lab", chain: "forward" };
 const SET = { table: "lab", set: "blocked" };
 const CLIENT = "198.18.210.2";
 let firewall: Firewall;
-let calls = 0;
-
-function nextToken(): Token {
-  calls += 1;
-  return Token.parse(`tok_${calls.toString(16).padStart(32, "0")}`);
-}
-
-function attempt(more: Partial<Pick<Attempt, "token" | "provider">> = {}): ReturnType<typeof attemptForTests> {
-  return attemptForTests({ token: nextToken(), provider: firewall.provider, ...more });
-}
-
-/** A call with its end stored. */
-async function call(name: string, input: JsonObject, more: Partial<Pick<Attempt, "token" | "provider">> = {}): Promise<JsonObject> {
-  const own = attempt(more);
-  const output = await connector.functions[name]?.run(input, own);
-  await own.store();
-  if (!isJsonObject(output)) throw new Error(`${name} gave no object`);
-  return output;
-}
-
-/** Takes a call back, as a back-out does. */
-function undo(name: string, input: JsonObject, output: Json): Promise<JsonObject> {
-  const declared = connector.functions[name]?.undo;
-  if (declared === undefined) throw new Error(`${name} has no undo`);
-  const { provider: _, ...given } = renderUndo(declared, { input, output });
-  return call(declared.call, given);
-}
 
 /** Rules of the chain, those with a comment. */
 async function commented(): Promise<readonly JsonObject[]> {
@@ -146,7 +119,7 @@ describe.skipIf(!hasLab)("nftables", () => {
 
   test("what was deleted is kept in the same transaction, until the end is stored, and then nothing of it is left", async () => {
     await firewall.nft(`add element inet lab blocked { ${CLIENT} timeout 1h comment "by hand" }`);
-    const token = nextToken();
+    const token = freshToken();
     await connector.functions["address-set-entry.delete:1"]?.run({ ...SET, value: CLIENT }, attempt({ token }));
     expect(await firewall.nft("list tables")).toContain(`tutti_note_${token}`);
     expect(await call("firewall-table.list:1", {})).toMatchObject({ tables: [{ name: "lab" }] });
@@ -156,7 +129,7 @@ describe.skipIf(!hasLab)("nftables", () => {
   });
 
   test("an input that was corrected is carried out under the same token: there is one rule, one entry, as it says now", async () => {
-    const token = nextToken();
+    const token = freshToken();
     const rule = { ...PLACE, match: { protocol: "tcp", destinationPorts: [8001] }, verdict: "reject", comment: "first", position: "first" };
     await call("firewall-rule.create:1", rule, { token });
     expect(await firewall.reaches(8001)).toBe(false);
@@ -254,7 +227,7 @@ describe.skipIf(!hasLab)("nftables", () => {
     });
 
     test("a transaction that one part of fails changes nothing", async () => {
-      const token = nextToken();
+      const token = freshToken();
       await firewall.nft(`add table inet tutti_note_${token}`);
       await firewall.nft(`add element inet lab blocked { ${CLIENT} }`);
       const target = await openDoor(firewall, { kind: "gone-after", request: 2 });

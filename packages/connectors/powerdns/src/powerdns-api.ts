@@ -1,6 +1,6 @@
-import { buildHeaders, exchange, type HttpClient, parseUrl } from "@tutti/connector-http";
+import { buildHeaders, exchange, type HttpClient, parseUrl, reasonIn, refusalOf } from "@tutti/connector-http";
 import { ConnectorError, type ProviderAccess, readProvider, z } from "@tutti/connector-kit";
-import { isJsonObject, type Json } from "@tutti/model";
+import type { Json } from "@tutti/model";
 
 export const CONFIGURATION = z.strictObject({
   url: z.url({ protocol: /^https?$/ }).meta({ description: "Where the API listens: http://127.0.0.1:8081" }),
@@ -11,11 +11,6 @@ export const CONFIGURATION = z.strictObject({
     .meta({ description: "Id of the server in the API; PowerDNS has only localhost" }),
 });
 export const CREDENTIALS = z.strictObject({ apiKey: z.string().min(1).meta({ description: "The setting api-key of PowerDNS" }) });
-
-/** What of an error's text is told on; PowerDNS says it in a sentence. */
-const EXCERPT_CHARACTERS_MAX = 300;
-/** An answer that says that the server can't now. */
-const BUSY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /** A complete answer that counts as one: a success, or a status that the caller asked for. */
 export interface ApiAnswer {
@@ -107,26 +102,10 @@ export class PowerdnsApi {
   }
 
   #refused({ method, path }: ApiRequest, status: number, text: string): ConnectorError {
-    if (status === 401 || status === 403) {
-      const message = `PowerDNS does not take the API key of provider ${this.provider} (${status}): correct the secret, or the settings api-key and webserver-allow-from.`;
-      return new ConnectorError(message, { kind: status === 401 ? "authentication" : "authorization", outcome: "answered", status });
-    }
-    const what = `PowerDNS answered ${status} to ${method} ${path.replace(/\?[^]*$/, "")}${this.#reason(text)}`;
-    const isBusy = status >= 500 || BUSY_STATUSES.has(status);
-    const isWrong = status === 400 || status === 404 || status === 409 || status === 422;
-    return new ConnectorError(what, { kind: isWrong ? "validation" : "communication", outcome: "answered", retryable: isBusy, status });
-  }
-
-  /** PowerDNS' own words. Masked before they are cut. */
-  #reason(text: string): string {
-    let said = text;
-    try {
-      const parsed = JSON.parse(text) as Json;
-      if (isJsonObject(parsed) && typeof parsed["error"] === "string") said = parsed["error"];
-    } catch {
-      // Older versions say it as plain text.
-    }
-    const shown = this.#access.masked(said).replaceAll(/\s+/g, " ").trim().slice(0, EXCERPT_CHARACTERS_MAX);
-    return shown === "" ? "." : `: ${shown}`;
+    const message =
+      status === 401 || status === 403
+        ? `PowerDNS does not take the API key of provider ${this.provider} (${status}): correct the secret, or the settings api-key and webserver-allow-from.`
+        : `PowerDNS answered ${status} to ${method} ${path.replace(/\?[^]*$/, "")}${reasonIn(text, "error", this.#access)}`;
+    return refusalOf(message, status);
   }
 }

@@ -1,40 +1,13 @@
-import { attemptForTests, type Attempt, renderUndo } from "@tutti/connector-kit";
-import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import { Token } from "@tutti/model/schemas";
+import { callsForTests, freshToken } from "@tutti/connector-kit/conformance";
+import { isJsonObject, type Json } from "@tutti/model";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { hasLab } from "@tutti/testkit/lab";
 import { type Pdns, startPdns } from "./pdns-for-tests.ts";
 import { powerdnsConnector } from "./powerdns-connector.ts";
 
 const connector = powerdnsConnector();
+const { attempt, call, undo } = callsForTests(connector, () => pdns.provider(pdns.url));
 let pdns: Pdns;
-let calls = 0;
-
-function nextToken(): Token {
-  calls += 1;
-  return Token.parse(`tok_${calls.toString(16).padStart(32, "0")}`);
-}
-
-function attempt(more: Partial<Pick<Attempt, "token" | "provider">> = {}): ReturnType<typeof attemptForTests> {
-  return attemptForTests({ token: nextToken(), provider: pdns.provider(pdns.url), ...more });
-}
-
-/** A call with its end stored. */
-async function call(name: string, input: JsonObject, more: Partial<Pick<Attempt, "token">> = {}): Promise<JsonObject> {
-  const own = attempt(more);
-  const output = await connector.functions[name]?.run(input, own);
-  await own.store();
-  if (!isJsonObject(output)) throw new Error(`${name} gave no object`);
-  return output;
-}
-
-/** Takes a call back, as a back-out does. */
-function undo(name: string, input: JsonObject, output: Json): Promise<JsonObject> {
-  const declared = connector.functions[name]?.undo;
-  if (declared === undefined) throw new Error(`${name} has no undo`);
-  const { provider: _, ...given } = renderUndo(declared, { input, output });
-  return call(declared.call, given);
-}
 
 async function records(zone: string, name: string, type = "A"): Promise<Json> {
   return (await call("recordset.list:1", { zone, name, type }))["recordSets"] ?? null;
@@ -85,7 +58,7 @@ describe.skipIf(!hasLab)("powerdns", () => {
         (each: Json) => isJsonObject(each) && String(each["kind"] as string).startsWith("X-TUTTI"),
       );
     };
-    const token = nextToken();
+    const token = freshToken();
     await connector.functions["recordset.set:1"]?.run(input, attempt({ token }));
     expect(await notes()).toHaveLength(1);
     await call("recordset.set:1", input, { token });
@@ -112,7 +85,7 @@ describe.skipIf(!hasLab)("powerdns", () => {
     await call("zone.create:1", { name: "lab.test" });
     const input = { zone: "lab.test", name: "www", type: "A", records: ["10.0.0.1"] };
     await call("recordset.set:1", input);
-    const token = nextToken();
+    const token = freshToken();
     await connector.functions["recordset.set:1"]?.run({ ...input, records: ["10.0.0.2"] }, attempt({ token }));
     const corrected = { ...input, records: ["10.0.0.3"] };
     const output = await call("recordset.set:1", corrected, { token });

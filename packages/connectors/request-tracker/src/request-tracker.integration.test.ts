@@ -1,42 +1,14 @@
-import { attemptForTests, type Attempt, type AttemptProvider, renderUndo } from "@tutti/connector-kit";
+import type { AttemptProvider } from "@tutti/connector-kit";
+import { callsForTests, freshToken } from "@tutti/connector-kit/conformance";
 import { isJsonObject, type Json, type JsonObject } from "@tutti/model";
-import { Token } from "@tutti/model/schemas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requestTrackerConnector } from "./request-tracker-connector.ts";
 import { hasLab } from "@tutti/testkit/lab";
 import { type Rt, startRt } from "./rt-for-tests.ts";
 
 const connector = requestTrackerConnector();
+const { attempt, call, undo } = callsForTests(connector, () => rt.provider(rt.url));
 let rt: Rt;
-let calls = 0;
-
-function nextToken(): Token {
-  calls += 1;
-  return Token.parse(`tok_${calls.toString(16).padStart(32, "0")}`);
-}
-
-type Given = Partial<Pick<Attempt, "token" | "provider" | "number">>;
-
-function attempt(more: Given = {}): ReturnType<typeof attemptForTests> {
-  return attemptForTests({ token: nextToken(), provider: rt.provider(rt.url), ...more });
-}
-
-/** A call with its end stored. */
-async function call(name: string, input: JsonObject, more: Given = {}): Promise<JsonObject> {
-  const own = attempt(more);
-  const output = await connector.functions[name]?.run(input, own);
-  await own.store();
-  if (!isJsonObject(output)) throw new Error(`${name} gave no object`);
-  return output;
-}
-
-/** Takes a call back, as a back-out does. */
-function undo(name: string, input: JsonObject, output: Json): Promise<JsonObject> {
-  const declared = connector.functions[name]?.undo;
-  if (declared === undefined) throw new Error(`${name} has no undo`);
-  const { provider: _, ...given } = renderUndo(declared, { input, output });
-  return call(declared.call, given);
-}
 
 async function ticket(more: JsonObject = {}): Promise<string> {
   const made = await call("ticket.create:1", { queue: "one", subject: "A disk", ...more });
@@ -74,7 +46,7 @@ describe.skipIf(!hasLab)("request-tracker", () => {
   });
 
   test("of a request that the network has doubled one ticket stays", async () => {
-    const token = nextToken();
+    const token = freshToken();
     const body = { Queue: "one", Subject: "twice", RefersTo: [`tutti:${token}`] };
     const first = await rt.ask("POST", "/ticket", body);
     await rt.ask("POST", "/ticket", body);
@@ -128,7 +100,7 @@ describe.skipIf(!hasLab)("request-tracker", () => {
       status: "open",
       customFields: { Hosts: ["b", "c"], Server: "web2" },
     };
-    const token = nextToken();
+    const token = freshToken();
     const first = await connector.functions["ticket.update:1"]?.run({ ticket: id, set }, attempt({ token }));
     expect(await links(id)).toContain(`tutti:change:${token}`);
     await rt.ask("PUT", `/ticket/${id}`, { Priority: 8, Status: "resolved" });
@@ -176,7 +148,7 @@ describe.skipIf(!hasLab)("request-tracker", () => {
 
   test("a comment and a reply are told apart, with their author, and found under their tokens", async () => {
     const id = await ticket({ requestors: ["ana@lab.test"] });
-    const token = nextToken();
+    const token = freshToken();
     const comment = await call("ticket.comment:1", { ticket: id, text: "[tok_x] it's odd", subject: "A word" }, { token });
     await call("ticket.reply:1", { ticket: id, html: "<p>We are at it.</p>" });
     const all = (await connector.resources?.["message"]?.list(attempt())) ?? [];

@@ -1,6 +1,6 @@
-import { buildHeaders, exchange, type HttpClient, parseUrl } from "@tutti/connector-http";
+import { buildHeaders, excerptOf, exchange, type HttpClient, parseUrl, reasonIn, refusalOf } from "@tutti/connector-http";
 import { ConnectorError, type ProviderAccess, readProvider, z } from "@tutti/connector-kit";
-import { isJsonObject, type Json } from "@tutti/model";
+import type { Json } from "@tutti/model";
 
 /** More queues than that are better looked at as all that the account may see. */
 const QUEUES_MAX = 50;
@@ -25,10 +25,6 @@ export const CREDENTIALS = z
     "is a token, or user and password",
   );
 
-/** What of an error's text is told on; Request Tracker says it in a sentence. */
-const EXCERPT_CHARACTERS_MAX = 300;
-/** An answer that says that the server can't now. */
-const BUSY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 /** The largest page that Request Tracker gives. */
 const PAGE_ITEMS = 100;
 
@@ -82,7 +78,7 @@ export class RtApi {
 
   /** The text with its secrets masked, short enough to be told. */
   told(text: string): string {
-    return this.#access.masked(text).replaceAll(/\s+/g, " ").trim().slice(0, EXCERPT_CHARACTERS_MAX);
+    return excerptOf(text, this.#access);
   }
 
   /**
@@ -161,31 +157,10 @@ export class RtApi {
   #refused({ method, path }: ApiRequest, status: number, text: string): ConnectorError {
     if (status === 401) {
       const message = `Request Tracker does not take the credentials of provider ${this.provider} (401): correct the secret that is its token or password, or the account.`;
-      return new ConnectorError(message, { kind: "authentication", outcome: "answered", status });
+      return refusalOf(message, status);
     }
-    const what = `Request Tracker answered ${status} to ${method} ${path}${this.#reason(text)}`;
-    if (status === 403)
-      return new ConnectorError(`${what} Give the account of provider ${this.provider} the right, or correct the name.`, {
-        kind: "authorization",
-        outcome: "answered",
-        status,
-      });
-    const isBusy = status >= 500 || BUSY_STATUSES.has(status);
-    const isWrong = status === 400 || status === 404 || status === 409 || status === 422;
-    return new ConnectorError(what, { kind: isWrong ? "validation" : "communication", outcome: "answered", retryable: isBusy, status });
-  }
-
-  /** Request Tracker's own words. Masked before they are cut. */
-  #reason(text: string): string {
-    let said = text;
-    try {
-      const parsed = JSON.parse(text) as Json;
-      if (isJsonObject(parsed) && typeof parsed["message"] === "string") said = parsed["message"];
-    } catch {
-      // A proxy says it as text.
-    }
-    const shown = this.told(said);
-    return shown === "" ? "." : `: ${shown}${/[.!?]$/.test(shown) ? "" : "."}`;
+    const wayOut = status === 403 ? ` Give the account of provider ${this.provider} the right, or correct the name.` : "";
+    return refusalOf(`Request Tracker answered ${status} to ${method} ${path}${reasonIn(text, "message", this.#access)}${wayOut}`, status);
   }
 }
 
