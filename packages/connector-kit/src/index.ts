@@ -19,6 +19,7 @@ export { OUTPUT_BYTES_MAX, OutputCapture } from "./output-capture.ts";
 export { type AttemptProvider, type Health, type ProviderAccess, readProvider, takesProvider } from "./provider.ts";
 export type { ResourceType } from "./resource-type.ts";
 export { type ResolvedFunction, resolveFunction } from "./resolve-function.ts";
+export { type ProgramEnd, programFile, type ProgramOptions, type ProgramResult, runProgram } from "./run-program.ts";
 export { renderUndo, type Undo, type UndoneCall } from "./undo.ts";
 export { NotEmptyText } from "@tutti/model/schemas";
 // The kit's own zod is the one that reads a connector's schemas; a connector takes it from here and can't bring a second version.

@@ -1,6 +1,5 @@
-import { ConnectorError, type ProviderAccess, readProvider, z } from "@tutti/connector-kit";
+import { ConnectorError, type ProgramEnd, type ProviderAccess, readProvider, runProgram, z } from "@tutti/connector-kit";
 import type { Json, JsonObject } from "@tutti/model";
-import { type ProgramEnd, runProgram } from "./run-program.ts";
 import { type Ruleset, readRuleset } from "./ruleset.ts";
 
 /** A word of a command: it may pass a remote shell (ssh joins words), so nothing that one reads as more than a letter. */

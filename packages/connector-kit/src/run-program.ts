@@ -4,8 +4,10 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A ruleset of 16 MiB has some 50,000 rules. */
-const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
+import { OUTPUT_BYTES_MAX } from "./output-capture.ts";
+
+/** Where descriptors begin that are no standard stream. */
+const FIRST_FILE = 3;
 
 export interface ProgramEnd {
   readonly kind: "ended";
@@ -21,36 +23,48 @@ export type ProgramResult =
   | { readonly kind: "killed" }
   | { readonly kind: "too-much"; readonly bytesMax: number };
 
-/** Runs a program to its end, without a shell; an abort or the time limit ends it with all that it has started. */
-export async function runProgram(
-  words: readonly string[],
-  options: {
-    readonly input: string;
-    readonly environment: Readonly<Record<string, string>>;
-    readonly timeoutMs: number;
-    readonly signal: AbortSignal;
-  },
-): Promise<ProgramResult> {
-  const input = await inputFile(options.input);
-  try {
-    return await runOn(input, words, options);
-  } finally {
-    await input.close();
-  }
+export interface ProgramOptions {
+  /** What it reads on its standard input, a file that can be opened once more by its path (`/dev/stdin`). */
+  readonly input: string | Uint8Array;
+  /** More files without a name; the program reads the first at `programFile(0)`. */
+  readonly files?: readonly (string | Uint8Array)[];
+  /** All that it gets: nothing of this process's own environment goes along by itself. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
 }
 
 /**
- * A file without a name, to be read from its beginning. Node's own pipes are sockets, and nft opens its standard input once more by its path, which
- * does not work with a socket.
+ * Runs a program to its end, without a shell; an abort or the time limit ends it with all that it has started. What it says is kept up to 16 MiB.
+ * Inputs and files never have a name in the file system, so that nothing of them is left behind and nobody else can read them.
  */
-async function inputFile(text: string): Promise<FileHandle> {
-  const path = join(tmpdir(), `tutti-nft-${randomUUID()}`);
+export async function runProgram(words: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
+  const files: FileHandle[] = [];
+  try {
+    for (const content of [options.input, ...(options.files ?? [])]) files.push(await inputFile(content));
+    return await runOn(files, words, options);
+  } finally {
+    for (const file of files) await file.close();
+  }
+}
+
+/** The path at which a program reads the file of this place in `files`, from 0. */
+export function programFile(place: number): string {
+  return `/proc/self/fd/${FIRST_FILE + place}`;
+}
+
+/**
+ * A file without a name, to be read from its beginning. Node's own pipes are sockets, and programs such as nft and virsh open their standard input once
+ * more by its path, which does not work with a socket.
+ */
+async function inputFile(content: string | Uint8Array): Promise<FileHandle> {
+  const path = join(tmpdir(), `tutti-input-${randomUUID()}`);
   const file = await open(path, "wx+", 0o600);
   try {
     // Before there is anything in it, so that nothing is left behind in a file.
     await rm(path);
     // Written at a position, which leaves the place where reading begins.
-    const bytes = Buffer.from(text);
+    const bytes = typeof content === "string" ? Buffer.from(content) : content;
     for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at, bytes.length - at, at)).bytesWritten;
     return file;
   } catch (error) {
@@ -59,15 +73,15 @@ async function inputFile(text: string): Promise<FileHandle> {
   }
 }
 
-function runOn(
-  input: FileHandle,
-  words: readonly string[],
-  options: { readonly environment: Readonly<Record<string, string>>; readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<ProgramResult> {
+function runOn([input, ...files]: readonly FileHandle[], words: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
   const { environment, timeoutMs, signal } = options;
   const [program = "", ...rest] = words;
   // A group of its own, so that it can be ended as a whole.
-  const child = spawn(program, rest, { env: environment, stdio: [input.fd, "pipe", "pipe"], detached: true });
+  const child = spawn(program, rest, {
+    env: environment,
+    stdio: [input?.fd ?? "ignore", "pipe", "pipe", ...files.map(({ fd }) => fd)],
+    detached: true,
+  });
   const kill = (): void => killGroup(child);
   const timer = setTimeout(kill, timeoutMs);
   signal.addEventListener("abort", kill, { once: true });
