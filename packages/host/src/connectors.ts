@@ -4,6 +4,7 @@ import { grpcConnector } from "@tutti/connector-grpc";
 import { haproxyConnector } from "@tutti/connector-haproxy";
 import { httpClient, httpConnector } from "@tutti/connector-http";
 import { type Connector, Network } from "@tutti/connector-kit";
+import { libvirtConnector } from "@tutti/connector-libvirt";
 import { mailConnector } from "@tutti/connector-mail";
 import { mcpConnector } from "@tutti/connector-mcp";
 import { nftablesConnector } from "@tutti/connector-nftables";
@@ -27,6 +28,7 @@ export async function loadConnectors(
     powerdnsConnector({ http }),
     haproxyConnector(),
     nftablesConnector({ environment }),
+    libvirtConnector({ environment }),
     requestTrackerConnector({ http }),
     mailConnector({ http }),
     processConnector({}),

@@ -1,0 +1,1 @@
+export { libvirtConnector, type LibvirtConnectorOptions } from "./libvirt-connector.ts";
