@@ -8,6 +8,7 @@ import { libvirtConnector } from "@tutti/connector-libvirt";
 import { mailConnector } from "@tutti/connector-mail";
 import { mcpConnector } from "@tutti/connector-mcp";
 import { nftablesConnector } from "@tutti/connector-nftables";
+import { postgresqlConnector } from "@tutti/connector-postgresql";
 import { powerdnsConnector } from "@tutti/connector-powerdns";
 import { processConnector } from "@tutti/connector-process";
 import { requestTrackerConnector } from "@tutti/connector-request-tracker";
@@ -25,6 +26,7 @@ export async function loadConnectors(
     asyncapiConnector({ http }),
     mcpConnector({ http }),
     grpcConnector({ http }),
+    postgresqlConnector({ http }),
     powerdnsConnector({ http }),
     haproxyConnector(),
     nftablesConnector({ environment }),

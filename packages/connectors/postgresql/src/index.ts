@@ -1,0 +1,1 @@
+export { postgresqlConnector } from "./postgresql-connector.ts";
