@@ -1,4 +1,4 @@
-// `npm run bench -- engine|parked|lists|growth|startup|processes|expressions|store`: prints a table and writes dated JSON under bench/results/.
+// `npm run bench -- engine|parked|lists|growth|startup|processes|preview|expressions|store`: prints a table and writes dated JSON under bench/results/.
 import { parseArgs } from "node:util";
 import { print, save } from "./report.ts";
 
@@ -60,6 +60,12 @@ switch (what) {
     show("growth", growthTable(figures), figures);
     break;
   }
+  case "preview": {
+    const { measurePreview, previewTable } = await import("./preview.ts");
+    const figures = await measurePreview(rounds);
+    show("preview", previewTable(figures), figures);
+    break;
+  }
   case "processes": {
     const { measureProcesses, processesTable } = await import("./processes.ts");
     const figures = await measureProcesses(rounds);
@@ -84,7 +90,7 @@ switch (what) {
   }
   default:
     fail(
-      "usage: npm run bench -- engine [--tutti-only] [--rounds N] | startup|processes [--rounds N] | parked|lists|growth [--runs N] [--rounds N] | expressions | store",
+      "usage: npm run bench -- engine [--tutti-only] [--rounds N] | startup|processes|preview [--rounds N] | parked|lists|growth [--runs N] [--rounds N] | expressions | store",
     );
 }
 

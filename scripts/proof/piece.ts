@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Ended, runCommand } from "../check/run-command.ts";
 import type { Goal } from "./goals.ts";
@@ -9,7 +9,7 @@ import type { Piece } from "./ledger.ts";
 /** Somebody ended it from outside: that says nothing about what was tried. */
 const CUT_BY: readonly NodeJS.Signals[] = ["SIGHUP", "SIGINT", "SIGKILL", "SIGTERM"];
 const CUT_CODES: readonly number[] = [129, 130, 137, 143];
-/** Enough of a log to see what was found; all of it stays in the log until the next piece. */
+/** Enough of a log to see what was found; all of it stays in the logs of the piece. */
 const FINDING_LENGTH_MAX = 2000;
 const TAIL_LINES = 15;
 const TELLING = /^\s*(?:FAILED|FAIL|REPRODUCE)\b|^--- |NOT caught/;
@@ -27,19 +27,29 @@ export interface PieceOptions {
   readonly signal: AbortSignal;
 }
 
-/** Carries out one piece. What it counted is written into a folder of its own: a piece that dies leaves nothing to another. */
+/**
+ * Carries out one piece. What it counted is written into a folder of its own: a piece that dies leaves nothing to another. The logs of one that does not
+ * pass stay beside the log file, in a folder of its name and seed: whoever explains it needs them.
+ */
 export async function carryOut(goal: Goal, seed: number, options: PieceOptions): Promise<PieceResult> {
   const folder = mkdtempSync(join(tmpdir(), "tutti-proof-"));
+  const logs = join(dirname(options.logFile), `${goal.name}-${seed}`);
+  mkdirSync(logs, { recursive: true });
+  let isGood = false;
   try {
     const countsFile = join(folder, "counts");
     const ended = await runCommand(goal.command(seed), {
       ...options,
-      environment: { TUTTI_COUNTS: countsFile },
+      environment: { TUTTI_COUNTS: countsFile, TUTTI_CHECK_LOGS: logs },
       minutesMax: goal.minutesMax,
     });
     if (options.signal.aborted) return { kind: "cut-off", why: "interrupted" };
-    return judge(goal, ended, countsIn(countsFile, goal.name), readFileSync(options.logFile, "utf8"));
+    const result = judge(goal, ended, countsIn(countsFile, goal.name), readFileSync(options.logFile, "utf8"));
+    isGood = result.kind !== "counted" || result.verdict === "passed";
+    return result;
   } finally {
+    if (isGood || options.signal.aborted) rmSync(logs, { recursive: true, force: true });
+    else copyFileSync(options.logFile, join(logs, "piece.log"));
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -19,9 +19,10 @@ const NOUNS: readonly Noun[] = [
   {
     name: "workflow",
     aliases: ["workflows", "wf"],
-    summary: "lint, publish and look at workflow documents",
+    summary: "lint, preview, publish and look at workflow documents",
     load: async () => [
       (await import("./commands/workflow-lint.ts")).workflowLint,
+      (await import("./commands/workflow-preview.ts")).workflowPreview,
       (await import("./commands/workflow-list.ts")).workflowList,
       (await import("./commands/workflow-show.ts")).workflowShow,
       (await import("./commands/workflow-apply.ts")).workflowApply,

@@ -10,6 +10,7 @@ export type RunStatus = RunView["status"];
 export type RunRow = Awaited<ReturnType<TuttiService["loadRow"]>>;
 export type RunQuery = Parameters<TuttiService["list"]>[0];
 export type BackOutPlan = Awaited<ReturnType<TuttiService["planBackOut"]>>;
+export type ChangePreview = Awaited<ReturnType<TuttiService["previewRun"]>>;
 export type RunExplanation = Awaited<ReturnType<TuttiService["explain"]>>;
 export type ExplainedTask = RunExplanation["tasks"][number];
 export type LogLine = TuttiService extends { logs(...given: never[]): AsyncIterable<infer Line> } ? Line : never;

@@ -1,3 +1,4 @@
+import { existsSync, statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { parseData, readText } from "@tutti/host";
 import { AppError, isJsonObject, type Json, type JsonObject } from "@tutti/model";
@@ -6,6 +7,13 @@ import { INPUT_BYTES_MAX, type Io } from "./io.ts";
 /** The text of a file that the user named, or of standard input for `-`. @throws AppError `file-unreadable`, `limit-exceeded`. */
 export async function readNamed(io: Io, file: string): Promise<string> {
   return file === "-" ? io.readInput() : readText(resolve(io.currentDirectory, file), file, INPUT_BYTES_MAX);
+}
+
+/** Whether a word names a document in a file or on standard input, and not a published workflow. */
+export function isDocumentFile(io: Io, workflow: string): boolean {
+  if (workflow === "-" || /\.(ya?ml|json)$/i.test(workflow)) return true;
+  const path = resolve(io.currentDirectory, workflow);
+  return existsSync(path) && statSync(path).isFile();
 }
 
 /** A value in a file, JSON or YAML. @throws AppError `file-unreadable`, `input-invalid`. */

@@ -1,6 +1,7 @@
 import type { EffectClass, JsonObject } from "@tutti/model";
 import type { WorkflowProgram } from "@tutti/definition";
 import type { Command } from "./command.ts";
+import type { Foresight } from "./preview/foresight.ts";
 import type { RunRecord } from "./record.ts";
 
 /** What the engine knows besides the run: constant while a run is in memory. */
@@ -9,6 +10,8 @@ export interface EngineContext {
   readonly functions: FunctionCatalog;
   /** Content of `$runtime`. */
   readonly runtime: JsonObject;
+  /** Set in a change preview only: values may be unknown, and what depends on them is asked here. */
+  readonly foresight?: Foresight;
 }
 
 /** The runtime's knowledge of functions, as data. */

@@ -1,6 +1,18 @@
-import { ExpressionError } from "@tutti/expression";
+import { evaluatePartly, ExpressionError } from "@tutti/expression";
 import { type Duration, type Expression, LOCAL_SLOT, type Template } from "@tutti/definition";
-import { durationMs, emptyObjectFor, isJsonObject, type Json, type JsonObject, ownProperty, type TaskError, taskError } from "@tutti/model";
+import {
+  durationMs,
+  emptyObjectFor,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  ownProperty,
+  type TaskError,
+  taskError,
+  unknownIn,
+  unknownOf,
+  unknownValue,
+} from "@tutti/model";
 import type { EngineContext } from "./context.ts";
 import { EXPRESSIONS_AS_JQ, hasFlag } from "./flags.ts";
 import { RUN_FRAME, type RunState, type Task } from "./state.ts";
@@ -52,13 +64,20 @@ export class Evaluator {
     this.#context = context;
   }
 
+  /** Whether values may be unknown, since nothing is carried out. */
+  get isForesight(): boolean {
+    return this.#context.foresight !== undefined;
+  }
+
   /** First output of the expression; `empty` counts as null. Throws TaskFailure of kind `expression`. */
   expression(expression: Expression, dot: Json, task: Task, sight: Sight = {}): Json {
     const { program } = expression;
     if (program.isIdentity) return dot;
     try {
+      const slots = this.#slots(expression.needs, task, sight);
       const options = { nowMs: this.#state.lastAtMs, hasOlderRules: !hasFlag(this.#state, EXPRESSIONS_AS_JQ) };
-      return program.first(dot, this.#slots(expression.needs, task, sight), options) ?? null;
+      if (this.isForesight) return evaluatePartly(program, dot, slots, options);
+      return program.first(dot, slots, options) ?? null;
     } catch (cause) {
       throw expressionFailure(cause, program.source);
     }
@@ -85,7 +104,7 @@ export class Evaluator {
         return object;
       }
       case "uri":
-        return expandUri(template.literals, template.names, dot);
+        return unknownUri(template.names, dot) ?? expandUri(template.literals, template.names, dot);
     }
   }
 
@@ -93,6 +112,8 @@ export class Evaluator {
   duration(duration: Duration, dot: Json, task: Task, sight: Sight = {}): number {
     if (duration.kind === "fixed") return duration.ms;
     const value = this.template(duration.template, dot, task, sight);
+    // Nothing is waited for in a preview.
+    if (unknownIn(value) !== undefined) return 0;
     const ms = durationMs(value);
     if (ms === undefined)
       throw new TaskFailure(
@@ -141,7 +162,7 @@ export class Evaluator {
       definition: node?.definition ?? null,
       input: described.rawInput,
       output: rawOutput ?? null,
-      startedAt: describeTime(described.startedAtMs),
+      startedAt: this.#describeTime(described.startedAtMs, node?.path ?? ""),
       // Of the task itself, also in an extension: its effects are its own.
       token: tokenOf(this.#state, task),
     };
@@ -166,14 +187,24 @@ export class Evaluator {
       id: this.#state.runId,
       definition: this.#context.program.document,
       input: this.#state.rawInput,
-      startedAt: describeTime(this.#state.startedAtMs),
+      startedAt: this.#describeTime(this.#state.startedAtMs, "the run"),
     };
+  }
+
+  #describeTime(atMs: number, of: string): JsonObject {
+    return this.isForesight ? unknownValue(`when ${of} starts`) : describeTime(atMs);
   }
 }
 
 /** The specification's date time descriptor. */
 function describeTime(atMs: number): JsonObject {
   return { iso8601: new Date(atMs).toISOString(), epoch: { seconds: Math.floor(atMs / 1000), milliseconds: atMs } };
+}
+
+/** What a URI template gives while a name that it reads is unknown. */
+function unknownUri(names: readonly string[], input: Json): Json | undefined {
+  const of = names.map((name) => unknownOf(input) ?? unknownOf(isJsonObject(input) ? ownProperty(input, name) : undefined)).find(Boolean);
+  return of === undefined ? undefined : unknownValue(of);
 }
 
 /**

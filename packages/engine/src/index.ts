@@ -44,6 +44,17 @@ export { collectEvent, type EventGroup, eventTypesOf, inputOfEvents } from "./ev
 export { LifecycleDeriver } from "./lifecycle.ts";
 export { wantsEvent } from "./listen.ts";
 export { CURRENT_FLAGS } from "./flags.ts";
+export {
+  type Certainty,
+  type Condition,
+  explore,
+  type Fact as PreviewFact,
+  type ForeseenCall,
+  type Outlook,
+  PREVIEW_PATHS_MAX,
+} from "./preview/explore.ts";
+export type { Foresight, Undecided } from "./preview/foresight.ts";
+export type { CallAhead, CallForeseen, ForeseenEffect, WalkStart, World } from "./preview/walk.ts";
 export type { Observer } from "./observer.ts";
 export { type EventExplanation, explainEvents, type OfferedEvent } from "./explain/explain-event.ts";
 export { explainTask, type ExplainTarget, explainWaits } from "./explain/explain-task.ts";

@@ -1,5 +1,5 @@
 import type { ForeachClause } from "@tutti/definition";
-import { assert, type Json } from "@tutti/model";
+import { assert, type Json, unknownValue } from "@tutti/model";
 import type { Machine } from "./machine.ts";
 import { type ListenFrame, NO_CHILD, type Task } from "./state.ts";
 import { check, failWith } from "./tasks.ts";
@@ -85,5 +85,7 @@ export function iterationDone(machine: Machine, task: Task, output: Json): void 
 
 export function finishIterations(machine: Machine, task: Task, output: readonly Json[]): void {
   task.frame = undefined;
-  machine.complete(task, output);
+  // In a preview one stood for all.
+  const isForeseen = machine.context.foresight !== undefined;
+  machine.complete(task, isForeseen ? unknownValue(`the output of ${machine.node(task).path}`) : output);
 }

@@ -1,5 +1,19 @@
 import type { TaskNode } from "@tutti/definition";
-import { assert, DEPTH_MAX, ERROR_TYPE_BASE, FAN_OUT_MAX, isJsonObject, type Json, type TaskError, taskError } from "@tutti/model";
+import {
+  assert,
+  DEPTH_MAX,
+  ERROR_TYPE_BASE,
+  FAN_OUT_MAX,
+  isJsonObject,
+  type Json,
+  partlyUnknown,
+  type TaskError,
+  taskError,
+  unknownIn,
+  unknownOf,
+  unknownValue,
+} from "@tutti/model";
+import { foreseeEvents, foreseeItems, foreseeRace } from "./preview/foresight.ts";
 import { dispatchCall, effectAbsent, effectFound } from "./call.ts";
 import { excerpt, TaskFailure } from "./evaluate.ts";
 import { undoDone } from "./back-out.ts";
@@ -81,7 +95,8 @@ function begin(machine: Machine, task: Task, node: TaskNode): void {
       emit(machine, task, evaluator.template(node.event, task.input, task));
       return;
     case "listen":
-      beginListen(machine, task, node);
+      if (machine.context.foresight === undefined) beginListen(machine, task, node);
+      else foreseeEvents(machine, task, machine.context.foresight);
       return;
     case "call":
       dispatchCall(machine, task);
@@ -162,7 +177,9 @@ function lookedUp(machine: Machine, task: Task, output: Json): void {
   else effectFound(machine, task, output);
 }
 
-function beginLoop(machine: Machine, task: Task, items: Json): void {
+function beginLoop(machine: Machine, task: Task, given: Json): void {
+  const unknown = unknownOf(given);
+  const items = unknown === undefined ? given : foreseeItems(machine, task, unknown);
   if (!Array.isArray(items)) throw new TaskFailure(taskError("expression", `for.in must be an array, not ${excerpt(items)}`));
   if (items.length > FAN_OUT_MAX)
     throw new TaskFailure(
@@ -214,6 +231,7 @@ function beginFork(machine: Machine, task: Task, width: number): void {
   const branches = Array.from<Branch | undefined>({ length: width });
   task.frame = { kind: "fork", branches, open: width, context: machine.evaluator.contextOf(task) };
   machine.setPhase(task, "active");
+  foreseeRace(machine, task);
   for (let position = 0; position < width; position++) machine.later({ kind: "enter", parent: task.id, position, input: task.input });
 }
 
@@ -263,6 +281,13 @@ function raisedError(value: Json): TaskError {
 
 /** Completes what the author left out of the event (CloudEvents 1.0.2); its id comes from the token, so it is accepted once. */
 function emit(machine: Machine, task: Task, value: Json): void {
+  const { foresight } = machine.context;
+  const unknown = foresight === undefined ? undefined : (unknownOf(value) ?? unknownIn(isJsonObject(value) ? value["type"] : null));
+  if (foresight !== undefined && unknown !== undefined) {
+    foresight.emits(machine, task, undefined);
+    machine.complete(task, unknownValue(`the event of ${machine.node(task).path}`));
+    return;
+  }
   const given = isJsonObject(value) ? value : {};
   const { state } = machine;
   const { namespace, name } = state.workflow;
@@ -277,8 +302,14 @@ function emit(machine: Machine, task: Task, value: Json): void {
   };
   if (event.type === "")
     throw new TaskFailure(taskError("validation", "an event needs a type", { detail: "emit.event.with.type gave no text." }));
-  machine.command({ type: "emit-event", event });
-  machine.complete(task, event);
+  if (foresight === undefined) {
+    machine.command({ type: "emit-event", event });
+    machine.complete(task, event);
+  } else {
+    const { time: _time, ...known } = event;
+    foresight.emits(machine, task, known);
+    machine.complete(task, given["time"] === undefined ? partlyUnknown(known, `the event of ${machine.node(task).path}`) : event);
+  }
 }
 
 function startChild(machine: Machine, task: Task, input: Json): void {

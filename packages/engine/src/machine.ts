@@ -1,5 +1,5 @@
 import type { Flow, TaskList, TaskNode, WorkflowProgram } from "@tutti/definition";
-import { assert, type Json, type TaskError, taskError } from "@tutti/model";
+import { assert, isPartlyKnown, type Json, type TaskError, taskError, unknownOf } from "@tutti/model";
 import type { Command } from "./command.ts";
 import type { EngineContext } from "./context.ts";
 import { Evaluator, type Sight } from "./evaluate.ts";
@@ -167,7 +167,18 @@ export class Machine {
   /** Whether a condition of the document holds; anything but false and null does. Throws TaskFailure. */
   asks(task: Task, question: Omit<Question, "holds" | "sight"> & { readonly sight?: Sight }): boolean {
     const { expression, dot, sight = {} } = question;
-    const holds = this.evaluator.condition(expression, dot, task, sight);
+    const value = this.evaluator.expression(expression, dot, task, sight);
+    const { foresight } = this.context;
+    const unknown = foresight === undefined || isPartlyKnown(value) ? undefined : unknownOf(value);
+    const holds =
+      foresight === undefined || unknown === undefined
+        ? value !== false && value !== null
+        : foresight.decide(this, task, {
+            of: question.of,
+            name: question.name,
+            expression: expression.program.source,
+            dependsOn: unknown,
+          });
     this.observer?.asked?.(this, task, { ...question, sight, holds });
     return holds;
   }

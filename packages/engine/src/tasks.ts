@@ -1,5 +1,5 @@
 import type { Concurrency, Flow, TaskNode } from "@tutti/definition";
-import { assert, type Json, jsonEqual, type JsonObject, isJsonObject, taskError } from "@tutti/model";
+import { assert, type Json, jsonEqual, type JsonObject, isJsonObject, taskError, unknownIn, unknownOf, unknownValue } from "@tutti/model";
 import type { Machine, Work } from "./machine.ts";
 import {
   addTask,
@@ -253,6 +253,8 @@ export function nextPosition(
 /** A branch's context laid over the one the fork began with: keys that the branch changed, added or removed. */
 export function mergeContext(into: Json, base: Json, branch: Json): Json {
   if (jsonEqual(base, branch)) return into;
+  const unknown = unknownOf(into) ?? unknownOf(base) ?? unknownOf(branch);
+  if (unknown !== undefined) return unknownValue(unknown);
   if (!isJsonObject(branch) || (base !== null && !isJsonObject(base))) return branch;
   const before: JsonObject = base ?? {};
   const merged: Record<string, Json> = Object.assign(Object.create(null) as Record<string, Json>, isJsonObject(into) ? into : {});
@@ -277,7 +279,9 @@ export function failWith(machine: Machine, task: Task, cause: unknown): void {
 }
 
 export function check(schema: ((value: Json) => string | undefined) | undefined, value: Json, what: string): void {
-  const wrong = schema?.(value);
+  // What is not known yet is checked when it is.
+  if (schema === undefined || unknownIn(value) !== undefined) return;
+  const wrong = schema(value);
   if (wrong !== undefined) throw new TaskFailure(taskError("validation", `${what} does not match its schema`, { detail: wrong }));
 }
 

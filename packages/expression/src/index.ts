@@ -16,4 +16,5 @@
 export { analyse, type Analysis, type FieldRead, type FreeVariable } from "./analysis.ts";
 export { ExpressionError, type ExpressionErrorKind, ExpressionSyntaxError, type SourcePosition } from "./errors.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export { evaluatePartly } from "./partial.ts";
 export { compile, type EvaluationOptions, type Program } from "./program.ts";

@@ -64,6 +64,11 @@ export function compile(source: string, options: { readonly variables: readonly 
   return programs.getOrCreate(key, () => new CompiledProgram(source, options.variables));
 }
 
+/** Compiles a part of a source, with what replaced parts of it. `source` is the whole text that positions in the tree count in. */
+export function compilePart(source: string, tree: Node, variables: readonly string[]): Program {
+  return new CompiledProgram(source, variables, tree);
+}
+
 class CompiledProgram implements Program {
   readonly source: string;
   readonly freeVariables: readonly string[];
@@ -74,10 +79,9 @@ class CompiledProgram implements Program {
   /** Its text has a constant that is no finite number; any other such number is noted when it is computed. */
   readonly #namesNonFinite: boolean;
 
-  constructor(source: string, variables: readonly string[]) {
+  constructor(source: string, variables: readonly string[], tree = parse(source)) {
     this.source = source;
     this.variables = variables;
-    const tree = parse(source);
     this.#code = compileTree(source, tree, variables);
     this.#mustCheck = !(this.#code.growth <= UNCHECKED_GROWTH_MAX);
     this.#namesNonFinite = /\b(?:nan|infinite)\b/.test(source);

@@ -5,10 +5,13 @@ import type {
   DocumentSource,
   FireScheduleRequest,
   OperateRequest,
+  PreviewRunRequest,
   PruneRequest,
+  StartPreviewedRequest,
   StartRunRequest,
   WaitUntil,
 } from "@tutti/runtime";
+import { readPreview } from "@tutti/runtime";
 import type { BackupRequest } from "./backup.ts";
 import { RUN_STATUSES, type RunQuery, type RunStatus } from "@tutti/store";
 
@@ -64,6 +67,34 @@ export function startRunRequest(given: JsonObject): StartRunRequest {
     actor: text(given, "actor"),
     replayOf: optionalText(given, "replayOf"),
   };
+}
+
+export function previewRunRequest(given: JsonObject): PreviewRunRequest {
+  const workflow = object(given, "workflow");
+  return {
+    workflow:
+      own(workflow, "document") === undefined
+        ? { namespace: text(workflow, "namespace"), name: text(workflow, "name"), version: text(workflow, "version") }
+        : { document: documentSource(object(workflow, "document")) },
+    input: own(given, "input") ?? null,
+    ...(own(given, "tolerances") !== undefined && { tolerances: texts(given, "tolerances") }),
+  };
+}
+
+export function startPreviewedRequest(given: JsonObject): StartPreviewedRequest {
+  const input = own(given, "input");
+  return {
+    preview: readPreview(object(given, "preview")),
+    ...(input !== undefined && { input }),
+    ...(own(given, "labels") !== undefined && { labels: textMap(given, "labels") }),
+    actor: text(given, "actor"),
+  };
+}
+
+function texts(given: JsonObject, name: string): readonly string[] {
+  const value = own(given, name);
+  if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) throw refused(name, "a list of texts");
+  return value;
 }
 
 export function fireScheduleRequest(given: JsonObject): FireScheduleRequest {

@@ -243,6 +243,8 @@ function serve(runtime: Runtime, backup: TuttiService["backup"]): Omit<TuttiServ
     listDefinitions: () => runtime.listDefinitions(),
     loadDefinition: (namespace, name, version) => runtime.loadDefinition(namespace, name, version),
     startRun: (request) => runtime.startRun(request),
+    previewRun: (request) => runtime.previewRun(request),
+    startPreviewed: (request) => runtime.startPreviewed(request),
     operate: (request) => runtime.operate(request),
     drive: (runId) => runtime.drive(runId),
     listSchedules: () => runtime.listSchedules(),

@@ -15,6 +15,7 @@ export { LogFile } from "./log/log-file.ts";
 export { LOG_EVENTS, LOG_FIELDS, LOG_LEVELS, type LogLevel } from "./log/log-catalogue.ts";
 export { METRICS, type MetricDefinition } from "./metrics/metric-catalogue.ts";
 export { decodeText, readText } from "./read-text.ts";
+export { readPreview } from "@tutti/runtime";
 export { readRestoreMark, removeRestoreMark, type RestoreMark } from "./restore-mark.ts";
 export type { RunChange } from "./run-changes.ts";
 export type { DriveMode, OwnerInfo, TuttiService } from "./service.ts";

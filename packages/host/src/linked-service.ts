@@ -63,6 +63,12 @@ export class LinkedService implements TuttiService {
     this.#asked.add(started.runId);
     return started;
   };
+  previewRun: TuttiService["previewRun"] = (request) => this.#call("previewRun", request, (service) => service.previewRun(request));
+  startPreviewed: TuttiService["startPreviewed"] = async (request) => {
+    const started = await this.#call("startPreviewed", request, (service) => service.startPreviewed(request));
+    this.#asked.add(started.runId);
+    return started;
+  };
   operate: TuttiService["operate"] = async (request) => {
     const view = await this.#call("operate", request, (service) => service.operate(request));
     this.#asked.add(request.runId);

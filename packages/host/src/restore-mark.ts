@@ -69,6 +69,7 @@ export function pausedService(service: Served, mark: RestoreMark): Served {
   return {
     ...service,
     startRun: refuse,
+    startPreviewed: refuse,
     operate: refuse,
     drive: refuse,
     acceptEvent: refuse,

@@ -11,6 +11,8 @@ export const UNARY_CALLS = {
   loadDefinition: (service, given) =>
     service.loadDefinition(read.text(given, "namespace"), read.text(given, "name"), read.text(given, "version")),
   startRun: (service, given) => service.startRun(read.startRunRequest(given)),
+  previewRun: (service, given) => service.previewRun(read.previewRunRequest(given)),
+  startPreviewed: (service, given) => service.startPreviewed(read.startPreviewedRequest(given)),
   operate: (service, given) => service.operate(read.operateRequest(given)),
   drive: (service, given) => service.drive(read.text(given, "runId")),
   listSchedules: (service) => service.listSchedules(),
@@ -61,6 +63,9 @@ void nothingIsMissing;
 export const REPEATABLE_CALLS: ReadonlySet<string> = new Set<UnaryCall>([
   // With the key that every start over the socket carries.
   "startRun",
+  "previewRun",
+  // A preview is started once.
+  "startPreviewed",
   "publish",
   "listDefinitions",
   "loadDefinition",

@@ -13,6 +13,8 @@ export function serviceWith(given: Partial<Served>): Served {
     listDefinitions: refuse,
     loadDefinition: refuse,
     startRun: refuse,
+    previewRun: refuse,
+    startPreviewed: refuse,
     operate: refuse,
     drive: refuse,
     listSchedules: refuse,

@@ -172,7 +172,7 @@ class Connection {
         );
       } else if (isUnaryCall(call)) {
         const result = await UNARY_CALLS[call](service, request.with, signal);
-        if (call === "startRun") this.#options.onRunAsked((result as { runId: string }).runId);
+        if (call === "startRun" || call === "startPreviewed") this.#options.onRunAsked((result as { runId: string }).runId);
         await this.#send(result === undefined ? { id } : { id, result: result as unknown as Json });
       }
     } catch (error) {

@@ -34,6 +34,10 @@ export const ERROR_CATALOGUE = {
   },
   "run-ambiguous": { kind: "usage", hint: "Give more characters of the id." },
   "run-exists": { kind: "conflict", hint: "A run with this start key is there already: `tutti run show`." },
+  "preview-void": {
+    kind: "conflict",
+    hint: "Nothing was started. Make a new preview (`tutti workflow preview`) and look at it; what may differ is said when it is made (--tolerate).",
+  },
   "task-not-found": { kind: "not-found", hint: "`tutti run show RUN` lists the tasks and their names." },
   "task-ambiguous": { kind: "usage", hint: "Name the task by its whole path, for example /do/deploy/do/createVm." },
   "operation-not-possible": { kind: "conflict", hint: "`tutti run show RUN` says what the run's state allows." },

@@ -26,3 +26,4 @@ export {
   taskError,
   TUTTI_ERROR_TYPE_BASE,
 } from "./task-error.ts";
+export { isPartlyKnown, partlyUnknown, UNKNOWN_MEMBER, unknownIn, unknownOf, unknownValue } from "./unknown.ts";

@@ -1,11 +1,11 @@
 import { type Attempt, type AttemptProvider, ConnectorError, type StoredEnd } from "@tutti/connector-kit";
 import { type AttemptOutcome, attemptSpanKey, type LookUpEnded, type StartAttempt, type LookUp } from "@tutti/engine";
-import { AppError, type Json, type Token } from "@tutti/model";
+import type { Json, Token } from "@tutti/model";
 import type { AttemptLog } from "./attempt-log.ts";
 import type { FunctionEntry } from "./function-table.ts";
 import type { LoadedRun } from "./loaded-run.ts";
 import type { ShardLease } from "./ownership.ts";
-import type { SecretBook } from "./secrets.ts";
+import { secretFor, type SecretBook } from "./secrets.ts";
 
 export type AfterStored = (end: StoredEnd) => Promise<void>;
 
@@ -154,19 +154,8 @@ export class AttemptHandle implements Attempt {
     return this.#services.secrets.masked(text);
   }
 
-  async secret(name: string): Promise<Json> {
-    if (!this.secretNames.includes(name)) {
-      throw new ConnectorError(`The workflow may not use the secret "${name}": name it in use.secrets.`, {
-        kind: "authorization",
-        outcome: "never-began",
-      });
-    }
-    try {
-      return await this.#services.secrets.resolve(name);
-    } catch (cause) {
-      if (!(cause instanceof AppError)) throw cause;
-      throw new ConnectorError(cause.message, { kind: "authorization", outcome: "never-began", cause });
-    }
+  secret(name: string): Promise<Json> {
+    return secretFor(this.#services.secrets, this.secretNames, name);
   }
 }
 

@@ -79,7 +79,7 @@ function reasonOf(handle: AttemptHandle): UnknownReason {
 }
 
 /** What the workflow sees of a failure; masked, since messages quote what was sent. */
-function errorOf(thrown: unknown, redactor: Redactor): TaskError {
+export function errorOf(thrown: unknown, redactor: Redactor): TaskError {
   const title = redactor.maskText(messageOf(thrown)).slice(0, ERROR_TITLE_UNITS_MAX);
   if (thrown instanceof ConnectorError) {
     const more: Record<string, Json> = {};

@@ -13,6 +13,8 @@ export {
 } from "./metrics/runtime-metrics.ts";
 export type { LifecycleReader } from "./lifecycle-reader.ts";
 export type { ReferenceReader, ReferenceRequest } from "./reference-reader.ts";
+export { type ChangePreview, readPreview } from "./preview/change-preview.ts";
+export { comparePreviews, type PreviewDifference } from "./preview/compare.ts";
 export type {
   DocumentSource,
   LogLine,
@@ -23,6 +25,8 @@ export type {
   RuntimeReport,
   AddProviderRequest,
   FireScheduleRequest,
+  PreviewRunRequest,
+  StartPreviewedRequest,
   ProviderView,
   ScheduleView,
   StartRunRequest,

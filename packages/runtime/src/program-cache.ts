@@ -64,15 +64,8 @@ export class ProgramCache {
     // A version that is there keeps what it refers to, whatever has become of it outside.
     const known = await this.#store.loadDefinition(key);
     if (known !== undefined && known.text === source.text) return { definition: headOf(known), created: false, findings };
-    const pinned = await pinReferences(document, source.baseDirectory, { reader: this.#references, functions: this.#functions });
-    compileWorkflow(document, pinned);
-    const references = pinned.length === 0 ? undefined : JSON.stringify(pinned);
-    const definition = {
-      ...key,
-      digest: hash("sha256", references === undefined ? source.text : `${source.text}\n${references}`, "hex"),
-      baseDirectory: source.baseDirectory,
-      publishedAtMs,
-    };
+    const { references, digest } = await this.#compile(document, source);
+    const definition = { ...key, digest, baseDirectory: source.baseDirectory, publishedAtMs };
     const { namespace, name, version } = key;
     const outcome = await this.#store.putDefinition({
       ...definition,
@@ -85,6 +78,28 @@ export class ProgramCache {
       });
     }
     return { definition, created: outcome === "created", findings };
+  }
+
+  /** The program that publishing the document would give, without publishing it. @throws AppError as `publish`. */
+  async draft(source: DocumentSource, nowMs: number): Promise<LoadedProgram> {
+    const { document } = accept(source, this.#functions);
+    const key = keyOf(document);
+    const known = await this.#store.loadDefinition(key);
+    if (known !== undefined && known.text === source.text) return this.#load(known);
+    const { program, digest } = await this.#compile(document, source);
+    const definition = { ...key, digest, baseDirectory: source.baseDirectory, publishedAtMs: nowMs };
+    return { definition, context: { program, functions: this.#functions, runtime: this.#runtime } };
+  }
+
+  /** With what the document refers to, as it is now. */
+  async #compile(
+    document: JsonObject,
+    source: DocumentSource,
+  ): Promise<{ readonly program: WorkflowProgram; readonly references: string | undefined; readonly digest: string }> {
+    const pinned = await pinReferences(document, source.baseDirectory, { reader: this.#references, functions: this.#functions });
+    const program = compileWorkflow(document, pinned);
+    const references = pinned.length === 0 ? undefined : JSON.stringify(pinned);
+    return { program, references, digest: hash("sha256", references === undefined ? source.text : `${source.text}\n${references}`, "hex") };
   }
 
   /** The version (or the `latest`) of a workflow, or undefined. */

@@ -5,6 +5,7 @@ import type { Env } from "./env.ts";
 import { ANSWER_WITHIN_MS, type NodeMail } from "./node-mail.ts";
 import { checkValue } from "./output-check.ts";
 import { describeUnsupported, type NewRun } from "./run-starter.ts";
+import type { LoadedProgram } from "./program-cache.ts";
 import type { StartRunRequest } from "./runtime.ts";
 import type { RuntimeParts } from "./runtime-parts.ts";
 
@@ -18,6 +19,12 @@ export interface StartedRun {
   readonly runId: string;
   /** False when a start with the same key had made it before. */
   readonly created: boolean;
+}
+
+/** What a start would begin with. */
+export interface CheckedStart {
+  readonly program: LoadedProgram;
+  readonly input: Json;
 }
 
 export interface RunStartsDeps {
@@ -41,13 +48,13 @@ export class RunStarts {
     this.#deps = deps;
   }
 
-  /**
-   * @throws AppError `definition-not-found`, `definition-unsupported`, `input-invalid`, `payload-too-large`; `run-exists` when the key belongs to
-   * another start; `commit-outcome-unknown` when the run may still be started.
-   */
-  async start(request: StartRunRequest): Promise<StartedRun> {
-    const parts = this.#deps.parts();
-    const program = await parts.programs.get(request.namespace, request.name, request.version);
+  /** The program and the input of a start, checked. @throws AppError `definition-not-found`, `definition-unsupported`, `input-invalid`, `payload-too-large`. */
+  async check(request: Omit<StartRunRequest, "actor">): Promise<CheckedStart> {
+    return this.checkWith(await this.#deps.parts().programs.get(request.namespace, request.name, request.version), request);
+  }
+
+  /** The same with a program that need not be published. */
+  async checkWith(program: LoadedProgram, request: Pick<StartRunRequest, "input" | "replayOf">): Promise<CheckedStart> {
     const label = `${program.definition.namespace}/${program.definition.name} ${program.definition.version}`;
     const unsupported = describeUnsupported(program);
     if (unsupported !== undefined) throw new AppError("definition-unsupported", `${label} can't be run: ${unsupported}.`);
@@ -55,6 +62,15 @@ export class RunStarts {
     const problem = program.context.program.input.schema?.(input);
     if (problem !== undefined)
       throw new AppError("input-invalid", `The input of ${label} does not fit its schema: ${problem}`, { details: { problem } });
+    return { program, input };
+  }
+
+  /**
+   * @throws AppError as `check`; `run-exists` when the key belongs to another start; `commit-outcome-unknown` when the run may still be started.
+   */
+  async start(request: StartRunRequest): Promise<StartedRun> {
+    const parts = this.#deps.parts();
+    const { program, input } = await this.check(request);
     const given = {
       program,
       input,
@@ -75,7 +91,7 @@ export class RunStarts {
     return `run_${digest.toString(36).padStart(16, "0").slice(-16)}`;
   }
 
-  async #inputOf(request: StartRunRequest): Promise<Json> {
+  async #inputOf(request: Pick<StartRunRequest, "input" | "replayOf">): Promise<Json> {
     let { input } = request;
     if (request.replayOf !== undefined && input === null) {
       const [first] = await this.#deps.parts().history.records(request.replayOf, 1);

@@ -45,6 +45,8 @@ export interface RuntimeParts {
   readonly history: RunHistoryReader;
   readonly changes: RunChanges;
   readonly driver: RunDriver;
+  readonly secrets: SecretBook;
+  readonly providers: ProviderBook;
   readonly commits: GroupCommit;
   readonly dispatcher: Dispatcher;
   readonly registry: RunRegistry;
@@ -78,6 +80,8 @@ class Assembly implements RuntimeParts {
   readonly history: RunHistoryReader;
   readonly changes = new RunChanges();
   readonly driver: RunDriver;
+  readonly secrets: SecretBook;
+  readonly providers: ProviderBook;
   readonly commits: GroupCommit;
   readonly dispatcher: Dispatcher;
   readonly registry: RunRegistry;
@@ -142,11 +146,13 @@ class Assembly implements RuntimeParts {
     });
     this.commits = new GroupCommit({ store, env, listener: this.driver, metrics, snapshotAfterRecords: deps.limits?.snapshotAfterRecords });
     const secrets = new SecretBook(env, redactor);
+    this.secrets = secrets;
+    this.providers = new ProviderBook(store, secrets);
     this.dispatcher = new Dispatcher({
       env,
       functions: this.functions,
       secrets,
-      providers: new ProviderBook(store, secrets),
+      providers: this.providers,
       redactor,
       traceparent: deps.traceparent,
       maySend: (lease) => ownership.maySend(lease),

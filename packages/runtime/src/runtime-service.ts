@@ -20,6 +20,8 @@ import type { RuntimeGauges, RuntimeMetrics } from "./metrics/runtime-metrics.ts
 import { withMaskedReports } from "./masked-reports.ts";
 import { findPath, toOperatorAction } from "./operations.ts";
 import { checkValue } from "./output-check.ts";
+import type { ChangePreview } from "./preview/change-preview.ts";
+import { Previews } from "./preview/previews.ts";
 import { Redactor } from "./redactor.ts";
 import type { ReferenceReader } from "./reference-reader.ts";
 import { explainRun } from "./run-explaining.ts";
@@ -37,6 +39,8 @@ import type {
   RuntimeReport,
   AddProviderRequest,
   FireScheduleRequest,
+  PreviewRunRequest,
+  StartPreviewedRequest,
   ProviderView,
   ScheduleView,
   ShowOptions,
@@ -97,6 +101,7 @@ class RuntimeService implements Runtime {
   #phase: "new" | "started" | "stopping" | "stopped" = "new";
   #stopping: Promise<void> | undefined;
   readonly #starts: RunStarts;
+  readonly #previews: Previews;
   readonly #providers: ProviderOperations;
   #scheduler: Scheduler | undefined;
 
@@ -106,6 +111,13 @@ class RuntimeService implements Runtime {
     this.#providers = new ProviderOperations({ ...this.#deps, redactor: this.#redactor });
     const acknowledge = (runId: string): void => this.#acknowledge("run", runId);
     this.#starts = new RunStarts({ store, env, installationId, parts: () => this.#open(), acknowledge });
+    this.#previews = new Previews({
+      store,
+      env: this.#deps.env,
+      starts: this.#starts,
+      redactor: this.#redactor,
+      parts: () => this.#open(),
+    });
   }
 
   async start(): Promise<void> {
@@ -170,6 +182,15 @@ class RuntimeService implements Runtime {
   async startRun(request: StartRunRequest): Promise<StartedRun> {
     this.#writable();
     return this.#starts.start(request);
+  }
+
+  previewRun(request: PreviewRunRequest): Promise<ChangePreview> {
+    return this.#previews.preview(request);
+  }
+
+  async startPreviewed(request: StartPreviewedRequest): Promise<StartedRun> {
+    this.#writable();
+    return this.#previews.start(request);
   }
 
   async operate(request: OperateRequest): Promise<RunView> {

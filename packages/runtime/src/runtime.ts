@@ -2,6 +2,7 @@ import type { Health } from "@tutti/connector-kit";
 import type { CloudEvent, Json, JsonObject } from "@tutti/model";
 import type { Finding } from "@tutti/definition";
 import type { BackOutPlan, EventExplanation, RunTrace, RunView, TaskExplanation } from "@tutti/engine";
+import type { ChangePreview } from "./preview/change-preview.ts";
 import type { LifecycleReader } from "./lifecycle-reader.ts";
 import type { RuntimeGauges } from "./metrics/runtime-metrics.ts";
 import type { DefinitionRow, RunPage, RunQuery, RunRow, StoredEvent, StoreReport } from "@tutti/store";
@@ -29,6 +30,19 @@ export interface Runtime {
 
   /** Starts a run of a published version. With a `startKey` the same key starts one run only: `created` is false for the second. */
   startRun(request: StartRunRequest): Promise<{ readonly runId: string; readonly created: boolean }>;
+  /**
+   * What a run with this input would do, and would not be able to undo. Changes nothing: connectors are asked what calls would do, and what only reads is
+   * read before anything would have changed.
+   *
+   * @throws AppError as `startRun`.
+   */
+  previewRun(request: PreviewRunRequest): Promise<ChangePreview>;
+  /**
+   * Starts the run of a preview, once, if it would still do what the preview says; the run has the id that the preview names.
+   *
+   * @throws AppError `preview-void` with the `differences`: nothing was started. As `startRun` else.
+   */
+  startPreviewed(request: StartPreviewedRequest): Promise<{ readonly runId: string; readonly created: boolean }>;
   /** Carries out an operator's action; the answer says what the run looks like after it. */
   operate(request: OperateRequest): Promise<RunView>;
   /** Takes a run that this process does not drive (mode `asked`) into its hands. */
@@ -179,6 +193,24 @@ export interface StartRunRequest {
   readonly actor: string;
   /** Starts with the input of that run. */
   readonly replayOf?: string;
+}
+
+export interface PreviewRunRequest {
+  /** A document that need not be published, or the published version. */
+  readonly workflow:
+    | { readonly document: DocumentSource }
+    | { readonly namespace: string; readonly name: string; readonly version: string };
+  readonly input: Json;
+  /** What may differ when the run starts: `facts`, or the path of a task, or a unique end of it. */
+  readonly tolerances?: readonly string[];
+}
+
+export interface StartPreviewedRequest {
+  readonly preview: ChangePreview;
+  /** Needed when the preview's own has masked secrets in it. */
+  readonly input?: Json;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly actor: string;
 }
 
 export interface FireScheduleRequest {

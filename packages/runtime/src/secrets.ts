@@ -1,3 +1,4 @@
+import { ConnectorError } from "@tutti/connector-kit";
 import { AppError, type Json, type JsonObject } from "@tutti/model";
 import type { Env } from "./env.ts";
 import type { Redactor } from "./redactor.ts";
@@ -41,6 +42,25 @@ export class SecretBook {
     if (value === undefined) throw missingSecret(name);
     this.#redactor.register(value);
     return value;
+  }
+}
+
+/**
+ * A secret for a function that asks for it by name.
+ *
+ * @throws ConnectorError `authorization`, never-began: the workflow does not name it in `use.secrets`, or there is none.
+ */
+export async function secretFor(secrets: SecretBook, named: readonly string[], name: string): Promise<Json> {
+  if (!named.includes(name))
+    throw new ConnectorError(`The workflow may not use the secret "${name}": name it in use.secrets.`, {
+      kind: "authorization",
+      outcome: "never-began",
+    });
+  try {
+    return await secrets.resolve(name);
+  } catch (cause) {
+    if (!(cause instanceof AppError)) throw cause;
+    throw new ConnectorError(cause.message, { kind: "authorization", outcome: "never-began", cause });
   }
 }
 
