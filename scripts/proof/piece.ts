@@ -72,8 +72,12 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** The lines that tell what was found and how to repeat it; the end of the log when there are none. */
 function findingIn(log: string, head: string): string {
   const lines = log.trimEnd().split("\n");
-  // What failed stands on the line after its name.
-  const telling = lines.filter((line, index) => TELLING.test(line) || /^\s*FAILED\b/.test(lines[index - 1] ?? ""));
+  // What failed stands on the line after its name; after the name of a layer of the whole check, what of it failed and why.
+  let isUnderLayer = false;
+  const telling = lines.filter((line, index) => {
+    isUnderLayer = line.startsWith("--- ") || (isUnderLayer && line.startsWith("  "));
+    return isUnderLayer || TELLING.test(line) || /^\s*FAILED\b/.test(lines[index - 1] ?? "");
+  });
   const whole = [head, ...(telling.length > 0 ? telling : lines.slice(-TAIL_LINES))].join("\n");
   // Where the tree lay on that machine means nothing to others.
   const text = whole.replaceAll(`file://${ROOT}`, "").replaceAll(ROOT, "");

@@ -108,6 +108,14 @@ test("a finding does not tell where the tree lay", () => {
   });
 });
 
+test("a finding of a whole check names what failed in the layer, and why", () => {
+  const log =
+    "ok   unit  1 passed\nFAIL integration  9 passed, 1 failed\n\n--- integration: 1 failed (log: l)\n  unhandled error\n    no answer\n\nTotal time 1 s.";
+  expect(judge(GOAL, ended(1), { violations: 1 }, log)).toMatchObject({
+    finding: "sim: exit code 1\nFAIL integration  9 passed, 1 failed\n--- integration: 1 failed (log: l)\n  unhandled error\n    no answer",
+  });
+});
+
 test("a finding tells what failed and how to repeat it", () => {
   const log = "seeds 1 to 3\nFAILED seed 2: bound\nrun 5 ended twice\nREPRODUCE: npm run test:sim -- --seed 2\n2 passed, 1 failed\n";
   expect(judge(GOAL, ended(1), { violations: 1 }, log)).toMatchObject({
