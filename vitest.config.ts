@@ -12,8 +12,9 @@ const EXHAUSTIVE = [
   "tests/bad-input/**/*.integration.test.ts",
   // Request Tracker needs a quarter of a second for each of some thousand requests: not part of the check, `npm run test:connectors -- request-tracker`.
   "packages/connectors/request-tracker/src/conformance.integration.test.ts",
-  // libvirt takes seconds to start and end a machine: the same, `npm run test:connectors -- libvirt`.
+  // libvirt takes seconds to start and end a machine, Icinga a moment for each object: the same, `npm run test:connectors -- libvirt icinga`.
   "packages/connectors/libvirt/src/conformance.integration.test.ts",
+  "packages/connectors/icinga/src/conformance.integration.test.ts",
 ];
 const E2E = ["**/*.e2e.test.ts"];
 const EXCLUDE = ["**/node_modules/**"];

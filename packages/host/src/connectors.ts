@@ -3,6 +3,7 @@ import { containerConnector } from "@tutti/connector-container";
 import { grpcConnector } from "@tutti/connector-grpc";
 import { haproxyConnector } from "@tutti/connector-haproxy";
 import { httpClient, httpConnector } from "@tutti/connector-http";
+import { icingaConnector } from "@tutti/connector-icinga";
 import { type Connector, Network } from "@tutti/connector-kit";
 import { libvirtConnector } from "@tutti/connector-libvirt";
 import { mailConnector } from "@tutti/connector-mail";
@@ -31,6 +32,7 @@ export async function loadConnectors(
     haproxyConnector(),
     nftablesConnector({ environment }),
     libvirtConnector({ environment }),
+    icingaConnector({ http }),
     requestTrackerConnector({ http }),
     mailConnector({ http }),
     processConnector({}),

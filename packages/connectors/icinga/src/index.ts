@@ -1,0 +1,1 @@
+export { icingaConnector, type IcingaConnectorOptions } from "./icinga-connector.ts";
