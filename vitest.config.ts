@@ -15,6 +15,8 @@ const EXHAUSTIVE = [
   // libvirt takes seconds to start and end a machine, Icinga a moment for each object: the same, `npm run test:connectors -- libvirt icinga`.
   "packages/connectors/libvirt/src/conformance.integration.test.ts",
   "packages/connectors/icinga/src/conformance.integration.test.ts",
+  // A call to a host is a login and a shell with its tools, and the suite makes a thousand: the same, `npm run test:connectors -- ssh`.
+  "packages/connectors/ssh/src/conformance.integration.test.ts",
 ];
 const E2E = ["**/*.e2e.test.ts"];
 const EXCLUDE = ["**/node_modules/**"];

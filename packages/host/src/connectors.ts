@@ -13,6 +13,7 @@ import { postgresqlConnector } from "@tutti/connector-postgresql";
 import { powerdnsConnector } from "@tutti/connector-powerdns";
 import { processConnector } from "@tutti/connector-process";
 import { requestTrackerConnector } from "@tutti/connector-request-tracker";
+import { sshConnector } from "@tutti/connector-ssh";
 import type { HostSettings } from "./settings.ts";
 
 /** The built-in connectors; for tests through the real command line also the bank of counted effects, kept in the file that TUTTI_TEST_BANK names. */
@@ -35,6 +36,7 @@ export async function loadConnectors(
     icingaConnector({ http }),
     requestTrackerConnector({ http }),
     mailConnector({ http }),
+    sshConnector({ http }),
     processConnector({}),
     containerConnector({ engine: settings.containerEngine, environment }),
   ];

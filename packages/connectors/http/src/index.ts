@@ -1,6 +1,7 @@
 export { exchangeAuthenticated } from "./authenticated-exchange.ts";
 export type { PlainCredentials } from "./authentication.ts";
 export { decodeContent } from "./body.ts";
+export { connectTcp } from "./connect-tcp.ts";
 export { bytesOf, openStream, readEvents, type StreamEvent } from "./event-stream.ts";
 export { DEFAULT_LIMITS, exchange, type ExchangeLimits, type Fetch } from "./exchange.ts";
 export { describeNetworkFailure } from "./failure.ts";

@@ -1,7 +1,7 @@
-import { connect as connectSocket, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { getCACertificates } from "node:tls";
-import { describeNetworkFailure } from "@tutti/connector-http";
+import { connectTcp, describeNetworkFailure } from "@tutti/connector-http";
 import { ConnectorError, type Network, type ProviderAccess } from "@tutti/connector-kit";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { MailProvider } from "./mail-provider.ts";
@@ -73,7 +73,8 @@ export class SmtpSession {
   static async open(provider: MailProvider, access: ProviderAccess, deps: SmtpDeps): Promise<SmtpSession> {
     if (access.signal.aborted)
       throw new ConnectorError(`${provider.host} was not asked: the attempt was stopped.`, { kind: "timeout", outcome: "never-began" });
-    const socket = await connected(provider, access, deps);
+    const { network, limits } = deps;
+    const socket = await connectTcp(provider, { network, signal: access.signal, connectMs: limits.connectMs });
     const session = new SmtpSession(provider, access, socket, await smtpConnection(provider, socket, deps));
     try {
       await session.#step((done) => session.#connection.connect((error?: Error | null) => done(error)));
@@ -259,37 +260,4 @@ function withOriginalCode(error: unknown): unknown {
   if (!(error instanceof Error) || !("originalCode" in error)) return error;
   const certificate = "cert" in error ? { cert: error.cert } : {};
   return Object.assign(new Error(error.message, { cause: error }), { code: error.originalCode, ...certificate });
-}
-
-/** A connection through the network's rules. @throws ConnectorError never-began. */
-async function connected({ host, port }: MailProvider, { signal }: ProviderAccess, { network, limits }: SmtpDeps): Promise<Socket> {
-  let socket: Socket | undefined;
-  try {
-    network.checkHost(host);
-    const opened = connectSocket({ host, port, lookup: network.lookup });
-    socket = opened;
-    await new Promise<void>((resolve, reject) => {
-      const failed = (error: Error): void => reject(error);
-      opened.once("error", failed);
-      opened.once("connect", () => {
-        opened.off("error", failed);
-        opened.setTimeout(0);
-        resolve();
-      });
-      opened.setTimeout(limits.connectMs, () =>
-        reject(Object.assign(new Error(`no connection within ${limits.connectMs / 1000} s`), { code: "ETIMEDOUT", syscall: "connect" })),
-      );
-      signal.addEventListener(
-        "abort",
-        () => reject(Object.assign(new Error("the attempt was stopped"), { code: "ETIMEDOUT", syscall: "connect" })),
-        {
-          once: true,
-        },
-      );
-    });
-    return opened;
-  } catch (error) {
-    socket?.destroy();
-    throw describeNetworkFailure(error, `${host}:${port}`);
-  }
 }

@@ -1,0 +1,1 @@
+export { sshConnector, type SshConnectorOptions } from "./ssh-connector.ts";
