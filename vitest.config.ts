@@ -12,9 +12,10 @@ const EXHAUSTIVE = [
   "tests/bad-input/**/*.integration.test.ts",
   // Request Tracker needs a quarter of a second for each of some thousand requests: not part of the check, `npm run test:connectors -- request-tracker`.
   "packages/connectors/request-tracker/src/conformance.integration.test.ts",
-  // libvirt takes seconds to start and end a machine, Icinga a moment for each object: the same, `npm run test:connectors -- libvirt icinga`.
+  // libvirt takes seconds to start and end a machine, Icinga a moment for each object, restic one for each command: the same.
   "packages/connectors/libvirt/src/conformance.integration.test.ts",
   "packages/connectors/icinga/src/conformance.integration.test.ts",
+  "packages/connectors/restic/src/conformance.integration.test.ts",
   // A call to a host is a login and a shell with its tools, and the suite makes a thousand: the same, `npm run test:connectors -- ssh`.
   "packages/connectors/ssh/src/conformance.integration.test.ts",
 ];

@@ -13,6 +13,7 @@ import { postgresqlConnector } from "@tutti/connector-postgresql";
 import { powerdnsConnector } from "@tutti/connector-powerdns";
 import { processConnector } from "@tutti/connector-process";
 import { requestTrackerConnector } from "@tutti/connector-request-tracker";
+import { resticConnector } from "@tutti/connector-restic";
 import { sshConnector } from "@tutti/connector-ssh";
 import type { HostSettings } from "./settings.ts";
 
@@ -34,6 +35,7 @@ export async function loadConnectors(
     nftablesConnector({ environment }),
     libvirtConnector({ environment }),
     icingaConnector({ http }),
+    resticConnector({ environment }),
     requestTrackerConnector({ http }),
     mailConnector({ http }),
     sshConnector({ http }),

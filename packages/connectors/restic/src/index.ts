@@ -1,0 +1,1 @@
+export { resticConnector, type ResticConnectorOptions } from "./restic-connector.ts";
