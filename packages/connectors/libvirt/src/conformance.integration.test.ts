@@ -36,6 +36,11 @@ async function snapshot(given: GivenToCase): Promise<JsonObject> {
   return { vm, name: "before" };
 }
 
+/** The first three numbers of a network's addresses that no other call of a law has. */
+function partOf(name: string): string {
+  return `198.19.${Number.parseInt(name.slice(name.lastIndexOf("x") + 1), 36) & 0xff}`;
+}
+
 const NOBODY = { token: `tok_${"0".repeat(32)}` };
 
 const FUNCTIONS: ConnectorUnderTest["functions"] = {
@@ -112,7 +117,10 @@ const FUNCTIONS: ConnectorUnderTest["functions"] = {
   },
   "volume.list:1": { input: () => ({ pool: "lab" }), refused: ({ name }) => ({ pool: name }) },
   "network.create:1": {
-    input: ({ name }) => ({ name, mode: "isolated", address: "198.18.222.1", dhcp: { from: "198.18.222.10", to: "198.18.222.20" } }),
+    input: ({ name }) => {
+      const part = partOf(name);
+      return { name, mode: "isolated", address: `${part}.1`, dhcp: { from: `${part}.10`, to: `${part}.20` } };
+    },
     refused: () => ({ name: "lab", mode: "isolated" }),
   },
   "network.delete:1": {
