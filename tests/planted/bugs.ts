@@ -3,11 +3,20 @@ import { COMMIT_BUGS } from "./bugs/commits.ts";
 import { EDGE_BUGS } from "./bugs/edges.ts";
 import { EFFECT_BUGS } from "./bugs/effects.ts";
 import { FLOW_BUGS } from "./bugs/flow.ts";
+import { PREVIEW_BUGS } from "./bugs/previews.ts";
 import { STORAGE_BUGS } from "./bugs/storage.ts";
 import { WAIT_BUGS } from "./bugs/waits.ts";
 
 /** All bugs that are to be caught. */
-export const BUGS: readonly Bug[] = [...EFFECT_BUGS, ...COMMIT_BUGS, ...WAIT_BUGS, ...FLOW_BUGS, ...STORAGE_BUGS, ...EDGE_BUGS];
+export const BUGS: readonly Bug[] = [
+  ...EFFECT_BUGS,
+  ...COMMIT_BUGS,
+  ...WAIT_BUGS,
+  ...FLOW_BUGS,
+  ...STORAGE_BUGS,
+  ...EDGE_BUGS,
+  ...PREVIEW_BUGS,
+];
 
 /** The control: a change that breaks nothing goes the same ways, and nobody may notice it. */
 export const HARMLESS: Bug = {

@@ -127,8 +127,9 @@ interface PendingTimer {
   readonly dueAtMs: number;
 }
 
-interface MutableCall extends Omit<WalkedCall, "isUndone"> {
-  readonly traveller: Traveller;
+/** A call of which it is seen at the end of the walk whether it left an undo. */
+interface NotedCall extends Omit<WalkedCall, "isUndone"> {
+  readonly runId: string;
   readonly task: number;
 }
 
@@ -142,7 +143,7 @@ class Walker implements Foresight {
   readonly #timers: PendingTimer[] = [];
   readonly #late: Errand[] = [];
   readonly #decisions: Decision[] = [];
-  readonly #calls: MutableCall[] = [];
+  readonly #calls: NotedCall[] = [];
   readonly #waits: { place: string; path: string }[] = [];
   readonly #locks: { path: string; key: string; limit: number }[] = [];
   readonly #noted = new Set<string>();
@@ -160,11 +161,14 @@ class Walker implements Foresight {
       await this.#carryOut(errand);
       this.#steps++;
     }
+    const undone = new Map(
+      [...this.#travellers.values()].map(({ state }) => [state.runId, new Set([...state.undos.values()].map((undo) => undo.task))]),
+    );
     return {
       decisions: this.#decisions,
-      calls: this.#calls.map(({ traveller, task, ...call }) => ({
+      calls: this.#calls.map(({ runId, task, ...call }) => ({
         ...call,
-        isUndone: call.effect !== "read" && [...traveller.state.undos.values()].some((undo) => undo.task === task),
+        isUndone: call.effect !== "read" && undone.get(runId)?.has(task) === true,
       })),
       waits: this.#waits,
       locks: this.#locks,
@@ -174,22 +178,25 @@ class Walker implements Foresight {
   }
 
   decide(machine: Machine, task: Task, about: Undecided): boolean {
-    const place = `${this.#placeOf(machine, task)} ${about.of} ${about.name ?? ""}`;
+    const { place, path } = this.#whereIs(machine, task);
     const isAgain = isRevisited(machine, task);
-    const holds = this.#way[this.#decisions.length] ?? (isAgain ? this.#nextRound(machine, task, about) : true);
-    this.#decisions.push({ ...about, place, path: `${this.#travellerOf(machine).pathPrefix}${machine.node(task).path}`, holds, isAgain });
+    const holds = this.#way[this.#decisions.length] ?? (isAgain ? this.#nextRound(path, about) : true);
+    this.#decisions.push({ ...about, place: `${place} ${about.of} ${about.name ?? ""}`, path, holds, isAgain });
     return holds;
   }
 
   listens(machine: Machine, task: Task): void {
-    this.#waits.push({ place: this.#placeOf(machine, task), path: `${this.#travellerOf(machine).pathPrefix}${machine.node(task).path}` });
+    this.#waits.push(this.#whereIs(machine, task));
   }
 
   emits(machine: Machine, task: Task, event: { readonly type: string; readonly id: string } | undefined): void {
     const name = event === undefined ? {} : { name: event.type };
+    const where = this.#whereIs(machine, task);
+    // A block that is repeated emits it once more under the same id.
+    if (this.#noted.has(where.place)) return;
+    this.#noted.add(where.place);
     this.#calls.push({
-      place: this.#placeOf(machine, task),
-      path: `${this.#travellerOf(machine).pathPrefix}${machine.node(task).path}`,
+      ...where,
       token: "",
       function: "emit",
       effect: "idempotent",
@@ -200,7 +207,7 @@ class Walker implements Foresight {
         wasRead: false,
       },
       isUndo: false,
-      traveller: this.#travellerOf(machine),
+      runId: machine.state.runId,
       task: task.id,
     });
   }
@@ -210,8 +217,7 @@ class Walker implements Foresight {
   }
 
   /** A way that comes to its end: what was jumped back to goes on the next time. */
-  #nextRound(machine: Machine, task: Task, { of, name }: Undecided): boolean {
-    const path = `${this.#travellerOf(machine).pathPrefix}${machine.node(task).path}`;
+  #nextRound(path: string, { of, name }: Undecided): boolean {
     const before = this.#decisions.filter((one) => one.path === path && one.of === of && one.name === name);
     return before.filter((one) => one.holds).length * 2 < before.length || before.length === 0;
   }
@@ -332,7 +338,7 @@ class Walker implements Foresight {
       effect: command.effect,
       foreseen,
       isUndo: task !== undefined && isPartOfUndo(traveller.state, task),
-      traveller,
+      runId: traveller.state.runId,
       task: command.task,
     });
   }
@@ -409,8 +415,9 @@ class Walker implements Foresight {
     return found ?? { state: machine.state, context: machine.context, parent: undefined, ...this.#beginning };
   }
 
-  #placeOf(machine: Machine, task: Task): string {
-    return `${this.#travellerOf(machine).prefix}${task.key}`;
+  #whereIs(machine: Machine, task: Task): { readonly place: string; readonly path: string } {
+    const { prefix, pathPrefix } = this.#travellerOf(machine);
+    return { place: `${prefix}${task.key}`, path: `${pathPrefix}${machine.node(task).path}` };
   }
 
   #pathOf({ state, context, pathPrefix }: Traveller, task: number): string {
