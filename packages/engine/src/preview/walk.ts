@@ -1,12 +1,13 @@
-import type { TaskList, TaskNode, WorkflowProgram } from "@tutti/definition";
+import type { WorkflowProgram } from "@tutti/definition";
 import { assertNever, type EffectClass, type Json, type JsonObject, type TaskError, taskError, unknownValue } from "@tutti/model";
 import { advance, createRun, type Fact } from "../advance.ts";
 import type { Command, StartAttempt, StartChild } from "../command.ts";
 import type { EngineContext } from "../context.ts";
 import type { Machine } from "../machine.ts";
 import type { AttemptOutcome, RunStarted, WorkflowVersion } from "../record.ts";
-import { RUN_FRAME, type RunState, type Task } from "../state.ts";
+import type { RunState, Task } from "../state.ts";
 import type { Foresight, Undecided } from "./foresight.ts";
+import { isBesideChanges, isPartOfUndo, isRevisited, losesRace } from "./surroundings.ts";
 
 /**
  * One way through a workflow, walked by the engine itself: where it would ask the world it is told what the world would say, and where a decision
@@ -179,7 +180,7 @@ class Walker implements Foresight {
 
   decide(machine: Machine, task: Task, about: Undecided): boolean {
     const { place, path } = this.#whereIs(machine, task);
-    const isAgain = isRevisited(machine, task);
+    const isAgain = isRevisited(machine.state, task);
     const holds = this.#way[this.#decisions.length] ?? (isAgain ? this.#nextRound(path, about) : true);
     this.#decisions.push({ ...about, place: `${place} ${about.of} ${about.name ?? ""}`, path, holds, isAgain });
     return holds;
@@ -439,65 +440,4 @@ function outcomeOf({ context }: Traveller, task: Task, command: StartAttempt, { 
   if (command.attempt > 1) return { kind: "completed", output: unknownValue(`the output of ${command.path}`) };
   const instance = context.program.nodes[task.node]?.pointer;
   return { kind: "failed", error: { ...outcome.error, ...(instance !== undefined && { instance }) }, began: true, retryable: false };
-}
-
-function isRevisited(machine: Machine, task: Task): boolean {
-  for (let outer: Task | undefined = task; outer !== undefined && outer.id !== RUN_FRAME; outer = machine.task(outer.parent))
-    if (outer.visit > 1) return true;
-  return false;
-}
-
-function isPartOfUndo(state: RunState, task: Task): boolean {
-  for (let outer: Task | undefined = task; outer !== undefined; outer = state.tasks.get(outer.parent)) if (outer.undoes !== 0) return true;
-  return false;
-}
-
-/** Whether the task stands in a branch of a race that another branch is to win. */
-function losesRace({ state, races }: Traveller, task: Task): boolean {
-  if (races.size === 0) return false;
-  let inner: Task = task;
-  for (let outer = state.tasks.get(task.parent); outer !== undefined; inner = outer, outer = state.tasks.get(outer.parent)) {
-    const winner = races.get(outer.id);
-    if (winner !== undefined && inner.position !== winner) return true;
-  }
-  return false;
-}
-
-/** Whether a branch beside the task, of a fork around it that still goes on, may change something meanwhile. */
-function isBesideChanges({ state, context }: Traveller, task: Task): boolean {
-  let inner: Task = task;
-  for (let outer = state.tasks.get(task.parent); outer !== undefined; inner = outer, outer = state.tasks.get(outer.parent)) {
-    if (outer.frame?.kind !== "fork") continue;
-    const node = context.program.nodes[outer.node];
-    if (node?.kind === "fork" && node.branches.some((branch, position) => position !== inner.position && mayChange(context, branch)))
-      return true;
-  }
-  return false;
-}
-
-function mayChange(context: EngineContext, index: number): boolean {
-  const node = context.program.nodes[index];
-  if (node === undefined) return false;
-  if (node.kind === "run-workflow") return true;
-  if (node.kind === "call" && (node.effect?.class ?? context.functions.describe(node.function, {})?.effect) !== "read") return true;
-  return listsOf(node).some((list) => list.some((inner) => mayChange(context, inner)));
-}
-
-function listsOf(node: TaskNode): readonly TaskList[] {
-  const around = node.extensions.flatMap(({ before, after }) => [before ?? [], after ?? []]);
-  switch (node.kind) {
-    case "do":
-    case "function":
-    case "for":
-      return [...around, node.body];
-    case "try":
-      return [...around, node.body, node.catch.body ?? []];
-    case "fork":
-      return [...around, node.branches];
-    case "listen":
-    case "call":
-      return [...around, node.foreach?.body ?? []];
-    default:
-      return around;
-  }
 }
