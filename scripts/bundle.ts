@@ -24,8 +24,8 @@ async function bundle(name: string, entries: readonly string[]): Promise<void> {
   const build = await rolldown({
     input: Object.fromEntries(entries.map((source) => [entryOf(source), join(root, source)])),
     platform: "node",
-    external: [/^node:/],
-    // Packages try optional native helpers that we do not install, and do without.
+    // Packages try optional native helpers that we do not install, and do without. ssh2 looks for its own beside its files, so it stays where it is.
+    external: [/^node:/, "ssh2"],
     logLevel: "silent",
     // All that is read: a file that only hands on what others have leaves nothing of its own in the output.
     plugins: [

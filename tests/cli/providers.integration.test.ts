@@ -34,7 +34,7 @@ test("what can't be a provider is told with the way out, and one that does not a
   const nothing = await tutti(directory, ["provider", "list"]);
   expect(nothing).toMatchObject({ code: 0, error: expect.stringContaining("provider add NAME --connector CONNECTOR") });
   const wrong = await tutti(directory, ["provider", "add", "dns", "--connector", "pdns"]);
-  expect(wrong).toMatchObject({ code: 2, error: expect.stringContaining("there are: powerdns") });
+  expect(wrong).toMatchObject({ code: 2, error: expect.stringMatching(/there are: .*powerdns/) });
   const incomplete = await tutti(directory, ["provider", "add", "dns", "--connector", "powerdns"]);
   expect(incomplete).toMatchObject({ code: 2, error: expect.stringContaining("It takes url, server (optional): --set NAME=VALUE") });
   const down = await tutti(directory, add("http://127.0.0.1:9"));
