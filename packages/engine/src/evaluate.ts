@@ -104,7 +104,7 @@ export class Evaluator {
         return object;
       }
       case "uri":
-        return unknownUri(template.names, dot) ?? expandUri(template.literals, template.names, dot);
+        return (this.isForesight ? unknownUri(template.names, dot) : undefined) ?? expandUri(template.literals, template.names, dot);
     }
   }
 

@@ -279,10 +279,10 @@ export function failWith(machine: Machine, task: Task, cause: unknown): void {
 }
 
 export function check(schema: ((value: Json) => string | undefined) | undefined, value: Json, what: string): void {
-  // What is not known yet is checked when it is.
-  if (schema === undefined || unknownIn(value) !== undefined) return;
-  const wrong = schema(value);
-  if (wrong !== undefined) throw new TaskFailure(taskError("validation", `${what} does not match its schema`, { detail: wrong }));
+  const wrong = schema?.(value);
+  // What a preview does not know yet is checked when it is known; only what seems wrong is looked through for that.
+  if (wrong !== undefined && unknownIn(value) === undefined)
+    throw new TaskFailure(taskError("validation", `${what} does not match its schema`, { detail: wrong }));
 }
 
 /** The nearest `try` that may repeat a task entered under `parent`. */

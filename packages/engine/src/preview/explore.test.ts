@@ -175,6 +175,14 @@ do:
   });
 });
 
+it("leaves schemas to the run where a value is not known, and not where it is", async () => {
+  const schema = (type: string): string => `, output: { schema: { document: { type: ${type} } } }`;
+  const { outlook: open } = await outlook(`do: [ { ask: ${shout(schema("string"))} }, { make: ${make("a")} } ]`);
+  expect(open.ends).toMatchObject([{ status: "completed" }]);
+  const { outlook: wrong } = await outlook(`do: [ { known: { set: { n: 1 }${schema("string")} } }, { make: ${make("a")} } ]`);
+  expect(wrong.ends).toMatchObject([{ status: "faulted", error: { title: "the output of known does not match its schema" } }]);
+});
+
 describe("back-out, locks, children and events", () => {
   const undoable = (id: string): string =>
     make(id, `, metadata: { tutti: { compensate: [ { drop: { call: 'thing.mend:1@t', with: { id: '\${ .output.id }' } } } ] } }`);
